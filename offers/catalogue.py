@@ -1,0 +1,235 @@
+"""What a retailer publishes: stores, products, offers and settings of one version, indexed for decisions."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from itertools import islice
+
+import msgspec
+
+from offers.category import Path, fold, prefixes, words_of
+from offers.settings import Settings
+
+#: As many products as one search may speak of.
+MATCHES_MAX = 500
+
+
+class Store(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A shop: where it is, and by which clock and hours it lives."""
+
+    external_id: str
+    name: str
+    lat_deg: float
+    lon_deg: float
+    address: str | None = None
+    timezone: str | None = None  #: IANA name; None: the retailer's
+    opening_hours: str | None = None  #: OpenStreetMap syntax; None: not known, taken as open
+    categories: tuple[str, ...] = ()  #: what it sells, each as `a > b > c`
+
+
+class Product(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A thing that is sold."""
+
+    sku: str
+    name: str
+    category: Path = ()
+    price: Decimal | None = None
+    currency: str | None = None  #: ISO 4217, upper case
+    image_url: str | None = None
+    stores: tuple[str, ...] | None = None  #: where it is sold; None: everywhere
+    stock: int | None = None  #: pieces left; None: not known
+
+    def sold_at(self, store: str) -> bool:
+        return self.stores is None or store in self.stores
+
+
+class Part(
+    msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True, omit_defaults=True
+):
+    """A part of an offer that is its own JSON body."""
+
+
+class Discount(Part, frozen=True, kw_only=True):
+    """What an offer takes off; the maths are in `offers.discount`."""
+
+    kind: str  #: `percent` (0 < value <= 100), `amount` (taken off) or `price` (what is paid instead)
+    value: Decimal
+
+
+class Limits(Part, frozen=True, kw_only=True):
+    """How often one shopper may be made the offer."""
+
+    per_shopper_per_day: int | None = None  #: in any 24 hours
+    per_shopper: int | None = None  #: in all
+
+
+class Budget(Part, frozen=True, kw_only=True):
+    """What an offer may give away in all; None: no limit."""
+
+    redemptions: int | None = None  #: coupons redeemed or still redeemable
+    issued: int | None = None  #: coupons issued
+    spend: Decimal | None = None  #: money, in the currency of the prices
+
+
+class Message(Part, frozen=True, kw_only=True):
+    """The text of a push in one language, with placeholders such as `{product}`."""
+
+    title: str
+    body: str
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A discount: on what, where, when and how often. Neither skus nor categories: on all that is sold."""
+
+    external_id: str
+    name: str
+    discount: Discount
+    skus: tuple[str, ...] | None = None
+    categories: tuple[Path, ...] | None = None
+    stores: tuple[str, ...] | None = None  #: None: every store
+    valid_from_us: int
+    valid_until_us: int  #: the offer no longer holds at this moment
+    schedule: str | None = None  #: OpenStreetMap opening-hours syntax, by the store's clock; None: always
+    limits: Limits = Limits()
+    budget: Budget = Budget()
+    prior_response: float | None = None  #: the share of shoppers whom the marketer expects to use it
+    messages: dict[str, Message] = {}
+
+
+class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything published, as of one version. `Catalogue.build` makes it; its indices fold letter case."""
+
+    version: int
+    settings: Settings
+    stores: dict[str, Store]
+    products: dict[str, Product]
+    offers: dict[str, Offer]
+    everywhere: tuple[Offer, ...]  #: offers of every store, by id
+    by_store: dict[str, tuple[Offer, ...]]  #: all offers of the stores that offers name, by id
+    by_sku: dict[str, list[str]]  #: offers that name the product
+    by_category: dict[Path, list[str]]  #: offers that name the category
+    narrower: dict[Path, list[str]]  #: offers that name a category or product below the category
+    whole_store: list[str]  #: offers on everything
+    dearest: dict[Path, Decimal]  #: the highest price below the category; `()` is the whole catalogue
+    words: dict[str, dict[str | Path, None]]  #: skus (str) and categories (tuple) in whose names the word is
+
+    @classmethod
+    def build(
+        cls,
+        stores: Iterable[Store] = (),
+        products: Iterable[Product] = (),
+        offers: Iterable[Offer] = (),
+        settings: Settings = Settings(),  # noqa: B008 - frozen
+        version: int = 0,
+    ) -> "Catalogue":
+        """A catalogue with its indices, in time linear in its size. The last of equal ids counts."""
+        products_by_sku = {product.sku: product for product in products}
+        offers_by_id = {offer.external_id: offer for offer in sorted(offers, key=lambda o: o.external_id)}
+        everywhere = tuple(offer for offer in offers_by_id.values() if offer.stores is None)
+        catalogue = cls(
+            version=version,
+            settings=settings,
+            stores={store.external_id: store for store in stores},
+            products=products_by_sku,
+            offers=offers_by_id,
+            everywhere=everywhere,
+            by_store=_by_store(offers_by_id, everywhere),
+            by_sku={},
+            by_category={},
+            narrower={},
+            whole_store=[],
+            dearest={},
+            words={},
+        )
+        for offer in offers_by_id.values():
+            _index_offer(catalogue, offer)
+        for product in products_by_sku.values():
+            _index_product(catalogue, product)
+        return catalogue
+
+    def offers_at(self, store: str) -> tuple[Offer, ...]:
+        """The offers of the store, by id, whether they hold now or not."""
+        return self.by_store.get(store, self.everywhere)
+
+    def offers_on_product(self, sku: str) -> list[str]:
+        """Ids of the offers whose scope has the product (an unknown sku has no category)."""
+        product = self.products.get(sku)
+        found = [*self.by_sku.get(sku, ())]
+        for path in prefixes(fold(product.category)) if product else ():
+            found += self.by_category.get(path, ())
+        return found + self.whole_store
+
+    def offers_on_category(self, category: Path) -> list[str]:
+        """Ids of the offers that share a shelf with the category: one lies within the other."""
+        folded = fold(category)
+        found = [*self.narrower.get(folded, ())]
+        for path in prefixes(folded):
+            found += self.by_category.get(path, ())
+        return found + self.whole_store
+
+    def matches(self, query: str) -> list[str | Path]:
+        """What a search text speaks of: skus and categories in whose names all of its known words are.
+
+        A word is known when any name has it; when less than half of them are, nothing matches.
+        """
+        asked = words_of(query)
+        known = sorted((self.words[word] for word in asked if word in self.words), key=len)
+        if not known or 2 * len(known) < len(asked):
+            return []
+        rarest, *others = known
+        return [*islice((name for name in rarest if all(name in other for other in others)), MATCHES_MAX)]
+
+    def highest_price(self, offer: Offer) -> Decimal | None:
+        """The dearest thing that the offer can be used on; None where no price is known."""
+        scope = [price for sku in offer.skus or () if (price := self._price(sku)) is not None]
+        paths: Iterable[Path] = (
+            ((),) if offer.skus is None and offer.categories is None else offer.categories or ()
+        )
+        scope += [self.dearest[fold(path)] for path in paths if fold(path) in self.dearest]
+        return max(scope, default=None)
+
+    def _price(self, sku: str) -> Decimal | None:
+        product = self.products.get(sku)
+        return product.price if product else None
+
+
+def _by_store(offers: Mapping[str, Offer], everywhere: tuple[Offer, ...]) -> dict[str, tuple[Offer, ...]]:
+    named: dict[str, dict[str, Offer]] = {}
+    for offer in offers.values():
+        for store in offer.stores or ():
+            named.setdefault(store, {})[offer.external_id] = offer
+    return {
+        store: tuple(sorted((*own.values(), *everywhere), key=lambda offer: offer.external_id))
+        for store, own in named.items()
+    }
+
+
+def _index_offer(catalogue: Catalogue, offer: Offer) -> None:
+    if offer.skus is None and offer.categories is None:
+        catalogue.whole_store.append(offer.external_id)
+    below: set[Path] = set()
+    for sku in offer.skus or ():
+        catalogue.by_sku.setdefault(sku, []).append(offer.external_id)
+        if (product := catalogue.products.get(sku)) is not None:
+            below.update(prefixes(fold(product.category)))
+    for category in map(fold, offer.categories or ()):
+        catalogue.by_category.setdefault(category, []).append(offer.external_id)
+        below.update(prefixes(category[:-1]))
+        for path in prefixes(category):
+            _index_words(catalogue, path, " ".join(path))
+    for path in sorted(below):
+        catalogue.narrower.setdefault(path, []).append(offer.external_id)
+
+
+def _index_product(catalogue: Catalogue, product: Product) -> None:
+    category = fold(product.category)
+    _index_words(catalogue, product.sku, f"{product.name} {' '.join(category)}")
+    for path in prefixes(category):
+        _index_words(catalogue, path, " ".join(path))
+    if (price := product.price) is not None:
+        for path in (*prefixes(category), ()):
+            catalogue.dearest[path] = max(price, catalogue.dearest.get(path, price))
+
+
+def _index_words(catalogue: Catalogue, name: str | Path, text: str) -> None:
+    for word in words_of(text):
+        catalogue.words.setdefault(word, {})[name] = None

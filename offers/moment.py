@@ -1,0 +1,164 @@
+"""Moments: a shopper, a store and a reason to decide now whether to speak.
+
+A transition makes a moment when she enters a store's fence or dwells in it. A browse event makes one for
+each store at which she is present. Both are evidence for "I want to go"; whether to speak is the decision's
+matter.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import msgspec
+
+from geo.distance import distance_m
+from geo.transition import Presence, Transition
+from offers.catalogue import Catalogue
+from offers.category import text_from_path
+from offers.event import Event
+from offers.hours import SECOND_US, rfc3339
+from offers.ids import derived_id
+
+#: A fix or an event older than this on arrival does not speak.
+STALE_AFTER_US = 120 * SECOND_US
+
+MomentKind = Literal["know", "go", "do", "buy"]
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A reason to decide. Holds no coordinates."""
+
+    moment_id: str  #: follows from what caused it
+    kind: MomentKind = "go"
+    shopper_id: str
+    device_id: str
+    store: str
+    geofence: str
+    trigger: str  #: `enter`, `dwell`, or the kind of the browse event
+    at_us: int  #: when the cause happened
+    received_at_us: int  #: when we learned of it
+    entered_at_us: int  #: names the visit
+    distance_m: float | None = None  #: to the store; None where the store is not in the catalogue
+    speed_mps: float | None = None
+    accuracy_m: float | None = None
+    mock: bool = False  #: the position was made up, the phone says
+    sensitive: bool = False  #: the position lies in a sensitive place
+    evidence: tuple[dict[str, Any], ...] = ()  #: what caused it, as the receipt tells it
+
+
+def moment_from_transition(
+    transition: Transition,
+    catalogue: Catalogue,
+    *,
+    retailer_id: str,
+    shopper_id: str,
+    device_id: str,
+    received_at_us: int,
+    mock: bool = False,
+    sensitive: bool = False,
+) -> Moment | None:
+    """The moment of an enter or a dwell; None for an exit, a pass-by and what a late fix corrected."""
+    if transition.kind not in ("enter", "dwell") or transition.late:
+        return None
+    cause = (transition.kind, transition.geofence, transition.entered_at_us)
+    evidence = {"kind": transition.kind, "geofence": transition.geofence, "at": rfc3339(transition.at_us)}
+    return Moment(
+        moment_id=derived_id("mom", retailer_id, shopper_id, device_id, transition.store, *cause),
+        shopper_id=shopper_id,
+        device_id=device_id,
+        store=transition.store,
+        geofence=transition.geofence,
+        trigger=transition.kind,
+        at_us=transition.at_us,
+        received_at_us=received_at_us,
+        entered_at_us=transition.entered_at_us,
+        distance_m=_distance_m(catalogue, transition.store, transition.lat_deg, transition.lon_deg),
+        speed_mps=transition.speed_mps,
+        accuracy_m=transition.accuracy_m,
+        mock=mock,
+        sensitive=sensitive,
+        evidence=(evidence,),
+    )
+
+
+def moments_from_event(
+    event: Event,
+    presences: Iterable[tuple[str, Presence]],
+    catalogue: Catalogue,
+    *,
+    retailer_id: str,
+    shopper_id: str,
+    received_at_us: int,
+    mock: bool = False,
+    sensitive: bool = False,
+) -> tuple[Moment, ...]:
+    """A moment for each store at which she is present, by store; none for a purchase.
+
+    `presences` are those of all her devices, each with its device's id. Of several at one store the one seen
+    last counts. A speed measured more than 2 minutes before the event says nothing any more; the presence
+    does, since a phone need not report while nothing can change.
+    """
+    if event.kind == "purchase":
+        return ()
+    latest: dict[str, tuple[str, Presence]] = {}
+    for device_id, presence in sorted(presences, key=lambda p: (p[1].last.at_us, p[0], p[1].geofence)):
+        latest[presence.store] = (device_id, presence)
+    return tuple(
+        _moment_of_presence(
+            event,
+            presence,
+            catalogue,
+            moment_id=derived_id("mom", retailer_id, shopper_id, store, event.content),
+            shopper_id=shopper_id,
+            device_id=device_id,
+            received_at_us=received_at_us,
+            mock=mock,
+            sensitive=sensitive,
+        )
+        for store, (device_id, presence) in sorted(latest.items())
+    )
+
+
+def _moment_of_presence(
+    event: Event,
+    presence: Presence,
+    catalogue: Catalogue,
+    *,
+    moment_id: str,
+    shopper_id: str,
+    device_id: str,
+    received_at_us: int,
+    mock: bool,
+    sensitive: bool,
+) -> Moment:
+    seen = presence.last
+    recent = event.at_us - seen.at_us <= STALE_AFTER_US
+    about = {
+        "sku": event.sku,
+        "category": text_from_path(event.category) if event.category else None,
+        "query": event.query,
+        "store": event.store,
+    }
+    evidence = {"kind": event.kind, "at": rfc3339(event.at_us)}
+    evidence |= {name: value for name, value in about.items() if value is not None}
+    return Moment(
+        moment_id=moment_id,
+        shopper_id=shopper_id,
+        device_id=device_id,
+        store=presence.store,
+        geofence=presence.geofence,
+        trigger=event.kind,
+        at_us=event.at_us,
+        received_at_us=received_at_us,
+        entered_at_us=presence.entered_at_us,
+        distance_m=_distance_m(catalogue, presence.store, seen.lat_deg, seen.lon_deg),
+        speed_mps=seen.speed_mps if recent else None,
+        accuracy_m=seen.accuracy_m,
+        mock=mock,
+        sensitive=sensitive,
+        evidence=(evidence,),
+    )
+
+
+def _distance_m(catalogue: Catalogue, store: str, lat_deg: float, lon_deg: float) -> float | None:
+    shop = catalogue.stores.get(store)
+    return None if shop is None else distance_m(lat_deg, lon_deg, shop.lat_deg, shop.lon_deg)

@@ -1,0 +1,61 @@
+"""What a retailer decides once for all: clocks, caps, quiet hours, holdout, times to live."""
+
+from typing import Any
+
+import msgspec
+
+from offers.checks import check_count, check_locale, check_quiet_hours, check_timezone, plain
+from offers.hours import QuietHours
+from offers.problem import Problems, shaped
+
+POLICIES = ("rules", "learn")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """A retailer's settings. The struct is its own JSON body; every field may be left out."""
+
+    timezone: str = "UTC"  #: IANA name, for stores and shoppers that name none
+    locale: str = "en"  #: language of a message where the shopper's has none
+    quiet_hours: QuietHours | None = QuietHours(from_="21:00", until="08:00")  #: None: no quiet hours
+    shopper_per_day: int = 2  #: offers to one shopper in any 24 hours
+    shopper_per_week: int = 5  #: offers to one shopper in any 7 days
+    store_per_day: int | None = None  #: offers at one store in a day (UTC); None: no cap
+    retailer_per_day: int | None = None  #: offers of the retailer in a day (UTC); None: no cap
+    drive_by_mps: float = 4.0  #: above this speed a shopper drives by
+    low_accuracy_m: float = 100.0  #: a fix less certain than this does not speak
+    holdout: float = 0.0  #: share of the shoppers who are kept in silence, to measure what speaking changes
+    coupon_ttl_s: int = 1800  #: how long a coupon can be used
+    push_ttl_s: int = 900  #: how long a push is worth delivering: the expected time still near
+    late_s: float = 3.0  #: a decision later than this after its fix goes to the inbox only
+    policy: str = "rules"  #: `rules` or `learn`
+
+
+def settings_from_body(body: Any) -> Settings:
+    """Settings from their JSON body. Raises BodyRejected."""
+    settings = shaped(body, Settings)
+    problems = Problems()
+    check_timezone(problems, "timezone", settings.timezone)
+    check_quiet_hours(problems, settings.quiet_hours)
+    check_locale(problems, "locale", settings.locale)
+    for field in ("shopper_per_day", "shopper_per_week", "store_per_day", "retailer_per_day"):
+        check_count(problems, field, getattr(settings, field))
+    for field, most in (("drive_by_mps", 1000.0), ("low_accuracy_m", 100_000.0), ("late_s", 86_400.0)):
+        problems.check(
+            0 < getattr(settings, field) <= most, field, "out_of_range", f"must be above 0, at most {most:g}"
+        )
+    for field in ("coupon_ttl_s", "push_ttl_s"):
+        problems.check(
+            60 <= getattr(settings, field) <= 31 * 86_400,
+            field,
+            "out_of_range",
+            "must be from 60 s to 31 days",
+        )
+    problems.check(0 <= settings.holdout <= 1, "holdout", "out_of_range", "must be from 0 to 1")
+    problems.check(settings.policy in POLICIES, "policy", "unknown", f"must be one of {', '.join(POLICIES)}")
+    problems.raise_if_any()
+    return settings
+
+
+def settings_body(settings: Settings) -> dict[str, Any]:
+    """The normalised JSON body of settings, every field present."""
+    return plain(settings)

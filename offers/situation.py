@@ -1,0 +1,61 @@
+"""What the gates look at, and how they answer."""
+
+from datetime import datetime
+
+import msgspec
+
+from offers.catalogue import Catalogue, Store
+from offers.hours import local_time
+from offers.moment import Moment
+from offers.shopper import Contact, Shopper
+
+#: Whether the gate lets pass, and why in words.
+Verdict = tuple[bool, str]
+
+
+class GateResult(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What one gate said."""
+
+    code: str
+    passed: bool
+    detail: str
+
+
+class Situation(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the gates look at."""
+
+    moment: Moment
+    shopper: Shopper
+    catalogue: Catalogue
+    now_us: int
+    store: Store | None  #: None: not in the catalogue
+    store_local: datetime  #: the naive wall clock at the store
+    shopper_zone: str  #: of the shopper's clock: hers, else the store's, else the retailer's
+
+    @classmethod
+    def of(cls, moment: Moment, shopper: Shopper, catalogue: Catalogue, now_us: int) -> "Situation":
+        store = catalogue.stores.get(moment.store)
+        store_zone = (store.timezone if store is not None else None) or catalogue.settings.timezone
+        return cls(
+            moment=moment,
+            shopper=shopper,
+            catalogue=catalogue,
+            now_us=now_us,
+            store=store,
+            store_local=local_time(now_us, store_zone),
+            shopper_zone=shopper.preferences.timezone or store_zone,
+        )
+
+    def in_visit(self, contact: Contact) -> bool:
+        """Whether the offer was made at this store in the visit that is going on."""
+        return contact.store == self.moment.store and contact.at_us >= self.moment.entered_at_us
+
+
+def result(code: str, verdict: Verdict) -> GateResult:
+    passed, detail = verdict
+    return GateResult(code=code, passed=passed, detail=detail)
+
+
+def rounded_m(distance_m: float) -> int:
+    """A distance as it is told: to 10 m."""
+    return 10 * round(distance_m / 10)
