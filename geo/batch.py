@@ -1,0 +1,39 @@
+"""Fixes of many devices in columns, which is what the engine reads."""
+
+from collections.abc import Iterable
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from geo.distance import FloatArray, IndexArray
+from geo.fix import Fix
+
+
+class FixBatch(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """Fixes in the order they arrived; all columns are equally long."""
+
+    device: IndexArray  #: place of the fix's device among the states given to `sense`
+    lat_deg: FloatArray
+    lon_deg: FloatArray
+    fixed_at_us: npt.NDArray[np.int64]
+    accuracy_m: FloatArray  #: NaN: unknown
+    speed_mps: FloatArray  #: NaN: unknown
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[int, Fix]]) -> "FixBatch":
+        """Collects fixes, each with the place of its device."""
+        kept = list(pairs)
+        fixes = [fix for _, fix in kept]
+        return cls(
+            device=np.array([device for device, _ in kept], np.int32),
+            lat_deg=np.array([fix.lat_deg for fix in fixes], np.float64),
+            lon_deg=np.array([fix.lon_deg for fix in fixes], np.float64),
+            fixed_at_us=np.array([fix.fixed_at_us for fix in fixes], np.int64),
+            # None becomes NaN.
+            accuracy_m=np.array([fix.accuracy_m for fix in fixes], np.float64),
+            speed_mps=np.array([fix.speed_mps for fix in fixes], np.float64),
+        )
+
+    def __len__(self) -> int:
+        return len(self.device)

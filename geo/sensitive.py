@@ -1,0 +1,101 @@
+"""Places that no fix may be kept from: hospitals, places of worship, shelters and the like.
+
+Around health care a distance of 610 m (2,000 ft, Washington RCW 19.373.080) from the perimeter counts too.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from geo.distance import FloatArray
+from geo.fence import Circle, Fence, Shape
+from geo.geojson import MAX_ID_LENGTH, FenceRejected, Problem, read_properties, read_shape
+from geo.index import FenceSet
+from geo.members import read_number, read_text
+
+HEALTH_DISTANCE_M = 610.0
+MAX_DISTANCE_M = 10_000.0
+MAX_AREA_M2 = 100_000_000.0
+#: Distances to areas are measured in a plane: so much is added, so that what counts is never left out.
+_CAUTION = 1.005
+
+
+class SensitivePlace(msgspec.Struct, frozen=True, kw_only=True):
+    """A place, and how far around it counts."""
+
+    external_id: str
+    kind: str  #: health, worship, school, shelter, prison, union, …
+    shape: Shape
+    distance_m: float  #: from the perimeter
+
+    @classmethod
+    def from_feature(cls, feature: dict[str, Any]) -> "SensitivePlace":
+        """Reads a feature by the rules of fences, with `kind` and `distance_m` in place of a store.
+
+        `distance_m` is 610 for the kind `health`, else 0, unless given. Raises FenceRejected.
+        """
+        found: list[Problem] = []
+        properties = read_properties(feature, found)
+        external_id = read_text(properties, "external_id", MAX_ID_LENGTH, found, required=True)
+        kind = read_text(properties, "kind", MAX_ID_LENGTH, found, required=True)
+        distance_m = read_number(properties, "distance_m", 0.0, MAX_DISTANCE_M, found)
+        shape = read_shape(feature, properties, found, area_m2=(0.0, MAX_AREA_M2))
+        if found or shape is None or external_id is None or kind is None:
+            raise FenceRejected(found)
+        if distance_m is None:
+            distance_m = HEALTH_DISTANCE_M if kind == "health" else 0.0
+        return cls(external_id=external_id, kind=kind, shape=shape, distance_m=distance_m)
+
+
+class SensitiveSet(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """The sensitive places of a retailer, ready to be asked."""
+
+    places: tuple[SensitivePlace, ...]
+    circles: FenceSet  #: around each place, its distance included
+    areas: tuple[Fence | None, ...]  #: the places that are areas; None for circles
+
+    @classmethod
+    def build(cls, places: Iterable[SensitivePlace]) -> "SensitiveSet":
+        """Indexes places; their external ids must differ."""
+        kept = tuple(places)
+        return cls(
+            places=kept,
+            circles=FenceSet.build(
+                Fence(external_id=place.external_id, store="", shape=_circle_around(place)) for place in kept
+            ),
+            areas=tuple(
+                None
+                if isinstance(place.shape, Circle)
+                else Fence(external_id=place.external_id, store="", shape=place.shape)
+                for place in kept
+            ),
+        )
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def covers(self, lat_deg: FloatArray, lon_deg: FloatArray) -> npt.NDArray[np.bool_]:
+        """For each point whether it lies in a place or within the place's distance of it."""
+        covered = np.zeros(len(lat_deg), bool)
+        points, places = self.circles.match(lat_deg, lon_deg)
+        for point, place in zip(points.tolist(), places.tolist(), strict=True):
+            area = self.areas[place]
+            covered[point] |= area is None or (
+                area.distance_m(float(lat_deg[point]), float(lon_deg[point]))
+                <= self.places[place].distance_m * _CAUTION
+            )
+        return covered
+
+
+def _circle_around(place: SensitivePlace) -> Circle:
+    """Everything that may be near enough to the place; for a circle exactly that."""
+    if isinstance(place.shape, Circle):
+        reach_m = place.distance_m
+        circle = place.shape
+    else:
+        reach_m = place.distance_m * _CAUTION
+        circle = place.shape.bounding_circle
+    return msgspec.structs.replace(circle, radius_m=circle.radius_m + reach_m)

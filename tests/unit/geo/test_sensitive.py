@@ -1,0 +1,68 @@
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+from geographiclib.geodesic import Geodesic
+
+from geo.geojson import FenceRejected
+from geo.sensitive import SensitivePlace, SensitiveSet
+from tests.unit.geo.walks import columns
+
+LAT, LON = 60.17, 24.94
+
+
+def feature(kind: str, geometry: dict[str, Any], **properties: object) -> dict[str, Any]:
+    return {
+        "type": "Feature",
+        "geometry": geometry,
+        "properties": {"external_id": "clinic", "kind": kind, **properties},
+    }
+
+
+POINT = {"type": "Point", "coordinates": [LON, LAT]}
+SQUARE = shapely.geometry.mapping(shapely.box(LON, LAT, LON + 0.002, LAT + 0.001))
+
+
+def covered(place: dict[str, Any], *distances_m: float, azimuth: float = 180.0) -> list[bool]:
+    """Whether points so far south of the square's edge, or of the point, are covered."""
+    start_lon = LON + (0.001 if place["geometry"]["type"] == "Polygon" else 0.0)
+    ends = [Geodesic.WGS84.Direct(LAT, start_lon, azimuth, distance) for distance in distances_m]
+    places = SensitiveSet.build([SensitivePlace.from_feature(place)])
+    found: list[bool] = places.covers(*columns((end["lat2"], end["lon2"]) for end in ends)).tolist()
+    return found
+
+
+def test_health_care_reaches_610_m_beyond_its_perimeter() -> None:
+    circle = feature("health", POINT, radius=100)
+    assert covered(circle, 0, 709, 711) == [True, True, False]
+    area = feature("health", {"type": "Polygon", "coordinates": [list(map(list, SQUARE["coordinates"][0]))]})
+    assert covered(area, 0, 609, 620) == [True, True, False]
+
+
+def test_other_places_reach_as_far_as_their_perimeter() -> None:
+    assert covered(feature("worship", POINT, radius=100), 99, 101) == [True, False]
+
+
+def test_a_place_reaches_as_far_as_it_says() -> None:
+    assert covered(feature("school", POINT, radius=100, distance_m=50), 149, 151) == [True, False]
+
+
+def test_inside_an_area_is_covered() -> None:
+    area = feature("worship", {"type": "Polygon", "coordinates": [list(map(list, SQUARE["coordinates"][0]))]})
+    assert covered(area, 50, azimuth=0.0) == [True]
+
+
+def test_no_places_cover_nothing() -> None:
+    empty = SensitiveSet.build([])
+    assert len(empty) == 0
+    assert empty.covers(np.zeros(2), np.zeros(2)).tolist() == [False, False]
+
+
+@pytest.mark.parametrize("missing", ["external_id", "kind"])
+def test_a_place_needs_an_id_and_a_kind(missing: str) -> None:
+    place = feature("health", POINT, radius=100)
+    del place["properties"][missing]
+    with pytest.raises(FenceRejected) as refused:
+        SensitivePlace.from_feature(place)
+    assert [problem.field for problem in refused.value.problems] == [f"properties.{missing}"]
