@@ -1,0 +1,1 @@
+"""Carriers of pushes: the only input and output outside `server/`."""
