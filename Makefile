@@ -1,0 +1,62 @@
+# Needs Python 3.11 or newer and make; everything else is brought along. `make help` lists the targets.
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := server geo offers notifications
+STAMPS := $(VENV)/.stamps
+
+# uv installs in seconds what takes pip a minute; where it cannot (a mirror that only pip knows of), pip does.
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes $(1) \
+  || $(BIN)/python -m pip install --quiet --require-hashes $(1)
+LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format lock clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+setup: $(STAMPS)/run  ## install what Vicino needs to run
+
+run: $(STAMPS)/run  ## from nothing to the running demo
+	./vicino demo
+
+test: lint  ## everything that must hold before a commit
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+lint: $(STAMPS)/dev  ## style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=. $(BIN)/lint-imports
+
+format: $(STAMPS)/dev  ## put the code into its form
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+lock: $(STAMPS)/uv  ## pin the newest allowed versions of everything, with their hashes
+	cd requirements && ../$(LOCK) --upgrade uv.in -o uv.txt
+	cd requirements && ../$(LOCK) --upgrade run.in -o run.txt
+	cd requirements && ../$(LOCK) --upgrade dev.in -o dev.txt
+
+clean:  ## remove what was installed and cached; the data in .vicino/ stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# One stamp per installed list: a target that is up to date costs nothing.
+$(STAMPS)/uv: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vicino needs Python 3.11 or newer; set PYTHON=")'
+	@echo "Installing into $(VENV) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/run: requirements/run.txt $(STAMPS)/uv
+	@$(call INSTALL,-r requirements/run.txt)
+	@touch $@
+
+$(STAMPS)/dev: requirements/dev.txt $(STAMPS)/run
+	@$(call INSTALL,-r requirements/run.txt -r requirements/dev.txt)
+	@touch $@

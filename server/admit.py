@@ -1,0 +1,133 @@
+"""Which inputs go into the journal: nothing without consent, nothing twice, nothing from a sensitive place.
+
+Pure. It runs before anything is written, and again on replay, where it lets everything through unchanged.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from geo.fix import Fix, refuse_fix
+from offers.event import refuse_event
+from offers.shopper import Shopper, with_consents, with_preferences
+from server.inputs import Input, RecordEvents, RecordFixes, RegisterDevice, SetConsents, SetPreferences
+from server.records import Device, Record, unseen
+from server.world import World
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Why one item of a request was not taken."""
+
+    index: int  #: its place in the request
+    reason: str
+
+
+class Admitted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One input after admission."""
+
+    input: Input | None  #: what to journal; None when nothing of it is left
+    accepted: int = 0  #: items taken, those already known included
+    refusals: tuple[Refusal, ...] = ()
+
+
+def settle(inputs: Iterable[Input], records: Mapping[str, Record]) -> dict[str, Record]:
+    """The records after the batch's registrations, consents and preferences."""
+    settled = dict(records)
+    for item in inputs:
+        record = settled.get(item.shopper_id)
+        if isinstance(item, RegisterDevice):
+            record = record or Record(shopper=Shopper(shopper_id=item.shopper_id))
+            if record.device(item.device_id) is None:
+                record = record.with_device(Device(device_id=item.device_id))
+            shopper = with_consents(record.shopper, item.consents) if item.consents else record.shopper
+        elif isinstance(item, SetConsents) and record is not None:
+            shopper = with_consents(record.shopper, item.consents)
+        elif isinstance(item, SetPreferences) and record is not None:
+            shopper = with_preferences(record.shopper, item.preferences)
+        else:
+            continue
+        settled[item.shopper_id] = record.with_shopper(shopper)
+    return settled
+
+
+def admit(item: Input, records: dict[str, Record], world: World) -> Admitted:
+    """Judges one input against the settled records; notes in them which fixes are known now."""
+    record = records.get(item.shopper_id)
+    if record is None:  # her token outlived her: she was erased, or this is another database
+        count = len(item.fixes) if isinstance(item, RecordFixes) else 0
+        return Admitted(input=None, refusals=_all(count, "unknown_device"))
+    if isinstance(item, RecordFixes):
+        return _admit_fixes(item, record, records, world)
+    if isinstance(item, RecordEvents):
+        return _admit_events(item, record)
+    return Admitted(input=item)
+
+
+def _admit_fixes(item: RecordFixes, record: Record, records: dict[str, Record], world: World) -> Admitted:
+    device = record.device(item.device_id) or Device(device_id=item.device_id)
+    if not record.shopper.permits("nearby_offers", item.received_at_us):
+        return Admitted(input=None, refusals=_all(len(item.fixes), "no_consent"))
+    reasons = [refuse_fix(fix, now_us=item.received_at_us) for fix in item.fixes]
+    good = [index for index, reason in enumerate(reasons) if reason is None]
+    for index in _sensitive(good, item.fixes, world):
+        reasons[index] = "sensitive_place"
+    taken = tuple(fix for fix, reason in zip(item.fixes, reasons, strict=True) if reason is None)
+    fresh, device = unseen(device, taken)
+    sensitive_at_us = item.sensitive_at_us
+    if sensitive_at_us is None and not device.in_sensitive:
+        sensitive_at_us = _quiet_at_us(item.fixes, reasons, world)
+    in_sensitive = item.in_sensitive
+    if in_sensitive is None:
+        in_sensitive = reasons[-1] == "sensitive_place" if reasons else device.in_sensitive
+    if not fresh and in_sensitive == device.in_sensitive:
+        kept = None
+    else:
+        device = msgspec.structs.replace(device, in_sensitive=in_sensitive)
+        records[item.shopper_id] = record.with_device(device)
+        kept = msgspec.structs.replace(
+            item, fixes=fresh, sensitive_at_us=sensitive_at_us, in_sensitive=in_sensitive
+        )
+    return Admitted(
+        input=kept,
+        accepted=len(taken),
+        refusals=tuple(Refusal(index=i, reason=reason) for i, reason in enumerate(reasons) if reason),
+    )
+
+
+def _sensitive(good: list[int], fixes: tuple[Fix, ...], world: World) -> list[int]:
+    """Which of the good fixes lie in a sensitive place."""
+    if not good or not len(world.sensitive):
+        return []
+    covered = world.sensitive.covers(*_positions([fixes[index] for index in good]))
+    return [index for index, inside in zip(good, covered, strict=True) if inside]
+
+
+def _quiet_at_us(fixes: tuple[Fix, ...], reasons: list[str | None], world: World) -> int | None:
+    """The time of the first dropped fix at which a store would have had something to say."""
+    dropped = [fix for fix, reason in zip(fixes, reasons, strict=True) if reason == "sensitive_place"]
+    if not dropped:
+        return None
+    matched, _ = world.fences.match(*_positions(dropped))
+    return dropped[int(matched[0])].fixed_at_us if len(matched) else None
+
+
+def _positions(fixes: list[Fix]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    return np.array([fix.lat_deg for fix in fixes]), np.array([fix.lon_deg for fix in fixes])
+
+
+def _admit_events(item: RecordEvents, record: Record) -> Admitted:
+    if not record.shopper.permits("personalisation", item.received_at_us):
+        return Admitted(input=None, refusals=_all(len(item.events), "no_consent"))
+    reasons = [refuse_event(event, item.received_at_us) for event in item.events]
+    taken = tuple(event for event, reason in zip(item.events, reasons, strict=True) if reason is None)
+    return Admitted(
+        input=msgspec.structs.replace(item, events=taken) if taken else None,
+        accepted=len(taken),
+        refusals=tuple(Refusal(index=i, reason=reason) for i, reason in enumerate(reasons) if reason),
+    )
+
+
+def _all(count: int, reason: str) -> tuple[Refusal, ...]:
+    return tuple(Refusal(index=index, reason=reason) for index in range(count))

@@ -1,0 +1,120 @@
+"""What stands before every handler: the credential, the size of the body, and how failures are told."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from offers.problem import BodyRejected
+from server.api.route import ANYBODY, SERVICES, Route
+from server.auth import Caller
+from server.db import DatabaseError
+from server.errors import BadUse
+from server.lane import Busy, Poison
+from server.problems import Problem
+
+log = structlog.get_logger("vicino.http")
+
+RETRY_AFTER_S = "1"
+
+
+def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The route's handler behind its guard."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        caller = await _caller(request, route)
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise Problem(415, "content_encoding", "send the body as it is, without Content-Encoding")
+        if request.content_length is not None and request.content_length > route.body_most:
+            raise Problem(413, "too_large", f"the body may have {route.body_most} bytes; send it in parts")
+        return await route.handler(request, caller)
+
+    return handle
+
+
+async def _caller(request: web.Request, route: Route) -> Caller:
+    if not route.who:
+        return ANYBODY
+    credential = _credential(request)
+    if credential is None:
+        detail = f"send Authorization: Bearer with {_named(route.who)}"
+        raise Problem(401, "no_credential", detail, headers={"WWW-Authenticate": "Bearer"})
+    caller = await request.app[SERVICES].auth.caller(credential)
+    if caller.kind not in route.who:
+        raise Problem(
+            403, "wrong_credential", f"this needs {_named(route.who)}, not {_named((caller.kind,))}"
+        )
+    return caller
+
+
+def _credential(request: web.Request) -> str | None:
+    """A key or token: after `Bearer`, or bare as some SDKs send it, or as X-Api-Key."""
+    header = request.headers.get("Authorization", "")
+    scheme, _, value = header.partition(" ")
+    if value and scheme.lower() == "bearer":
+        return value.strip()
+    return header.strip() or request.headers.get("X-Api-Key")
+
+
+_NAMES = {
+    "app": "the app key (pk_…)",
+    "device": "a device's access token",
+    "server": "a server key (sk_…)",
+    "till": "a till key (tk_…)",
+}
+
+
+def _named(kinds: tuple[str, ...]) -> str:
+    return " or ".join(_NAMES[kind] for kind in kinds)
+
+
+@web.middleware
+async def tell_failures(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Turns every failure into problem details; what nobody foresaw is logged and says nothing of itself."""
+    try:
+        response: web.StreamResponse = await handler(request)
+    except web.HTTPException as error:
+        return _of_http(error).response()
+    except Exception as error:
+        problem = _foreseen(error)
+        if problem is None:
+            log.exception("unforeseen", method=request.method, route=_route_name(request))
+            problem = Problem(500, "internal", "this should not have happened; it was logged")
+        return problem.response()
+    return response
+
+
+def _of_http(error: web.HTTPException) -> Problem:
+    """What aiohttp itself refuses."""
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allow = ", ".join(sorted(error.allowed_methods))
+        return Problem(405, "method_not_allowed", f"here are: {allow}", headers={"Allow": allow})
+    if isinstance(error, web.HTTPNotFound):
+        return Problem(404, "not_found", "no such address: see /openapi.json")
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return Problem(413, "too_large", "the body is too large; send it in parts")
+    return Problem(error.status, "refused", error.reason)
+
+
+def _foreseen(error: Exception) -> Problem | None:
+    """What may happen, told in the caller's terms."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, BodyRejected):
+        problems = [{"field": p.field, "code": p.code, "detail": p.detail} for p in error.problems]
+        first = error.problems[0]
+        return Problem(422, first.code, str(error), field=first.field, problems=problems)
+    if isinstance(error, BadUse):
+        return Problem(422, "bad_use", str(error))
+    if isinstance(error, Busy | DatabaseError):
+        return Problem(503, "try_again", str(error), headers={"Retry-After": RETRY_AFTER_S})
+    if isinstance(error, Poison):
+        return Problem(422, "poison", str(error))
+    return None
+
+
+def _route_name(request: web.Request) -> str:
+    """The pattern, not the path: a path may hold an id."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unknown"

@@ -1,0 +1,102 @@
+"""Offers as the shopper has them: inbox, what became of a push, and the till that takes the coupon."""
+
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+
+from offers.coupon import code_hash, normalise_code
+from server.api.idempotency import request_hash
+from server.api.pages import cursor_for, limit_of, position_of
+from server.api.route import SERVICES, json_answer
+from server.auth import Caller
+from server.clock import from_us, to_us
+from server.inputs import RecordOutcome
+from server.people import secret_of
+from server.problems import Problem
+from server.redeem import Redeem
+from server.sql import queries
+from server.wire import decode, rfc3339
+
+SQL = queries("read")
+
+
+class Redemption(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a till sends."""
+
+    code: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    basket: list[dict[str, Any]] | None = None
+
+
+async def inbox(request: web.Request, caller: Caller) -> web.Response:
+    """The shopper's offers that have not expired, newest first."""
+    services, limit = request.app[SERVICES], limit_of(request)
+    at, name = position_of(request)
+    now = from_us(services.clock.now_us())
+    async with services.database.transaction(caller.retailer_id) as connection:
+        rows = await connection.fetch(
+            SQL["inbox"], caller.retailer_id, caller.shopper_id, now, at, name, limit + 1
+        )
+    items = [
+        row["item"]
+        | {"created_at": rfc3339(to_us(row["created_at"]))}
+        | {
+            f"{what}_at": rfc3339(to_us(row[f"{what}_at"]))
+            for what in OUTCOMES
+            if row[f"{what}_at"] is not None
+        }
+        for row in rows[:limit]
+    ]
+    more = len(rows) > limit
+    cursor = cursor_for(rows[limit - 1]["created_at"], rows[limit - 1]["item_id"]) if more else None
+    return json_answer({"items": items, "next_cursor": cursor})
+
+
+OUTCOMES = ("delivered", "opened", "dismissed")
+
+
+async def outcome(request: web.Request, caller: Caller) -> web.Response:
+    """The phone says what became of a push. Repeats change nothing."""
+    services, item_id = request.app[SERVICES], request.match_info["id"]
+    assert caller.shopper_id is not None
+    async with services.database.transaction(caller.retailer_id) as connection:
+        decision_id = await connection.fetchval(
+            SQL["decision_of_item"], caller.retailer_id, caller.shopper_id, item_id
+        )
+    if decision_id is None:
+        raise Problem(404, "unknown_notification", "no such notification")
+    await services.engine.submit(
+        caller.retailer_id,
+        RecordOutcome(
+            shopper_id=caller.shopper_id,
+            received_at_us=services.clock.now_us(),
+            item_id=item_id,
+            decision_id=decision_id,
+            outcome=request.match_info["outcome"],
+        ),
+    )
+    return web.Response(status=204)
+
+
+async def redeem(request: web.Request, caller: Caller) -> web.Response:
+    """Redeems a coupon once. A repeat with the same Idempotency-Key gets the same answer again."""
+    services, body = request.app[SERVICES], await request.read()
+    wanted = decode(body, Redemption)
+    code = normalise_code(wanted.code)
+    if code is None:
+        raise Problem(404, "unknown_code", "no such code; read it again, all characters count", field="code")
+    secret = await secret_of(services.database, caller.retailer_id)
+    answer = await services.engine.redeem(
+        caller.retailer_id,
+        Redeem(
+            code_hash=code_hash(secret, code),
+            store=caller.store,
+            received_at_us=services.clock.now_us(),
+            caller=caller.name,
+            idempotency_key=request.headers.get("Idempotency-Key"),
+            request_hash=request_hash(body),
+        ),
+    )
+    if answer.status != 200:
+        raise Problem(answer.status, answer.body["code"], answer.body["detail"], field="code")
+    return json_answer(answer.body)

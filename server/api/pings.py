@@ -1,0 +1,95 @@
+"""What phones send all day: fixes and browse events; and what they get back."""
+
+from typing import Any
+
+from aiohttp import web
+from prometheus_client import Counter
+
+from geo.region import SafeRegion, safe_region
+from server.admit import Admitted
+from server.api.route import SERVICES, json_answer
+from server.auth import Caller
+from server.inputs import RecordEvents, RecordFixes
+from server.problems import Problem
+from server.wire import Batch, Rejected, decode_events, decode_ping
+
+
+async def ping(request: web.Request, caller: Caller) -> web.Response:
+    """Takes fixes, in any order, up to 24 h old. One bad fix costs one entry in `rejected`."""
+    services = request.app[SERVICES]
+    received_at_us = services.clock.now_us()
+    batch = decode_ping(await request.read())
+    device_id, shopper_id = await _whose(request, caller, batch)
+    admitted = Admitted(input=None)
+    if batch.records:
+        admitted = await services.engine.submit(
+            caller.retailer_id,
+            RecordFixes(
+                shopper_id=shopper_id,
+                received_at_us=received_at_us,
+                device_id=device_id,
+                fixes=tuple(batch.records),
+            ),
+        )
+    answer = _taken(batch, admitted, services.metrics.fixes)
+    world = await services.engine.world(caller.retailer_id)
+    if admitted.accepted and world is not None:
+        newest = max(batch.records, key=lambda fix: fix.fixed_at_us)
+        answer["next"] = _next(safe_region(newest.lat_deg, newest.lon_deg, world.fences))
+    return json_answer(answer)
+
+
+async def events(request: web.Request, caller: Caller) -> web.Response:
+    """Takes browse events; kept only where the shopper granted `personalisation`."""
+    services = request.app[SERVICES]
+    received_at_us = services.clock.now_us()
+    batch = decode_events(await request.read())
+    device_id, shopper_id = await _whose(request, caller, batch)
+    admitted = Admitted(input=None)
+    if batch.records:
+        admitted = await services.engine.submit(
+            caller.retailer_id,
+            RecordEvents(
+                shopper_id=shopper_id,
+                received_at_us=received_at_us,
+                device_id=device_id,
+                events=tuple(batch.records),
+            ),
+        )
+    return json_answer(_taken(batch, admitted, services.metrics.events))
+
+
+def _next(region: SafeRegion) -> dict[str, Any]:
+    """When the phone should report next, and which circles it may watch for itself."""
+    watch = [
+        {"geofence_id": w.geofence, "lat": w.lat_deg, "lon": w.lon_deg, "radius_m": w.radius_m}
+        for w in region.watch
+    ]
+    return {"after_m": region.after_m, "within_s": region.within_s, "watch": watch}
+
+
+async def _whose(request: web.Request, caller: Caller, batch: Batch) -> tuple[str, str]:
+    """The device and shopper a request is about: the caller's own, or with a server key the one it names."""
+    if caller.device_id is not None and caller.shopper_id is not None:
+        if batch.device_id not in (None, caller.device_id):
+            raise Problem(403, "other_device", "a device speaks for itself only", field="device_id")
+        return caller.device_id, caller.shopper_id
+    if batch.device_id is None:
+        raise Problem(422, "bad_field", "with a server key, name the device", field="device_id")
+    shopper_id = await request.app[SERVICES].auth.shopper_of(caller.retailer_id, batch.device_id)
+    return batch.device_id, shopper_id
+
+
+def _taken(batch: Batch, admitted: Admitted, counter: Counter) -> dict[str, Any]:
+    """The answer: how many were taken, and which were not, by their place in the request."""
+    refused = [Rejected(index=batch.places[one.index], reason=one.reason) for one in admitted.refusals]
+    rejected = sorted([*batch.rejected, *refused], key=lambda one: one.index)
+    counter.labels("accepted").inc(admitted.accepted)
+    for one in rejected:
+        counter.labels(one.reason).inc()
+    return {"accepted": admitted.accepted, "rejected": [_shown(one) for one in rejected]}
+
+
+def _shown(rejected: Rejected) -> dict[str, Any]:
+    shown: dict[str, Any] = {"index": rejected.index, "reason": rejected.reason}
+    return shown if rejected.detail is None else shown | {"detail": rejected.detail}

@@ -1,0 +1,57 @@
+"""A route is a row of a table: method, path, who may call it, what goes in and comes out.
+
+The table is checked (deny by default), served and described (`/openapi.json`) from the same rows.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from server.auth import Authenticator, Caller
+from server.clock import Clock
+from server.db import Database
+from server.engine import Engine
+from server.imports import Geocoder
+from server.metrics import Metrics
+
+Handler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """What handlers work with."""
+
+    database: Database
+    engine: Engine
+    auth: Authenticator
+    clock: Clock
+    metrics: Metrics
+    geocoder: Geocoder | None  #: None: addresses without a position are refused
+
+
+SERVICES = web.AppKey("services", Services)
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One row."""
+
+    method: str
+    path: str
+    who: tuple[str, ...]  #: kinds of callers that may call it: app, device, server, till; empty: anybody
+    handler: Handler
+    summary: str
+    body: Any = None  #: the type of a JSON body
+    answer: Any = None  #: the type of a JSON answer
+    status: int = 200
+    query: tuple[str, ...] = ()  #: names of query parameters
+    body_most: int = 1 << 20  #: bytes
+
+
+#: The caller of a route that anybody may call.
+ANYBODY = Caller(retailer_id="", kind="anybody", name="anybody")
+
+
+def json_answer(value: Any, *, status: int = 200) -> web.Response:
+    """A JSON answer of a value that msgspec can encode."""
+    return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")

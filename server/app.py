@@ -1,0 +1,166 @@
+"""The composition root: builds a running Vicino from a configuration. Importing it does nothing."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import asyncpg
+import msgspec
+from aiohttp import web
+
+from notifications.outbox import PushRow, Settlement
+from notifications.providers.base import Provider
+from notifications.providers.fcm import FcmProvider
+from notifications.providers.log import LogProvider
+from server.api.guard import guarded, tell_failures
+from server.api.route import SERVICES, Services, json_answer
+from server.api.table import ROUTES, description
+from server.auth import Authenticator
+from server.clock import Clock, SystemClock
+from server.config import Config
+from server.db import Database
+from server.engine import Engine
+from server.errors import BadUse
+from server.ids import new_id
+from server.imports import Geocoder
+from server.metrics import Metrics
+from server.migrate import migrate
+from server.postgres import database_url
+from server.relay import Relay
+from server.wanted import still_wanted
+
+SHUTDOWN_S = 5.0  #: how long running requests may take to end
+VERSION = "0.1.0"
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """A Vicino that serves."""
+
+    url: str  #: where it listens
+    database_url: str
+    database: Database
+    engine: Engine
+    relay: Relay
+
+
+def create_app(services: Services) -> web.Application:
+    """The HTTP application over running services."""
+    app = web.Application(middlewares=[tell_failures], client_max_size=64 << 20)
+    app[SERVICES] = services
+    for route in ROUTES:
+        app.router.add_route(route.method, route.path, guarded(route))
+    described = description(VERSION)
+
+    async def openapi(_: web.Request) -> web.Response:
+        return json_answer(described)
+
+    app.router.add_get("/openapi.json", openapi)
+    return app
+
+
+@asynccontextmanager
+async def running(
+    config: Config, *, clock: Clock | None = None, provider: Provider | None = None
+) -> AsyncIterator[Running]:
+    """Everything from nothing: PostgreSQL, schema, engine, relay, HTTP. Stops in good order at the end.
+
+    `clock` and `provider` are for tests and the demo; without them the machine's clock, and FCM where
+    there are credentials.
+    """
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(database_url(config))
+        await migrate(url)
+        await _ensure_signing_key(url)
+        database = await stack.enter_async_context(await Database.open(url))
+        metrics = Metrics()
+        relay = await stack.enter_async_context(_relaying(config, database, clock, metrics, provider))
+        engine = await stack.enter_async_context(_engine(config, database, clock, relay, url))
+        geocoder = None
+        if config.geocoder is not None:
+            geocoder = await stack.enter_async_context(Geocoder.open(config.geocoder, at_most=10))
+        services = Services(
+            database=database,
+            engine=engine,
+            auth=Authenticator(database, clock),
+            clock=clock,
+            metrics=metrics,
+            geocoder=geocoder,
+        )
+        address = await stack.enter_async_context(_listening(create_app(services), config))
+        yield Running(url=address, database_url=url, database=database, engine=engine, relay=relay)
+
+
+@asynccontextmanager
+async def _relaying(
+    config: Config, database: Database, clock: Clock, metrics: Metrics, provider: Provider | None
+) -> AsyncIterator[Relay]:
+    """The relay at work, with the provider given, or FCM where there are credentials, or the log."""
+
+    def observe(row: PushRow, settlement: Settlement) -> None:
+        metrics.pushes.labels(settlement.state, settlement.reason or "").inc()
+        if settlement.state == "sent":
+            metrics.fix_to_push.observe((clock.now_us() - row.received_at_us) / 1_000_000)
+
+    async with AsyncExitStack() as stack:
+        if provider is None and config.fcm_credentials is not None:
+            opening = FcmProvider.open(
+                config.fcm_credentials, endpoint=config.fcm_endpoint, now_us=clock.now_us
+            )
+            provider = await stack.enter_async_context(await opening)
+        relay = Relay(
+            database, provider or LogProvider(), clock, still_wanted=still_wanted(clock), observe=observe
+        )
+        task = asyncio.create_task(relay.run(), name="relay")
+        try:
+            yield relay
+        finally:
+            await relay.stop()
+            await task
+
+
+@asynccontextmanager
+async def _engine(
+    config: Config, database: Database, clock: Clock, relay: Relay, url: str
+) -> AsyncIterator[Engine]:
+    engine = Engine(database, clock, journal_days=config.journal_days, on_push=relay.wake)
+    await engine.start(url)
+    try:
+        yield engine
+    finally:
+        await engine.stop()
+
+
+@asynccontextmanager
+async def _listening(app: web.Application, config: Config) -> AsyncIterator[str]:
+    """The application on its port; the address as a URL. Raises BadUse where the port is taken."""
+    # auto_decompress: a compressed body is inflated by nobody before it has been authenticated.
+    runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, config.host, config.port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise BadUse(
+                f"cannot listen on {config.host}:{config.port} ({error.strerror}): choose another VICINO_PORT"
+            ) from error
+        host, port = runner.addresses[0][:2]
+        yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+async def _ensure_signing_key(url: str) -> None:
+    """The installation's first key for access tokens. The owner writes it; the server only reads."""
+    connection = await asyncpg.connect(url, timeout=5)
+    try:
+        await connection.execute(
+            "INSERT INTO signing_keys (kid, secret) "
+            "SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM signing_keys)",
+            new_id("kid"),
+            secrets.token_bytes(32),
+        )
+    finally:
+        await connection.close()

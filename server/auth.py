@@ -1,0 +1,173 @@
+"""Who is calling: keys of a retailer (app, server, till) and access tokens of devices.
+
+Keys are 256 random bits of which the database holds the SHA-256. An access token is a signed JWT that says
+retailer, device and shopper, so a ping needs no look-up; a refresh token is random, used once, and using it
+twice ends its family.
+"""
+
+import hashlib
+import secrets
+from typing import Any
+
+import jwt
+import msgspec
+
+from server.clock import Clock, from_us
+from server.db import Database
+from server.ids import new_id
+from server.problems import Problem
+from server.sql import queries
+
+SQL = queries("auth")
+
+ACCESS_TTL_US = 15 * 60 * 1_000_000
+REFRESH_TTL_US = 90 * 86_400 * 1_000_000
+KEY_CACHE_US = 5 * 1_000_000  #: how long a key's owner is remembered, and so how long a revoked key may live
+CACHE_MOST = 100_000
+
+_PREFIXES = {"app": "pk", "server": "sk", "till": "tk"}
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An authenticated caller."""
+
+    retailer_id: str
+    kind: str  #: app | server | till | device
+    name: str  #: what to tell callers of one kind apart by: a key's hash or a device's id
+    device_id: str | None = None
+    shopper_id: str | None = None
+    store: str | None = None  #: the store a till key is bound to
+    expires_at_us: int | None = None
+
+
+class Tokens(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a device is given to come back with."""
+
+    access_token: str
+    refresh_token: str
+    expires_at_us: int
+
+
+def new_key(kind: str) -> str:
+    """A new key of a retailer: `pk_…` app, `sk_…` server, `tk_…` till."""
+    return f"{_PREFIXES[kind]}_{secrets.token_urlsafe(32)}"
+
+
+def secret_hash(value: str) -> bytes:
+    """What the database holds of a key or refresh token."""
+    return hashlib.sha256(value.encode()).digest()
+
+
+class Authenticator:
+    """Tells who holds a credential, and gives devices theirs."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._secrets: dict[str, bytes] = {}
+        self._callers: dict[str, tuple[int, Caller]] = {}
+
+    async def caller(self, credential: str) -> Caller:
+        """The holder of a key or access token. Raises Problem 401."""
+        now_us = self._clock.now_us()
+        known = self._callers.get(credential)
+        if known is not None and now_us < known[0]:
+            return known[1]
+        if credential.startswith(tuple(f"{prefix}_" for prefix in _PREFIXES.values())):
+            found = await self._key(credential)
+            until_us = now_us + KEY_CACHE_US
+        else:
+            found = await self._token(credential, now_us)
+            until_us = found.expires_at_us or now_us
+        if len(self._callers) >= CACHE_MOST:
+            self._callers.clear()
+        self._callers[credential] = (until_us, found)
+        return found
+
+    async def _key(self, key: str) -> Caller:
+        hashed = secret_hash(key)
+        async with self._database.system() as connection:
+            row = await connection.fetchrow(SQL["key_owner"], hashed)
+        if row is None:
+            raise _unknown("unknown_key", "no such key, or it was revoked")
+        return Caller(
+            retailer_id=row["retailer_id"], kind=row["kind"], store=row["store"], name=hashed.hex()[:16]
+        )
+
+    async def _token(self, token: str, now_us: int) -> Caller:
+        try:
+            kid = jwt.get_unverified_header(token).get("kid")
+            secret = (await self._signing_keys()).get(str(kid))
+            if secret is None:
+                raise _unknown("unknown_token", "this access token was signed by nobody known here")
+            claims: dict[str, Any] = jwt.decode(
+                token, secret, algorithms=["HS256"], options={"verify_exp": False, "require": ["exp"]}
+            )
+        except jwt.PyJWTError:
+            raise _unknown("bad_token", "this is no access token of ours") from None
+        expires_at_us = int(claims["exp"]) * 1_000_000
+        if now_us >= expires_at_us:
+            raise _unknown("token_expired", "the access token has expired: refresh it at /v1/devices/token")
+        return Caller(
+            retailer_id=claims["rid"],
+            kind="device",
+            name=claims["did"],
+            device_id=claims["did"],
+            shopper_id=claims["sub"],
+            expires_at_us=expires_at_us,
+        )
+
+    async def _signing_keys(self) -> dict[str, bytes]:
+        if not self._secrets:
+            async with self._database.system() as connection:
+                rows = await connection.fetch(SQL["signing_keys"])
+            self._secrets = {row["kid"]: bytes(row["secret"]) for row in rows}
+        return self._secrets
+
+    async def issue(
+        self, retailer_id: str, device_id: str, shopper_id: str, *, family: str | None = None
+    ) -> Tokens:
+        """New tokens for a device; those of a refresh stay in its family."""
+        now_us = self._clock.now_us()
+        expires_at_us = (now_us + ACCESS_TTL_US) // 1_000_000 * 1_000_000
+        kid, secret = next(iter((await self._signing_keys()).items()))
+        claims = {"rid": retailer_id, "did": device_id, "sub": shopper_id, "exp": expires_at_us // 1_000_000}
+        refresh = f"{retailer_id}.{secrets.token_urlsafe(32)}"
+        async with self._database.transaction(retailer_id) as connection:
+            await connection.execute(
+                SQL["add_refresh_token"],
+                retailer_id,
+                secret_hash(refresh),
+                family or new_id("fam"),
+                device_id,
+                from_us(now_us + REFRESH_TTL_US),
+            )
+        return Tokens(
+            access_token=jwt.encode(claims, secret, algorithm="HS256", headers={"kid": kid}),
+            refresh_token=refresh,
+            expires_at_us=expires_at_us,
+        )
+
+    async def refresh(self, refresh_token: str) -> Tokens:
+        """New tokens for a refresh token, which is then used up. Raises Problem 401."""
+        retailer_id, _, _ = refresh_token.partition(".")
+        hashed, now = secret_hash(refresh_token), from_us(self._clock.now_us())
+        async with self._database.transaction(retailer_id) as connection:
+            row = await connection.fetchrow(SQL["use_refresh_token"], retailer_id, hashed, now)
+            if row is None:
+                await connection.execute(SQL["revoke_family"], retailer_id, hashed, now)
+        if row is None:
+            raise _unknown("bad_refresh_token", "unknown, expired or used before: register the device again")
+        return await self.issue(retailer_id, row["device_id"], row["shopper_id"], family=row["family"])
+
+    async def shopper_of(self, retailer_id: str, device_id: str) -> str:
+        """The shopper of a device. Raises Problem 404; unknown and foreign devices look the same."""
+        async with self._database.transaction(retailer_id) as connection:
+            shopper_id: str | None = await connection.fetchval(SQL["find_device"], retailer_id, device_id)
+        if shopper_id is None:
+            raise Problem(404, "unknown_device", "no such device", field="device_id")
+        return shopper_id
+
+
+def _unknown(code: str, detail: str) -> Problem:
+    return Problem(401, code, detail, headers={"WWW-Authenticate": "Bearer"})

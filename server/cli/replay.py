@@ -1,0 +1,136 @@
+"""`vicino replay`."""
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from geo.transition import Rules
+from server.cli import run
+from server.clock import SystemClock
+from server.errors import BadUse
+from server.replay_client import Client
+from server.replay_fences import load_fences
+from server.replay_sender import send
+from server.replay_traces import line, replay
+from server.traces.columns import Trace
+from server.traces.load import load_traces
+
+#: A trace is told as it was: sorted by time, so that no fix can come late.
+LATENESS_S = 0.0
+
+Advance = Callable[[int], None]
+
+
+@click.command("replay")
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--geofences",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="GeoJSON file of the geofences to judge by, without a server.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["exact", "accurate"]),
+    help="exact: accuracy and hysteresis are ignored. accurate (default): as the server judges.",
+)
+@click.option("--url", help="Send the traces to this server instead.")
+@click.option("--app-key", help="The app key of the retailer on that server.")
+@click.option("--keep-times", is_flag=True, help="Send the recorded times; else the last fix becomes now.")
+@click.option("--retailer", help="Replay a stored day of this retailer.")
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="The stored day to replay (UTC).")
+def command(  # noqa: PLR0917 - click passes every option by name
+    files: tuple[Path, ...],
+    geofences: Path | None,
+    mode: Literal["exact", "accurate"] | None,
+    url: str | None,
+    app_key: str | None,
+    keep_times: bool,
+    retailer: str | None,
+    day: datetime | None,
+) -> None:
+    """Replay recorded traces (GPX, GeoJSON, PLT, CSV) through the fence engine.
+
+    Without --url it prints every transition as one JSON object a line. With --url it sends the fixes to a
+    server and prints what became of them and what the inboxes hold. Without FILES, a stored day is replayed.
+    """
+    if not files:
+        _forbid("needs trace files", geofences=geofences, mode=mode, url=url, app_key=app_key)
+        _replay_day(retailer, day)
+    elif url is not None:
+        _forbid("cannot go with --url", geofences=geofences, mode=mode, retailer=retailer, day=day)
+        if app_key is None:
+            raise BadUse("--url needs --app-key: the app key that `vicino retailer create` printed")
+        run(_send(files, url, app_key, keep_times=keep_times))
+    else:
+        _forbid("needs --url", app_key=app_key, keep_times=keep_times or None)
+        _forbid("cannot go with trace files", retailer=retailer, day=day)
+        if geofences is None:
+            raise BadUse("name the geofences with --geofences FILE, or a server with --url and --app-key")
+        _replay_files(files, geofences, mode or "accurate")
+
+
+def _forbid(reason: str, **options: object) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise BadUse(f"--{name.replace('_', '-')} {reason}")
+
+
+def _replay_day(retailer: str | None, day: datetime | None) -> None:
+    if retailer is None or day is None:
+        raise BadUse("name trace files, or a stored day with --retailer ID --day YYYY-MM-DD")
+    importlib.import_module("server.replay_journal").replay_day(retailer, day.date())
+
+
+def _replay_files(files: tuple[Path, ...], geofences: Path, mode: Literal["exact", "accurate"]) -> None:
+    fences = load_fences(geofences, say=_say)
+    trace = _load(files)
+    output = sys.stdout.buffer
+    rules = Rules(mode=mode, lateness_s=LATENESS_S)
+    with _progress("judging", len(trace), beside_output=True) as advance:
+        for device, transition in replay(trace, fences, rules, on_fixes=advance):
+            output.write(line(device, transition))
+    output.flush()
+
+
+async def _send(files: tuple[Path, ...], url: str, app_key: str, *, keep_times: bool) -> None:
+    trace = _load(files)
+    shift_us = 0 if keep_times else SystemClock().now_us() - int(trace.fixed_at_us.max())
+    output = sys.stdout.buffer
+    with _progress("sending", len(trace), beside_output=True) as advance:
+        async with Client(url, app_key, say=_say) as client:
+            async for told in send(trace, client, shift_us=shift_us, on_fixes=advance):
+                output.write(msgspec.json.encode(told) + b"\n")
+                output.flush()
+
+
+def _load(files: tuple[Path, ...]) -> Trace:
+    size = sum(path.stat().st_size for path in files)
+    with _progress("reading", size) as advance:
+        return load_traces(files, say=_say, on_bytes=advance)
+
+
+def _say(message: str) -> None:
+    click.echo(message, err=True)
+
+
+@contextmanager
+def _progress(what: str, total: int, *, beside_output: bool = False) -> Iterator[Advance]:
+    """A bar on a terminal; nothing elsewhere, and nothing where it would cut through the output's lines."""
+    console = Console(stderr=True)
+    shown = console.is_terminal and not (beside_output and sys.stdout.isatty())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # Standard output is ours: rich would send it to the terminal.
+    with Progress(
+        *columns, console=console, transient=True, redirect_stdout=False, disable=not shown
+    ) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda completed: progress.update(task, completed=completed)

@@ -1,0 +1,95 @@
+"""The configuration: every `VICINO_*` variable of the environment, its meaning and its default."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from server.errors import BadUse
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+_PREFIX = "VICINO_"
+#: Read by the tests alone.
+_TESTS_PREFIX = "VICINO_TEST_"
+
+# The description completes "expected …" in the message about a bad value.
+Port = Annotated[int, Meta(ge=0, le=65535, description="an integer from 0 to 65535 (0: any free port)")]
+DatabaseUrl = Annotated[
+    str, Meta(pattern="^postgres(ql)?://", description="postgresql://user:password@host:port/database")
+]
+HttpUrl = Annotated[
+    str, Meta(pattern="^https?://[^/]", description="a URL that starts with http:// or https://")
+]
+JournalDays = Annotated[int, Meta(ge=1, le=30, description="a number of days from 1 to 30")]
+LogFormat = Annotated[Literal["text", "json"], Meta(description="text or json")]
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """What the environment says. An empty variable counts as absent."""
+
+    #: VICINO_DATABASE_URL: a PostgreSQL of 15 or newer; absent: an embedded one in `data_dir`.
+    database_url: DatabaseUrl | None = None
+    #: VICINO_DATA_DIR: where the embedded PostgreSQL keeps its data.
+    data_dir: Path = REPOSITORY / ".vicino"
+    #: VICINO_PG_BIN: the folder of the PostgreSQL programs to embed; absent: the wheel's, else the system's.
+    pg_bin: Path | None = None
+    #: VICINO_HOST: the address to listen on.
+    host: str = "127.0.0.1"
+    #: VICINO_PORT: the TCP port to listen on.
+    port: Port = 8080
+    #: VICINO_FCM_CREDENTIALS: a service-account file; absent: pushes go to the in-app inbox and the log.
+    fcm_credentials: Path | None = None
+    #: VICINO_FCM_ENDPOINT: the base URL of Firebase Cloud Messaging.
+    fcm_endpoint: HttpUrl = "https://fcm.googleapis.com"
+    #: VICINO_GEOCODER: base URL of a Nominatim that locates stores; absent: no address is looked up.
+    geocoder: HttpUrl | None = None
+    #: VICINO_JOURNAL_DAYS: how many days before today the journal, and with it every position, is kept.
+    journal_days: JournalDays = 1
+    #: VICINO_KAFKA: bootstrap servers, `host:port[,host:port…]`; absent: the journal is in PostgreSQL.
+    kafka: str | None = None
+    #: VICINO_LOG: the form of the log on standard error.
+    log: LogFormat = "text"
+    #: VICINO_FAULT: the point at which a crash test wants the process to die.
+    fault: str | None = None
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """The configuration in `environ`. Raises BadUse for an unknown VICINO_* name or a wrong value."""
+        types = get_type_hints(cls, include_extras=True)
+        fields = {_PREFIX + field.upper(): field for field in types}
+        values: dict[str, Any] = {}
+        for name in sorted(environ):
+            if not name.startswith(_PREFIX) or name.startswith(_TESTS_PREFIX):
+                continue
+            if name not in fields:
+                raise BadUse(_unknown(name, list(fields)))
+            if environ[name]:
+                values[fields[name]] = _value(name, environ[name], types[fields[name]])
+        return cls(**values)
+
+
+def _value(name: str, text: str, expected: Any) -> Any:
+    try:
+        return msgspec.convert(text, expected, strict=False, dec_hook=lambda kind, value: kind(value))
+    except msgspec.ValidationError as error:
+        # The value itself stays unsaid: it may hold a password.
+        raise BadUse(f"{name}: expected {_description(expected) or error}") from None
+
+
+def _description(expected: Any) -> str | None:
+    """The description of an annotated type, or of the first annotated part of a union."""
+    for part in (expected, *getattr(expected, "__args__", ())):
+        for meta in getattr(part, "__metadata__", ()):
+            if isinstance(meta, Meta):
+                return meta.description
+    return None
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    suffixes = [other.removeprefix(_PREFIX) for other in known]
+    near = difflib.get_close_matches(name.removeprefix(_PREFIX), suffixes, n=1)
+    return f"{name}: no such setting" + (f"; did you mean {_PREFIX}{near[0]}?" if near else "")

@@ -1,0 +1,145 @@
+"""All lanes of this process: one per retailer, opened when first needed, under one lock on the database.
+
+Shoppers' state is kept in memory between batches, so one engine at a time may run on a database. An advisory
+lock sees to that: a second engine is told so and stops.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import asyncpg
+import structlog
+
+from server.admit import Admitted
+from server.clock import Clock, from_us
+from server.db import Database, DatabaseError
+from server.errors import VicinoError
+from server.inputs import Input
+from server.journal import PostgresJournal
+from server.lane import Lane
+from server.memory import lock_head
+from server.pipeline import Pipeline
+from server.redeem import Answer, Redeem
+from server.sql import queries
+from server.world import World
+
+SQL = queries("engine")
+log = structlog.get_logger("vicino.engine")
+
+ENGINE_LOCK = 0x56494349  #: the advisory lock's number
+SWEEP_S = 20.0  #: how often expired coupons give back what they hold
+
+
+class AnotherEngine(VicinoError):  # noqa: N818 - it names what was found
+    """Another Vicino runs on this database; its memory and ours would disagree."""
+
+
+class Engine:
+    """Puts every input into its retailer's lane. `start` it, and `stop` it."""
+
+    def __init__(
+        self, database: Database, clock: Clock, *, journal_days: int, on_push: Callable[[], None]
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._journal = PostgresJournal()
+        self._journal_days = journal_days
+        self._on_push = on_push
+        self._lanes: dict[str, asyncio.Task[Lane]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._lock: asyncpg.Connection[asyncpg.Record] | None = None
+
+    async def start(self, database_url: str) -> None:
+        """Takes the lock and opens the lanes of all retailers: timers may be due. Raises AnotherEngine."""
+        self._lock = await asyncpg.connect(database_url, timeout=5)
+        if not await self._lock.fetchval("SELECT pg_try_advisory_lock($1)", ENGINE_LOCK):
+            await self._lock.close()
+            raise AnotherEngine("another Vicino runs on this database: stop it first, or use its address")
+        async with self._database.system() as connection:
+            retailers = [row[0] for row in await connection.fetch(SQL["retailer_ids"])]
+        for retailer_id in retailers:
+            await self._lane(retailer_id)
+        self._keep(asyncio.create_task(self._sweep(), name="sweep"))
+
+    async def stop(self) -> None:
+        """Ends the lanes. What was not answered was not promised."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._lock is not None:
+            await self._lock.close()
+
+    async def submit(self, retailer_id: str, item: Input) -> Admitted:
+        """Has an input processed; returns when that is durable."""
+        answer = await (await self._lane(retailer_id)).submit(item)
+        assert isinstance(answer, Admitted)
+        return answer
+
+    async def redeem(self, retailer_id: str, ask: Redeem) -> Answer:
+        """Has a coupon redeemed or refused; returns when that is durable."""
+        answer = await (await self._lane(retailer_id)).submit(ask)
+        assert isinstance(answer, Answer)
+        return answer
+
+    async def world(self, retailer_id: str) -> World | None:
+        """The published world that the retailer's newest batch was judged by; None before its first."""
+        return (await self._lane(retailer_id)).world()
+
+    async def _lane(self, retailer_id: str) -> Lane:
+        """The retailer's lane; opened by the first who asks, while others wait for the same opening."""
+        opening = self._lanes.get(retailer_id)
+        if opening is None or (opening.done() and opening.exception() is not None):
+            opening = asyncio.create_task(self._open_lane(retailer_id))
+            self._lanes[retailer_id] = opening
+        return await asyncio.shield(opening)
+
+    async def _open_lane(self, retailer_id: str) -> Lane:
+        pipeline = Pipeline(retailer_id, self._database, self._journal, self._clock, on_push=self._on_push)
+        async with self._database.transaction(retailer_id) as connection:
+            await pipeline.memory.load_wakes(connection)
+        lane = Lane(pipeline, self._database, self._clock)
+        self._keep(asyncio.create_task(lane.run(), name=f"lane {retailer_id}"))
+        return lane
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(_report)
+
+    async def _sweep(self) -> None:
+        """Every so often what time alone brings about; a database out of reach is tried again next time."""
+        while True:
+            try:
+                for retailer_id in list(self._lanes):
+                    await self.expire_coupons(retailer_id)
+                    await self._forget_answers(retailer_id)
+                await self.keep_journal()
+            except DatabaseError as error:
+                log.warning("sweep_failed", error=type(error).__name__)
+            await asyncio.sleep(SWEEP_S)
+
+    async def keep_journal(self) -> None:
+        """Opens tomorrow's journal ahead of time, and drops the days whose retention is over."""
+        today = from_us(self._clock.now_us()).date()
+        async with self._database.system() as connection:
+            await connection.execute(SQL["open_journal_day"], today + timedelta(days=1))
+            await connection.execute(SQL["drop_journal_days"], today - timedelta(days=self._journal_days))
+
+    async def _forget_answers(self, retailer_id: str) -> None:
+        """Answers to requests with an Idempotency-Key are kept for a day."""
+        before = from_us(self._clock.now_us()) - timedelta(days=1)
+        async with self._database.transaction(retailer_id) as connection:
+            await connection.execute(SQL["forget_answers"], retailer_id, before)
+
+    async def expire_coupons(self, retailer_id: str) -> None:
+        """Gives back what the retailer's expired coupons hold of their offers' budgets."""
+        async with self._database.transaction(retailer_id) as connection:
+            # The lane's own lock first: whoever touches ledgers holds it, so nobody can deadlock over them.
+            await lock_head(connection, retailer_id)
+            await connection.execute(SQL["expire_coupons"], retailer_id, from_us(self._clock.now_us()))
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """A lane that ends by an error is a defect: it must be seen."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("task_died", task=task.get_name(), exc_info=error)

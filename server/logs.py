@@ -1,0 +1,74 @@
+"""The log: one event a line on standard error, as text for people or JSON for machines.
+
+Nothing that says where a shopper is or that opens a door belongs in it. What has such a name is withheld
+here, should a call pass it nevertheless.
+"""
+
+import logging
+import sys
+from typing import IO, Literal
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_WITHHELD = "(withheld)"
+
+#: Names, and ends of names after `_`, whose values are never logged.
+_PRIVATE = frozenset(
+    (
+        *("lat", "lon", "lat_deg", "lon_deg", "latitude", "longitude", "altitude", "altitude_m"),
+        *("position", "coordinates", "geometry", "fix", "fixes"),
+        *("code", "codes", "token", "tokens", "secret", "key", "password", "authorization", "credentials"),
+    )
+)
+
+
+def withhold(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """A structlog processor: hides the values of private names, also inside mappings."""
+    return {name: _withheld(name, value) for name, value in event.items()}
+
+
+def _withheld(name: str, value: object) -> object:
+    if name.lower() in _PRIVATE or name.lower().rpartition("_")[2] in _PRIVATE:
+        return _WITHHELD
+    if isinstance(value, dict):
+        return {inner: _withheld(str(inner), content) for inner, content in value.items()}
+    return value
+
+
+def configure(form: Literal["text", "json"] = "text", stream: IO[str] | None = None) -> None:
+    """Sends structlog's events and those of the standard library's logging to `stream` (standard error)."""
+    stream = stream or sys.stderr
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        withhold,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(form, stream)],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+
+
+def _renderer(form: Literal["text", "json"], stream: IO[str]) -> Processor:
+    if form == "json":
+        return structlog.processors.JSONRenderer(serializer=_json)
+    return structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0, sort_keys=False)
+
+
+def _json(event: EventDict, **_: object) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()

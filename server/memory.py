@@ -1,0 +1,140 @@
+"""What a pipeline remembers between batches: its published world, the records it used, the timers to come."""
+
+import asyncio
+import heapq
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+
+import msgspec
+
+from offers.moment import Moment
+from server.clock import to_us
+from server.db import Connection
+from server.inputs import Input, RegisterDevice
+from server.publish import UnknownRetailer, load_published
+from server.records import Record, unpack_record
+from server.sql import queries
+from server.world import World
+
+SQL = queries("engine")
+
+RECORDS_MOST = 200_000  #: records kept; the least recently written go first and are read again when needed
+
+
+class Memory:
+    """Valid as long as this process is the only one that runs the retailer's pipeline."""
+
+    def __init__(self, retailer_id: str) -> None:
+        self._retailer_id = retailer_id
+        self.newest_world: World | None = None  #: the one the newest batch was judged by
+        self._records: dict[str, tuple[Record, date]] = {}
+        self._wakes: dict[str, int] = {}
+        self._heap: list[tuple[int, str]] = []
+
+    async def world(self, connection: Connection, version: int, secret: bytes) -> World:
+        """The world at a version; built in a thread when it is not the one in use."""
+        if self.newest_world is None or self.newest_world.version != version:
+            bodies = await load_published(connection, self._retailer_id, version)
+            self.newest_world = await asyncio.to_thread(
+                World.build, self._retailer_id, secret, version, bodies
+            )
+        return self.newest_world
+
+    async def load(self, connection: Connection, shopper_ids: Collection[str]) -> dict[str, Record]:
+        """The records of those shoppers that exist; one query for all that are not in memory."""
+        missing = [shopper_id for shopper_id in shopper_ids if shopper_id not in self._records]
+        if missing:
+            for row in await connection.fetch(SQL["load_records"], self._retailer_id, missing):
+                self._records[row["shopper_id"]] = (unpack_record(row["state"]), row["state_day"])
+        return {name: self._records[name][0] for name in shopper_ids if name in self._records}
+
+    def first_on(self, day: date, shopper_ids: Collection[str]) -> list[str]:
+        """Those whose state has not changed on that day yet."""
+        return [name for name in shopper_ids if name not in self._records or self._records[name][1] < day]
+
+    def keep(self, changed: Mapping[str, Record], wakes: Mapping[str, int | None], day: date) -> None:
+        """Takes over what a batch has committed."""
+        for shopper_id, record in changed.items():
+            self._records.pop(shopper_id, None)
+            self._records[shopper_id] = (record, day)
+            self._set_wake(shopper_id, wakes[shopper_id])
+        while len(self._records) > RECORDS_MOST:
+            del self._records[next(iter(self._records))]
+
+    def forget(self) -> None:
+        """Drops every record: the next batch reads them again."""
+        self._records.clear()
+
+    async def load_wakes(self, connection: Connection) -> None:
+        """The timers as the last process left them."""
+        for row in await connection.fetch(SQL["due_wakes"], self._retailer_id):
+            self._set_wake(row["shopper_id"], to_us(row["wake_at"]))
+
+    def next_wake_us(self) -> int | None:
+        """When the next timer is due."""
+        while self._heap and self._wakes.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def due(self, now_us: int) -> list[str]:
+        """The shoppers whose timers are due; each is due again only when a batch sets a new timer."""
+        found = []
+        while (at_us := self.next_wake_us()) is not None and at_us <= now_us:
+            _, shopper_id = heapq.heappop(self._heap)
+            del self._wakes[shopper_id]
+            found.append(shopper_id)
+        return found
+
+    def postpone(self, shopper_id: str, at_us: int) -> None:
+        """Sets a timer again that was due and could not be handled."""
+        self._set_wake(shopper_id, at_us)
+
+    def _set_wake(self, shopper_id: str, at_us: int | None) -> None:
+        if at_us is None:
+            self._wakes.pop(shopper_id, None)
+        elif self._wakes.get(shopper_id) != at_us:
+            self._wakes[shopper_id] = at_us
+            heapq.heappush(self._heap, (at_us, shopper_id))
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Where a retailer's journal stands, and what it has published."""
+
+    journal_seq: int
+    version: int
+    secret: bytes
+
+
+async def lock_head(connection: Connection, retailer_id: str) -> Head:
+    """Takes the retailer's place in line until the commit. Raises UnknownRetailer."""
+    row = await connection.fetchrow(SQL["lock_head"], retailer_id)
+    if row is None:
+        raise UnknownRetailer(f"no retailer {retailer_id}")
+    return Head(journal_seq=row["journal_seq"], version=row["version"], secret=row["secret"])
+
+
+async def undecided(
+    connection: Connection, retailer_id: str, moments: Sequence[Moment], seq: int
+) -> list[Moment]:
+    """The moments that no batch before `seq` has decided: a repeated cause makes the same moment again."""
+    if not moments:
+        return []
+    ids = [moment.moment_id for moment in moments]
+    rows = await connection.fetch(SQL["decided_before"], retailer_id, ids, seq)
+    decided = {row["moment_id"] for row in rows}
+    return [moment for moment in moments if moment.moment_id not in decided]
+
+
+async def find_users(connection: Connection, retailer_id: str, inputs: Sequence[Input]) -> list[Input]:
+    """The inputs, with registrations of a user who is known already made registrations of that shopper."""
+    hashes = {i.user_hash for i in inputs if isinstance(i, RegisterDevice) and i.user_hash is not None}
+    if not hashes:
+        return list(inputs)
+    rows = await connection.fetch(SQL["find_users"], retailer_id, list(hashes))
+    known: dict[bytes, str] = {row["user_hash"]: row["shopper_id"] for row in rows}
+    return [
+        msgspec.structs.replace(i, shopper_id=known.setdefault(i.user_hash, i.shopper_id))
+        if isinstance(i, RegisterDevice) and i.user_hash is not None
+        else i
+        for i in inputs
+    ]

@@ -1,0 +1,109 @@
+"""The outbox in PostgreSQL: claiming pushes by lease, recording what became of them, withdrawing them."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from asyncpg import Record
+from msgspec import json
+
+from notifications.outbox import PushRow, Settlement
+from notifications.push import PushAddress
+from server.clock import from_us, to_us
+from server.db import Connection
+from server.sql import queries
+
+#: A claimed push and what became of it.
+Result = tuple[PushRow, Settlement]
+
+
+async def due_retailers(connection: Connection, *, now_us: int) -> list[str]:
+    """Whose outbox holds a push to claim. Asked outside every tenant."""
+    records = await connection.fetch(queries("outbox")["due_retailers"], from_us(now_us))
+    return [record["retailer_id"] for record in records]
+
+
+async def lease(
+    connection: Connection, retailer_id: str, limit: int, *, now_us: int, until_us: int
+) -> list[PushRow]:
+    """Claims up to `limit` due pushes until `until_us`, in one statement; ends those whose offer is over."""
+    query = queries("outbox")["claim_pushes"]
+    records = await connection.fetch(query, retailer_id, from_us(now_us), from_us(until_us), limit)
+    return [_push_row(retailer_id, record) for record in records]
+
+
+async def save(connection: Connection, retailer_id: str, results: list[Result]) -> set[str]:
+    """Writes results under their fencing tokens, forgets dead addresses; the ids of those that counted."""
+    if not results:
+        return set()
+    # Rows are always locked in this order, so that two relays do not wait for each other.
+    ordered = sorted(results, key=lambda result: result[0].push_id)
+    columns = zip(*(_values(row, settlement) for row, settlement in ordered), strict=True)
+    records = await connection.fetch(queries("outbox")["settle_pushes"], retailer_id, *map(list, columns))
+    gone = [
+        (row.device_id, one.forget.kind, one.forget.value) for row, one in ordered if one.forget is not None
+    ]
+    if gone:
+        lists = map(list, zip(*gone, strict=True))
+        await connection.execute(queries("outbox")["forget_addresses"], retailer_id, *lists)
+    return {record["push_id"] for record in records}
+
+
+async def withdraw(
+    connection: Connection, shopper_ids: Collection[str], reason: str, *, store: str | None = None
+) -> list[str]:
+    """Withdraws what is not yet sent to these shoppers (at one store, or at all); the ids of those pushes.
+
+    Runs in the caller's transaction. A push that is on its way at this moment ends as `sent` if it arrives.
+    """
+    records = await connection.fetch(queries("outbox")["withdraw_pushes"], list(shopper_ids), reason, store)
+    return [record["push_id"] for record in records]
+
+
+def _push_row(retailer_id: str, record: Record) -> PushRow:
+    address = None
+    if record["value"] is not None:
+        address = PushAddress(kind=record["kind"], value=record["value"], platform=record["platform"])
+    return PushRow(
+        retailer_id=retailer_id,
+        push_id=record["push_id"],
+        decision_id=record["decision_id"],
+        shopper_id=record["shopper_id"],
+        device_id=record["device_id"],
+        store=record["store"],
+        item=_texts(record["item"]),
+        attempts=record["attempts"],
+        fencing=record["fencing"],
+        received_at_us=to_us(record["received_at"]),
+        decided_at_us=to_us(record["decided_at"]),
+        claimed_at_us=to_us(record["claimed_at"]),
+        leased_until_us=to_us(record["leased_until"]),
+        expires_at_us=to_us(record["expires_at"]),
+        address=address,
+    )
+
+
+def _texts(item: dict[str, Any]) -> dict[str, str]:
+    """The inbox item as a data map: absent values left out, everything else as text."""
+    return {
+        key: value if isinstance(value, str) else json.encode(value).decode()
+        for key, value in item.items()
+        if value is not None
+    }
+
+
+def _values(row: PushRow, settlement: Settlement) -> tuple[Any, ...]:
+    """The row's part of each of `settle_pushes`' columns."""
+    return (
+        row.push_id,
+        row.fencing,
+        settlement.state,
+        settlement.reason,
+        _at(settlement.due_at_us),
+        _at(settlement.accepted_at_us),
+        settlement.provider_id,
+    )
+
+
+def _at(at_us: int | None) -> datetime | None:
+    return None if at_us is None else from_us(at_us)

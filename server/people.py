@@ -1,0 +1,33 @@
+"""Reading a shopper's record outside her pipeline, and the keyed hash of a retailer's own user ids."""
+
+import hashlib
+import hmac
+
+from server.db import Database
+from server.problems import Problem
+from server.records import Record, unpack_record
+from server.sql import queries
+
+SQL = queries("engine")
+
+
+async def record_of(database: Database, retailer_id: str, shopper_id: str) -> Record:
+    """The record as last committed. Raises Problem 404."""
+    async with database.transaction(retailer_id) as connection:
+        row = await connection.fetchrow(SQL["load_records"], retailer_id, [shopper_id])
+    if row is None:
+        raise Problem(404, "unknown_shopper", "no such shopper")
+    return unpack_record(row["state"])
+
+
+async def user_hash(database: Database, retailer_id: str, user_id: str) -> bytes:
+    """What stands for the retailer's own user id: an HMAC under the retailer's secret, never the id."""
+    secret = await secret_of(database, retailer_id)
+    return hmac.new(secret, b"user\0" + user_id.encode(), hashlib.sha256).digest()
+
+
+async def secret_of(database: Database, retailer_id: str) -> bytes:
+    """What keys the retailer's hashes."""
+    async with database.transaction(retailer_id) as connection:
+        secret: bytes = await connection.fetchval(SQL["secret"], retailer_id)
+    return secret

@@ -1,0 +1,76 @@
+"""A shopper's record: all the state that her inputs change and her decisions read, packed in one row.
+
+It lies in `shoppers.state`. The pipeline is its only writer and keeps the records it has used in memory.
+"""
+
+import hashlib
+
+import msgspec
+
+from geo.fix import Fix
+from geo.transition import DeviceState
+from offers.shopper import Shopper
+
+SEEN_MOST = 1024  #: keys of the newest fixes of a device that are remembered, so that a resent fix is known
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """One of the shopper's devices."""
+
+    device_id: str
+    state: DeviceState = DeviceState()
+    seen: bytes = b""  #: 8-byte keys of its newest fixes, oldest first
+    in_sensitive: bool = False  #: its newest fix was dropped for a sensitive place
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """One shopper with her devices."""
+
+    shopper: Shopper
+    devices: tuple[Device, ...] = ()
+
+    def device(self, device_id: str) -> Device | None:
+        """The device of that id, or None if it is not hers."""
+        return next((device for device in self.devices if device.device_id == device_id), None)
+
+    def with_device(self, device: Device) -> "Record":
+        """The record with that device put in place of its earlier self, or added."""
+        others = tuple(d for d in self.devices if d.device_id != device.device_id)
+        return msgspec.structs.replace(self, devices=(*others, device))
+
+    def with_shopper(self, shopper: Shopper) -> "Record":
+        return msgspec.structs.replace(self, shopper=shopper)
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Record)
+
+
+def pack_record(record: Record) -> bytes:
+    return _encoder.encode(record)
+
+
+def unpack_record(packed: bytes) -> Record:
+    return _decoder.decode(packed)
+
+
+def fix_key(fix: Fix) -> bytes:
+    """What makes two fixes of one device the same: the phone's own id, else time and position."""
+    name = fix.id if fix.id is not None else f"{fix.fixed_at_us} {fix.lat_deg!r} {fix.lon_deg!r}"
+    return hashlib.blake2b(name.encode(), digest_size=8).digest()
+
+
+def unseen(device: Device, fixes: tuple[Fix, ...]) -> tuple[tuple[Fix, ...], Device]:
+    """The fixes that this device has not sent before, and the device that now remembers them.
+
+    A resend of a fix older than the newest `SEEN_MOST` passes as new; it is then behind the lateness
+    window, where it changes no visit and never pushes.
+    """
+    known = {device.seen[at : at + 8] for at in range(0, len(device.seen), 8)}
+    fresh: dict[bytes, Fix] = {}
+    for fix in fixes:
+        key = fix_key(fix)
+        if key not in known and key not in fresh:
+            fresh[key] = fix
+    seen = (device.seen + b"".join(fresh))[-8 * SEEN_MOST :]
+    return tuple(fresh.values()), msgspec.structs.replace(device, seen=seen)

@@ -1,0 +1,90 @@
+"""Recorded traces through the fence engine, offline: what the server would have seen, without the server."""
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+import numpy as np
+
+from geo.batch import FixBatch
+from geo.engine import sense, wake
+from geo.index import FenceSet
+from geo.transition import DeviceState, Rules, Transition
+from server.traces.columns import Trace
+from server.wire import rfc3339
+
+#: Fixes judged at once: enough that the per-call work vanishes, few enough that memory stays small.
+CHUNK_FIXES = 20_000
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One line of the replay's output."""
+
+    event: str  #: enter | dwell | exit | pass_by
+    device: str
+    geofence: str  #: external id
+    at: str  #: RFC 3339 UTC
+    lat: float  #: the causing fix
+    lon: float
+    confidence: float
+
+
+def replay(
+    trace: Trace,
+    fences: FenceSet,
+    rules: Rules,
+    *,
+    on_fixes: Callable[[int], None] = lambda _count: None,
+) -> Iterator[tuple[str, Transition]]:
+    """Each transition with its device: device by device in order of first appearance, each by time.
+
+    A timer that is due by a device's last fix fires; later ones do not, for nobody knows what came after.
+    """
+    state = DeviceState()
+    for start in range(0, len(trace), CHUNK_FIXES):
+        stop = min(start + CHUNK_FIXES, len(trace))
+        first, last = int(trace.device[start]), int(trace.device[stop - 1])
+        # A device that the previous chunk cut in two goes on with its state.
+        continued = start > 0 and trace.device[start - 1] == first
+        states = [state if continued else DeviceState()] + [DeviceState()] * (last - first)
+        sensed = sense(states, _batch(trace, start, stop, first), fences, rules)
+        for device, result in enumerate(sensed, start=first):
+            for transition in result.transitions:
+                yield trace.devices[device], transition
+            state = result.state
+            if stop == len(trace) or trace.device[stop] != device:
+                yield from _due_by_the_end(trace, device, state, fences, rules)
+        on_fixes(stop)
+
+
+def _due_by_the_end(
+    trace: Trace, device: int, state: DeviceState, fences: FenceSet, rules: Rules
+) -> Iterator[tuple[str, Transition]]:
+    _, end = trace.rows_of(device)
+    for transition in wake(state, int(trace.fixed_at_us[end - 1]), fences, rules).transitions:
+        yield trace.devices[device], transition
+
+
+def _batch(trace: Trace, start: int, stop: int, first_device: int) -> FixBatch:
+    rows = slice(start, stop)
+    return FixBatch(
+        device=trace.device[rows] - np.int32(first_device),
+        lat_deg=trace.lat_deg[rows],
+        lon_deg=trace.lon_deg[rows],
+        fixed_at_us=trace.fixed_at_us[rows],
+        accuracy_m=trace.accuracy_m[rows],
+        speed_mps=trace.speed_mps[rows],
+    )
+
+
+def line(device: str, transition: Transition) -> bytes:
+    """The JSON of one transition, with its newline."""
+    shown = Line(
+        event=transition.kind,
+        device=device,
+        geofence=transition.geofence,
+        at=rfc3339(transition.at_us),
+        lat=transition.lat_deg,
+        lon=transition.lon_deg,
+        confidence=transition.confidence,
+    )
+    return msgspec.json.encode(shown) + b"\n"

@@ -1,0 +1,258 @@
+-- lock_head --
+-- Take the retailer's place in line: its micro-batches are written in the order of this lock. It is not
+-- FOR UPDATE, which would wait for a running import's foreign keys.
+SELECT journal_seq, version, secret FROM retailers WHERE retailer_id = $1
+FOR NO KEY UPDATE
+
+-- append_journal --
+-- One micro-batch in the journal, and the head moved on to it.
+WITH head AS (
+  UPDATE retailers SET journal_seq = $2 WHERE retailer_id = $1
+)
+INSERT INTO journal (retailer_id, seq, day, written_at, version, inputs) VALUES ($1, $2, $3, $4, $5, $6)
+
+-- load_records --
+-- The packed state of shoppers.
+SELECT shopper_id, state, state_day FROM shoppers WHERE retailer_id = $1 AND shopper_id = ANY($2::text[])
+
+-- find_users --
+-- Which shopper a keyed hash of the retailer's own user id stands for.
+SELECT user_hash, shopper_id FROM shoppers WHERE retailer_id = $1 AND user_hash = ANY($2::bytea[])
+
+-- due_wakes --
+-- The timers of all devices, soonest first, as they stand when an engine takes over.
+SELECT shopper_id, wake_at FROM shoppers WHERE retailer_id = $1 AND wake_at IS NOT NULL
+
+-- keep_day_start --
+-- Before the day's first change of a shopper's state: keep it as it was (nothing, if she is new).
+INSERT INTO shopper_days (retailer_id, day, shopper_id, state)
+SELECT $1, $2, changed.shopper_id, s.state
+FROM unnest($3::text[]) AS changed (shopper_id)
+LEFT JOIN shoppers s ON s.retailer_id = $1 AND s.shopper_id = changed.shopper_id
+ON CONFLICT DO NOTHING
+
+-- save_records --
+-- The new state of every shopper the batch changed.
+INSERT INTO shoppers (retailer_id, shopper_id, user_hash, state, state_day, wake_at)
+SELECT $1, r.shopper_id, r.user_hash, r.state, $2, r.wake_at
+FROM unnest($3::text[], $4::bytea[], $5::bytea[], $6::timestamptz[])
+  AS r (shopper_id, user_hash, state, wake_at)
+ON CONFLICT (retailer_id, shopper_id) DO UPDATE
+SET state = excluded.state, state_day = excluded.state_day, wake_at = excluded.wake_at,
+    user_hash = coalesce(excluded.user_hash, shoppers.user_hash)
+
+-- add_devices --
+-- Devices that registered; one that is known keeps its row.
+INSERT INTO devices (retailer_id, device_id, shopper_id, platform)
+SELECT $1, d.device_id, d.shopper_id, d.platform
+FROM unnest($2::text[], $3::text[], $4::text[]) AS d (device_id, shopper_id, platform)
+ON CONFLICT (retailer_id, device_id) DO NOTHING
+
+-- set_addresses --
+-- The push address of a device: one, confirmed now.
+INSERT INTO push_addresses (retailer_id, device_id, kind, value, confirmed_at)
+SELECT $1, a.device_id, a.kind, a.value, $5
+FROM unnest($2::text[], $3::text[], $4::text[]) AS a (device_id, kind, value)
+ON CONFLICT (retailer_id, device_id) DO UPDATE
+SET kind = excluded.kind, value = excluded.value, confirmed_at = excluded.confirmed_at
+
+-- retract_transitions --
+-- A late fix proved these wrong.
+DELETE FROM transitions WHERE retailer_id = $1 AND transition_id = ANY($2::text[])
+
+-- retract_visits --
+-- The visits whose entry was proved wrong.
+DELETE FROM visits v USING unnest($2::text[], $3::text[], $4::timestamptz[]) AS r (device_id, geofence, entered_at)
+WHERE v.retailer_id = $1 AND v.device_id = r.device_id AND v.geofence = r.geofence AND v.entered_at = r.entered_at
+
+-- reopen_visits --
+-- Take back the dwell or the exit of visits that otherwise stand.
+UPDATE visits v
+SET dwelled_at = CASE WHEN r.kind = 'dwell' THEN NULL ELSE v.dwelled_at END,
+    exited_at = CASE WHEN r.kind = 'exit' THEN NULL ELSE v.exited_at END
+FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[]) AS r (device_id, geofence, entered_at, kind)
+WHERE v.retailer_id = $1 AND v.device_id = r.device_id AND v.geofence = r.geofence AND v.entered_at = r.entered_at
+
+-- add_transitions --
+-- What the fence engine saw.
+INSERT INTO transitions (retailer_id, transition_id, device_id, shopper_id, geofence, store, kind, at,
+                         received_at, confidence, revised)
+SELECT $1, t.* FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                           $8::timestamptz[], $9::timestamptz[], $10::real[], $11::bool[]) AS t
+ON CONFLICT DO NOTHING
+
+-- put_visits --
+-- Entries, dwells and exits of visits, one row a visit.
+INSERT INTO visits (retailer_id, device_id, geofence, entered_at, shopper_id, store, dwelled_at, exited_at)
+SELECT $1, v.* FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[],
+                           $7::timestamptz[], $8::timestamptz[]) AS v
+ON CONFLICT (retailer_id, device_id, geofence, entered_at) DO UPDATE
+SET dwelled_at = coalesce(excluded.dwelled_at, visits.dwelled_at),
+    exited_at = coalesce(excluded.exited_at, visits.exited_at)
+
+-- lock_ledgers --
+-- What the offers have given out so far, locked until the batch commits: exact whoever else decides.
+SELECT offer, issued, outstanding, redeemed, spend_reserved, spend_committed
+FROM ledgers WHERE retailer_id = $1 AND offer = ANY($2::text[]) ORDER BY offer FOR UPDATE
+
+-- open_ledgers --
+-- A row to lock for every offer with a budget that may be decided on.
+INSERT INTO ledgers (retailer_id, offer) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING
+
+-- lock_quotas --
+-- How many offers went out today, per scope, locked likewise.
+SELECT scope, sent FROM quotas WHERE retailer_id = $1 AND day = $2 AND scope = ANY($3::text[])
+ORDER BY scope FOR UPDATE
+
+-- open_quotas --
+-- A row to lock for every scope with a limit.
+INSERT INTO quotas (retailer_id, day, scope) SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING
+
+-- reserve_ledgers --
+-- Coupons issued by this batch, and what they can cost at the most.
+INSERT INTO ledgers AS l (retailer_id, offer, issued, outstanding, spend_reserved)
+SELECT $1, r.offer, r.coupons, r.coupons, r.spend
+FROM unnest($2::text[], $3::bigint[], $4::numeric[]) AS r (offer, coupons, spend)
+ON CONFLICT (retailer_id, offer) DO UPDATE
+SET issued = l.issued + excluded.issued, outstanding = l.outstanding + excluded.outstanding,
+    spend_reserved = l.spend_reserved + excluded.spend_reserved
+
+-- count_quotas --
+-- Offers decided by this batch.
+UPDATE quotas q SET sent = q.sent + r.sent FROM unnest($3::text[], $4::bigint[]) AS r (scope, sent)
+WHERE q.retailer_id = $1 AND q.day = $2 AND q.scope = r.scope
+
+-- add_decision --
+-- Offers and silences, each with its receipt.
+INSERT INTO decisions (retailer_id, decision_id, moment_id, shopper_id, device_id, store, outcome, offer,
+                       reasons, decided_at, version, journal_seq, receipt)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+
+-- add_coupon --
+-- The reserved coupon of an offer.
+INSERT INTO coupons (retailer_id, code_hash, decision_id, shopper_id, offer, sku, store, spend, discount,
+                     issued_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+
+-- add_inbox --
+-- The offer in the app's inbox, whether or not a push is shown.
+INSERT INTO inbox (retailer_id, item_id, shopper_id, device_id, decision_id, item, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+
+-- add_outbox --
+-- The push to be sent, in the decision's own transaction.
+INSERT INTO outbox (retailer_id, push_id, decision_id, shopper_id, device_id, store, item, state, reason,
+                    due_at, received_at, decided_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10, $12)
+
+-- withdraw_pushes --
+-- A consent was withdrawn: what is not yet sent will not be.
+UPDATE outbox SET state = 'withdrawn', reason = 'no_consent', fencing = fencing + 1
+WHERE retailer_id = $1 AND shopper_id = ANY($2::text[]) AND state IN ('pending', 'leased')
+
+-- note_outcome --
+-- What became of a push on the phone; the first report of each kind counts.
+UPDATE inbox SET
+  delivered_at = CASE WHEN $4 = 'delivered' THEN coalesce(delivered_at, $5) ELSE delivered_at END,
+  opened_at = CASE WHEN $4 = 'opened' THEN coalesce(opened_at, $5) ELSE opened_at END,
+  dismissed_at = CASE WHEN $4 = 'dismissed' THEN coalesce(dismissed_at, $5) ELSE dismissed_at END
+WHERE retailer_id = $1 AND shopper_id = $2 AND item_id = $3
+
+-- expire_coupons --
+-- Give back what expired coupons held: one statement, so that a race with a redemption has one winner.
+WITH expired AS (
+  UPDATE coupons SET status = 'expired'
+  WHERE retailer_id = $1 AND status = 'reserved' AND expires_at <= $2
+  RETURNING offer, spend
+)
+UPDATE ledgers l SET outstanding = l.outstanding - e.coupons, spend_reserved = l.spend_reserved - e.spend
+FROM (SELECT offer, count(*) AS coupons, sum(spend) AS spend FROM expired GROUP BY offer) AS e
+WHERE l.retailer_id = $1 AND l.offer = e.offer
+
+-- quarantine --
+-- An input that could not be processed, out of its batch's way.
+INSERT INTO quarantine (retailer_id, reason, detail, input) VALUES ($1, $2, $3, $4)
+
+-- redeem --
+-- Redeem a coupon once: the condition and the change are one statement. Its hold on the budget becomes spend.
+WITH redeemed AS (
+  UPDATE coupons SET status = 'redeemed', redeemed_at = $3, redeemed_store = coalesce($4, store)
+  WHERE retailer_id = $1 AND code_hash = $2 AND status = 'reserved' AND expires_at > $3
+    AND ($4::text IS NULL OR store = $4)
+  RETURNING retailer_id, decision_id, shopper_id, offer, sku, redeemed_store, discount, spend, redeemed_at
+), committed AS (
+  UPDATE ledgers l SET outstanding = l.outstanding - 1, redeemed = l.redeemed + 1,
+    spend_reserved = l.spend_reserved - r.spend, spend_committed = l.spend_committed + r.spend
+  FROM redeemed r WHERE l.retailer_id = r.retailer_id AND l.offer = r.offer
+)
+SELECT * FROM redeemed
+
+-- find_coupon --
+-- Why a coupon was not redeemed.
+SELECT status, store, expires_at, redeemed_at FROM coupons WHERE retailer_id = $1 AND code_hash = $2
+
+-- first_answer --
+-- The answer that a request with this Idempotency-Key got the first time.
+SELECT request_hash, status, body FROM idempotency WHERE retailer_id = $1 AND caller = $2 AND key = $3
+
+-- keep_answer --
+-- Keep the first answer for repeats of the request.
+INSERT INTO idempotency (retailer_id, caller, key, request_hash, status, body)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING
+
+-- journal_of_day --
+-- A day's micro-batches in order.
+SELECT seq, written_at, version, inputs FROM journal WHERE retailer_id = $1 AND day = $2 ORDER BY seq
+
+-- retailer_ids --
+-- Every retailer of this installation: ids, nothing else.
+SELECT retailer_ids()
+
+-- secret --
+-- The secret that keys the retailer's hashes.
+SELECT secret FROM retailers WHERE retailer_id = $1
+
+-- first_time --
+-- Claim an Idempotency-Key; the row of an earlier request with it wins.
+INSERT INTO idempotency (retailer_id, caller, key, request_hash) VALUES ($1, $2, $3, $4)
+ON CONFLICT (retailer_id, caller, key) DO UPDATE SET key = excluded.key
+RETURNING request_hash, status, body
+
+-- set_answer --
+-- Keep the answer of the request that claimed the key.
+UPDATE idempotency SET status = $4, body = $5 WHERE retailer_id = $1 AND caller = $2 AND key = $3
+
+-- forget_answers --
+-- Answers are kept for a day.
+DELETE FROM idempotency WHERE retailer_id = $1 AND created_at < $2
+
+-- records_at_day_start --
+-- Shoppers' states as they stood when the day began; nobody who was unknown then.
+SELECT asked.shopper_id, CASE WHEN kept.shopper_id IS NULL THEN s.state ELSE kept.state END AS state
+FROM unnest($3::text[]) AS asked (shopper_id)
+LEFT JOIN LATERAL (
+  SELECT d.shopper_id, d.state FROM shopper_days d
+  WHERE d.retailer_id = $1 AND d.shopper_id = asked.shopper_id AND d.day >= $2
+  ORDER BY d.day LIMIT 1
+) AS kept ON true
+LEFT JOIN shoppers s ON s.retailer_id = $1 AND s.shopper_id = asked.shopper_id
+
+-- receipts_of_batch --
+-- The decisions that a micro-batch led to.
+SELECT decision_id, moment_id, receipt FROM decisions WHERE retailer_id = $1 AND journal_seq = $2
+
+-- states_of_day --
+-- The states of those whose newest change was on that day.
+SELECT shopper_id, state FROM shoppers WHERE retailer_id = $1 AND state_day = $2
+
+-- open_journal_day --
+-- The partition of a day, before its first row.
+SELECT open_journal_day($1)
+
+-- drop_journal_days --
+-- The end of the journal's retention: the days before this one, whole.
+SELECT drop_journal_days($1)
+
+-- decided_before --
+-- Which of these moments an earlier micro-batch has decided.
+SELECT moment_id FROM decisions WHERE retailer_id = $1 AND moment_id = ANY($2::text[]) AND journal_seq < $3

@@ -1,0 +1,78 @@
+-- lock_publishing --
+-- Puts a retailer's publications in one order, without touching the row that its micro-batches lock.
+SELECT pg_advisory_xact_lock(hashtextextended('vicino.publish ' || $1, 0))
+
+-- version --
+SELECT version FROM retailers WHERE retailer_id = $1
+
+-- close_changed --
+-- End the current rows of kind $2 whose body differs from the incoming one, as of version $3. Each is looked
+-- up by the index (LATERAL with LIMIT): a join would read the whole table again for every batch.
+UPDATE published SET version_to = $3
+WHERE ctid = ANY (ARRAY(
+  SELECT now.ctid FROM unnest($4::text[], $5::text[]) AS i (external_id, body)
+  CROSS JOIN LATERAL (
+    SELECT p.ctid, p.body FROM published p
+    WHERE p.retailer_id = $1 AND p.kind = $2 AND p.external_id = i.external_id AND p.version_to IS NULL
+    LIMIT 1
+  ) AS now
+  WHERE now.body <> i.body::jsonb
+))
+
+-- close_removed --
+UPDATE published SET version_to = $3
+WHERE retailer_id = $1 AND kind = $2 AND external_id = ANY ($4::text[]) AND version_to IS NULL
+
+-- insert_missing --
+-- A row of version $3 for each incoming body that has no current row: the new ones and the closed ones.
+INSERT INTO published (retailer_id, kind, external_id, version_from, body)
+SELECT $1, $2, i.external_id, $3, i.body::jsonb
+FROM unnest($4::text[], $5::text[]) AS i (external_id, body)
+ON CONFLICT (retailer_id, kind, external_id) WHERE version_to IS NULL DO NOTHING
+
+-- raise_version --
+UPDATE retailers SET version = $2 WHERE retailer_id = $1
+
+-- announce --
+-- Delivered to the listeners when the transaction commits.
+SELECT pg_notify('vicino_published', $1)
+
+-- differing --
+-- The incoming bodies that are new or changed, with what is published now (NULL: nothing).
+SELECT i.external_id, now.body
+FROM unnest($3::text[], $4::text[]) AS i (external_id, body)
+LEFT JOIN LATERAL (
+  SELECT p.body FROM published p
+  WHERE p.retailer_id = $1 AND p.kind = $2 AND p.external_id = i.external_id AND p.version_to IS NULL
+  LIMIT 1
+) AS now ON true
+WHERE now.body IS NULL OR now.body <> i.body::jsonb
+
+-- bodies_at --
+-- Everything published as of version $2, in an order that does not depend on the database's collation.
+SELECT kind, external_id, body FROM published
+WHERE retailer_id = $1 AND version_from <= $2 AND (version_to IS NULL OR version_to > $2)
+ORDER BY kind COLLATE "C", external_id COLLATE "C"
+
+-- current_bodies --
+SELECT external_id, body FROM published
+WHERE retailer_id = $1 AND kind = $2 AND external_id = ANY ($3::text[]) AND version_to IS NULL
+
+-- current_ids --
+SELECT external_id FROM published
+WHERE retailer_id = $1 AND kind = $2 AND external_id = ANY ($3::text[]) AND version_to IS NULL
+
+-- current_page --
+SELECT external_id, body FROM published
+WHERE retailer_id = $1 AND kind = $2 AND version_to IS NULL AND external_id > $3
+ORDER BY external_id
+LIMIT $4
+
+-- current_geofences_of --
+SELECT external_id FROM published
+WHERE retailer_id = $1 AND kind = 'geofence' AND version_to IS NULL
+  AND body -> 'properties' ->> 'store' = $2
+
+-- current_categories --
+SELECT DISTINCT body ->> 'category' AS category FROM published
+WHERE retailer_id = $1 AND kind = 'product' AND version_to IS NULL AND body ? 'category'

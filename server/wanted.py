@@ -1,0 +1,33 @@
+"""Asked just before a push is sent: is the shopper still near, and does she still permit it?"""
+
+from collections.abc import Mapping, Sequence
+
+from notifications.outbox import PushRow
+from server.clock import Clock
+from server.db import Connection
+from server.records import Record, unpack_record
+from server.relay import StillWanted
+from server.sql import queries
+
+SQL = queries("engine")
+
+
+def still_wanted(clock: Clock) -> StillWanted:
+    """The relay's question, answered from the shopper's newest state."""
+
+    async def ask(connection: Connection, pushes: Sequence[PushRow]) -> Mapping[str, str]:
+        ids = list({push.shopper_id for push in pushes})
+        rows = await connection.fetch(SQL["load_records"], pushes[0].retailer_id, ids)
+        records = {row["shopper_id"]: unpack_record(row["state"]) for row in rows}
+        now_us = clock.now_us()
+        reasons = {push.push_id: _why_not(push, records.get(push.shopper_id), now_us) for push in pushes}
+        return {push_id: reason for push_id, reason in reasons.items() if reason is not None}
+
+    return ask
+
+
+def _why_not(push: PushRow, record: Record | None, now_us: int) -> str | None:
+    if record is None or not all(record.shopper.permits(p, now_us) for p in ("push", "nearby_offers")):
+        return "no_consent"
+    near = any(p.store == push.store for device in record.devices for p in device.state.present)
+    return None if near else "left"

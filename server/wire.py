@@ -1,0 +1,144 @@
+"""What clients send and get, and its translation into inputs.
+
+Whole bodies are decoded in one go; only when that fails is each record of a batch decoded by itself, so that
+one bad record costs one entry in `rejected` and nothing else.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from geo.fix import Fix
+from offers.event import event_from_body
+from offers.problem import BodyRejected
+from server.clock import from_us, to_us
+from server.problems import bad_json, not_acceptable
+
+MOST_RECORDS = 2000  #: fixes or events in one request
+
+T = TypeVar("T")
+
+Time = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339 with an offset")]
+#: PostgreSQL can hold no NUL; the JSON decoder has refused lone surrogates already.
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
+
+
+class _Wire(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """A body as it stands on the wire; a field nobody knows is refused with its name."""
+
+
+class WireFix(_Wire, frozen=True, kw_only=True):
+    lat: float
+    lon: float
+    fixed_at: Time
+    accuracy_m: float | None = None
+    speed_mps: float | None = None
+    course_deg: float | None = None
+    altitude_m: float | None = None
+    mock: bool | None = None
+    id: Text | None = None
+
+    def fix(self) -> Fix:
+        """The fix it stands for. Accuracy of zero or less and negative speeds mean 'unknown' on phones."""
+        return Fix(
+            lat_deg=self.lat,
+            lon_deg=self.lon,
+            fixed_at_us=to_us(self.fixed_at),
+            accuracy_m=self.accuracy_m if self.accuracy_m is not None and self.accuracy_m > 0 else None,
+            speed_mps=self.speed_mps if self.speed_mps is not None and self.speed_mps >= 0 else None,
+            course_deg=self.course_deg,
+            altitude_m=self.altitude_m,
+            mock=bool(self.mock),
+            id=self.id,
+        )
+
+
+class Ping(_Wire, frozen=True, kw_only=True):
+    fixes: Annotated[list[WireFix], msgspec.Meta(max_length=MOST_RECORDS)]
+    device_id: str | None = None  #: with a server key only: for which device
+
+
+class _LoosePing(_Wire, frozen=True, kw_only=True):
+    fixes: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MOST_RECORDS)]
+    device_id: str | None = None
+
+
+class Events(_Wire, frozen=True, kw_only=True):
+    events: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MOST_RECORDS)]
+    device_id: str | None = None
+
+
+class Rejected(_Wire, frozen=True, kw_only=True):
+    index: int
+    reason: str
+    detail: str | None = None
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """The records of a request that could be read, each with its place in the request."""
+
+    device_id: str | None
+    places: list[int]
+    records: list[Any]
+    rejected: list[Rejected]
+
+
+def decode(body: bytes, shape: type[T]) -> T:
+    """The body as `shape`; raises Problem 400 for what is no JSON and 422 for JSON of another shape."""
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.ValidationError as error:
+        _require_json(body)  # the wrong shape may be told before the syntax error behind it
+        raise not_acceptable(error) from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise bad_json(error) from None
+
+
+def _require_json(body: bytes) -> None:
+    try:
+        msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise bad_json(error) from None
+
+
+def decode_ping(body: bytes) -> Batch:
+    """The fixes of a ping; a fix that cannot be read is rejected alone."""
+    try:
+        whole = msgspec.json.decode(body, type=Ping)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        loose = decode(body, _LoosePing)
+        return _one_by_one(loose.device_id, loose.fixes, _fix)
+    fixes = [fix.fix() for fix in whole.fixes]
+    return Batch(device_id=whole.device_id, places=list(range(len(fixes))), records=fixes, rejected=[])
+
+
+def decode_events(body: bytes) -> Batch:
+    """The browse events of a request; one that cannot be read is rejected alone."""
+    loose = decode(body, Events)
+    return _one_by_one(loose.device_id, loose.events, lambda raw: event_from_body(msgspec.json.decode(raw)))
+
+
+def _fix(raw: msgspec.Raw) -> Fix:
+    return msgspec.json.decode(raw, type=WireFix).fix()
+
+
+def _one_by_one(
+    device_id: str | None, raws: Iterable[msgspec.Raw], read: Callable[[msgspec.Raw], Any]
+) -> Batch:
+    batch = Batch(device_id=device_id, places=[], records=[], rejected=[])
+    for index, raw in enumerate(raws):
+        try:
+            record = read(raw)
+        except (msgspec.DecodeError, BodyRejected, RecursionError, OverflowError) as error:
+            batch.rejected.append(Rejected(index=index, reason="malformed", detail=str(error)))
+        else:
+            batch.places.append(index)
+            batch.records.append(record)
+    return batch
+
+
+def rfc3339(at_us: int) -> str:
+    """`2026-01-05T18:00:01Z`, with microseconds only where there are some."""
+    return from_us(at_us).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,169 @@
+"""The story of the product: an offer while she can still turn in, or silence with its reason."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.mall import ALL_CONSENTS, SHOP, Mall, mall, until
+
+
+@pytest.fixture
+async def at_noon(database_url: str, tmp_path: Path) -> AsyncIterator[Mall]:
+    async with mall(database_url, tmp_path) as opened:
+        yield opened
+
+
+async def test_a_shopper_who_looked_in_the_morning_gets_the_offer_as_she_comes_near(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper()
+    await shopper.looks_at("T-1", ago_s=3 * 3600)
+
+    answer = await shopper.ping(north_m=40)
+
+    assert answer["accepted"] == 1
+    push = await at_noon.fcm.wait_for_push(shopper.address, timeout_s=20)
+    assert push.title == "15% off the Trail trainers you looked at"
+    assert push.body == "Corner Shoes, at 40 m, until 12:30"
+    [item] = await shopper.inbox()
+    assert push.data["code"] == item["code"]
+    [receipt] = await shopper.receipts()
+    assert receipt["outcome"] == "offer"
+    assert receipt["offer"] == "trainers-15"
+    assert receipt["id"] == item["decision_id"]
+
+
+async def test_her_code_works_once(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper()
+    await shopper.looks_at("T-1")
+    await shopper.ping(north_m=40)
+    [item] = await shopper.inbox()
+
+    first = await at_noon.till.post("/v1/redemptions", {"code": item["code"]})
+    status, second = await at_noon.till.call("POST", "/v1/redemptions", {"code": item["code"]})
+
+    assert first["status"] == "redeemed"
+    assert (status, second["code"]) == (409, "already_redeemed")
+
+
+async def test_had_she_looked_while_standing_there_the_offer_comes_at_the_look(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper()
+    await shopper.ping(north_m=40)
+    assert [receipt["reasons"] for receipt in await shopper.receipts()] == [["no_interest"]]
+
+    await shopper.looks_at("T-1")
+
+    push = await at_noon.fcm.wait_for_push(shopper.address, timeout_s=20)
+    assert "Trail trainers" in push.title
+    assert (await shopper.receipts())[0]["moment"]["trigger"] == "view"
+
+
+async def silence(shopper_receipts: list[dict[str, object]], reason: str) -> None:
+    [receipt] = shopper_receipts
+    assert receipt["outcome"] == "silence"
+    assert receipt["reasons"] == [reason]
+
+
+async def test_had_she_driven_past_there_is_silence(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper()
+    await shopper.looks_at("T-1")
+
+    await shopper.ping(north_m=40, speed_mps=50 / 3.6)
+
+    await silence(await shopper.receipts(), "drive_by")
+
+
+async def test_had_she_been_asked_too_often_today_there_is_silence(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper()
+    await shopper.put("/v1/me/preferences", {"max_per_day": 0})
+    await shopper.looks_at("T-1")
+
+    await shopper.ping(north_m=40)
+
+    await silence(await shopper.receipts(), "shopper_cap")
+
+
+async def test_had_she_said_no_pushes_after_eight_there_is_silence_at_half_past_eight(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with mall(database_url, tmp_path, now="2026-11-18T18:30:00Z") as evening:
+        shopper = await evening.shopper()
+        await shopper.put("/v1/me/preferences", {"quiet_hours": {"from": "20:00", "until": "08:00"}})
+        await shopper.looks_at("T-1")
+
+        await shopper.ping(north_m=40)
+
+        await silence(await shopper.receipts(), "quiet_hours")
+
+
+async def test_had_she_been_in_the_control_group_there_is_silence(database_url: str, tmp_path: Path) -> None:
+    async with mall(database_url, tmp_path, holdout=1.0) as opened:
+        shopper = await opened.shopper()
+        await shopper.looks_at("T-1")
+
+        await shopper.ping(north_m=40)
+
+        await silence(await shopper.receipts(), "holdout")
+        assert (await shopper.receipts())[0]["ghost"]["offer"] == "trainers-15"
+
+
+async def test_had_she_been_standing_at_a_hospital_there_is_silence_and_no_trace_of_the_place(
+    at_noon: Mall,
+) -> None:
+    hospital = {
+        "type": "Feature",
+        "geometry": {"type": "Point", "coordinates": [SHOP[1], SHOP[0] + 0.0004]},
+        "properties": {"external_id": "clinic", "kind": "health", "radius": 20, "distance_m": 10},
+    }
+    await at_noon.server.post("/v1/sensitive", {"type": "FeatureCollection", "features": [hospital]})
+    shopper = await at_noon.shopper()
+    await shopper.looks_at("T-1")
+
+    answer = await shopper.ping(north_m=40)
+
+    assert answer["rejected"] == [{"index": 0, "reason": "sensitive_place"}]
+    [receipt] = await shopper.receipts()
+    assert receipt["reasons"] == ["sensitive_place"]
+    assert receipt["moment"]["store"] is None
+    history = await at_noon.server.get(f"/v1/devices/{shopper.device_id}/history")
+    assert history == {"transitions": [], "visits": []}
+
+
+async def test_without_consent_to_nearby_offers_no_fix_is_taken(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper(consents=ALL_CONSENTS | {"nearby_offers": {"granted": False}})
+
+    answer = await shopper.ping(north_m=40)
+
+    assert answer == {"accepted": 0, "rejected": [{"index": 0, "reason": "no_consent"}]}
+    assert await shopper.receipts() == []
+
+
+async def test_without_consent_to_pushes_there_is_silence(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper(consents=ALL_CONSENTS | {"push": {"granted": False}})
+    await shopper.looks_at("T-1")
+
+    await shopper.ping(north_m=40)
+
+    await silence(await shopper.receipts(), "no_consent")
+
+
+async def test_a_stale_fix_makes_history_and_no_push(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper()
+    await shopper.looks_at("T-1")
+
+    await shopper.ping(north_m=40, ago_s=600)
+
+    assert {tuple(receipt["reasons"]) for receipt in await shopper.receipts()} == {("stale",)}
+    history = await at_noon.server.get(f"/v1/devices/{shopper.device_id}/history")
+    assert [t["kind"] for t in history["transitions"]][:1] == ["enter"]
+
+
+async def test_a_dwell_fires_without_a_further_ping(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper()
+    await shopper.ping(north_m=40)
+    at_noon.clock.advance(61)
+
+    async def dwelled() -> bool:
+        history = await at_noon.server.get(f"/v1/devices/{shopper.device_id}/history")
+        return [t["kind"] for t in history["transitions"]] == ["enter", "dwell"]
+
+    await until(dwelled)

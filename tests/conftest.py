@@ -1,0 +1,85 @@
+"""Fixtures for every test: a migrated database of its own, on one PostgreSQL per test process."""
+
+import itertools
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from server.db import Database
+from server.migrate import migrate
+from server.postgres import EmbeddedPostgres
+
+# Nothing of it outlives the tests, so nothing of it need reach the disk.
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "4GB"}
+# Withstands every kill -9, but no power cut: what a process has written stays in the system's memory.
+KILL_PROOF = {"fsync": "off"}
+
+_names = (f"test_{number}" for number in itertools.count())
+
+
+@pytest.fixture(scope="session")
+async def postgres() -> AsyncIterator[EmbeddedPostgres]:
+    """The PostgreSQL of this test process; its database `vicino` is the migrated template of every test's."""
+    with data_folder() as folder:
+        async with EmbeddedPostgres(folder, settings=FAST, say=lambda _: None) as server:
+            await migrate(server.url)
+            yield server
+
+
+@pytest.fixture
+async def database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """The URL of a migrated, empty database that only this test uses."""
+    async with fresh_database(postgres.url) as url:
+        yield url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An empty database, opened as the server opens it."""
+    async with await Database.open(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+async def made_cluster() -> AsyncIterator[Path]:
+    """A folder with a fresh PostgreSQL data directory, to be copied: making one takes a second or more."""
+    with data_folder() as folder:
+        async with EmbeddedPostgres(folder, settings=FAST, say=lambda _: None) as server:
+            await migrate(server.url)
+        yield folder
+
+
+@pytest.fixture
+def postgres_folder(made_cluster: Path) -> Iterator[Path]:
+    """A folder with a migrated PostgreSQL data directory of its own, on which no server runs."""
+    with data_folder() as folder:
+        subprocess.run(["cp", "-a", made_cluster / "postgres", folder], check=True)
+        yield folder
+
+
+@contextmanager
+def data_folder() -> Iterator[Path]:
+    """A folder for a PostgreSQL, which for root runs as another user: that one may enter it."""
+    with tempfile.TemporaryDirectory(prefix="vicino-test-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@asynccontextmanager
+async def fresh_database(template_url: str) -> AsyncIterator[str]:
+    """A copy of the database at `template_url`, dropped when the block ends."""
+    name = next(_names)
+    template = "vicino"
+    admin = await asyncpg.connect(template_url.replace(f"/{template}?", "/postgres?"))
+    try:
+        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log")
+        yield template_url.replace(f"/{template}?", f"/{name}?")
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await admin.close()

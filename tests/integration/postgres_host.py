@@ -1,0 +1,21 @@
+"""A process that owns an embedded PostgreSQL, for the tests to kill: `postgres_host.py DATA_DIR`.
+
+Prints its server's URL and process id as JSON, then waits for ever.
+"""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from server.postgres import EmbeddedPostgres
+
+
+async def main(data_dir: Path) -> None:
+    async with EmbeddedPostgres(data_dir, settings={"fsync": "off"}, say=lambda _: None) as server:
+        print(json.dumps({"url": server.url, "pid": server.pid}), flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))

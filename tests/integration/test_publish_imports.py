@@ -1,0 +1,376 @@
+"""Imports into a database: what is published, refused, warned of, and left alone."""
+
+import asyncio
+import time
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+
+from server.db import Database
+from server.errors import BadUse
+from server.imports import (
+    BadCursor,
+    Geocoder,
+    ImportKind,
+    ImportReport,
+    delete_one,
+    get_one,
+    import_body,
+    list_page,
+)
+from server.imports.geocoding import Found, NotFound
+from server.publish import UnknownRetailer, current_version, load_published
+
+RETAILER = "ret_a"
+NOW_US = 1_795_000_000_000_000  # 2026-11-18
+STORES = "external_id,name,lat,lon,categories\ns1,Shoes,60.17,24.94,shoes;boots\ns2,Books,60.18,24.95,\n"
+
+
+@pytest.fixture(autouse=True)
+async def retailers(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.executemany(
+            "INSERT INTO retailers (retailer_id, name, secret) VALUES ($1, $1, 'secret')",
+            [(RETAILER,), ("ret_b",)],
+        )
+    finally:
+        await connection.close()
+
+
+async def imported(database: Database, kind: ImportKind, body: Any, **options: Any) -> ImportReport:
+    if isinstance(body, str):
+        body = body.encode()
+    if not isinstance(body, bytes):
+        body = b"\n".join(map(msgspec.json.encode, body)) if isinstance(body, list) else encoded(body)
+    return await import_body(database, RETAILER, kind, body, now_us=NOW_US, **options)
+
+
+def encoded(body: Any) -> bytes:
+    return msgspec.json.encode(body)
+
+
+async def published(database: Database) -> Any:
+    async with database.transaction(RETAILER) as connection:
+        return await load_published(connection, RETAILER)
+
+
+async def version(database: Database) -> int:
+    async with database.transaction(RETAILER) as connection:
+        return await current_version(connection, RETAILER)
+
+
+def codes(report: ImportReport) -> list[tuple[str, str | None]]:
+    return [(problem.code, problem.external_id) for problem in report.problems]
+
+
+def fence(external_id: str, store: str = "s1", radius: float = 50, **more: Any) -> dict[str, Any]:
+    properties = {"external_id": external_id, "store": store, "radius": radius, **more}
+    geometry = {"type": "Point", "coordinates": [24.94, 60.17]}
+    return {"type": "Feature", "properties": properties, "geometry": geometry}
+
+
+def offer(external_id: str, **more: Any) -> dict[str, Any]:
+    return {
+        "external_id": external_id,
+        "name": "Summer",
+        "discount": {"kind": "percent", "value": 15},
+        "applies_to": {},
+        "valid": {"from": "2026-01-01T00:00:00Z", "until": "2027-01-01T00:00:00Z"},
+        "message": {"en": {"title": "{discount} off", "body": "Until {until}"}},
+        **more,
+    }
+
+
+async def test_stores_of_a_csv_file_are_published(database: Database) -> None:
+    report = await imported(database, "stores", STORES)
+    assert (report.status, report.created, report.version) == (200, 2, 1)
+    assert (await published(database))["store"]["s1"] == {
+        "external_id": "s1",
+        "name": "Shoes",
+        "lat": 60.17,
+        "lon": 24.94,
+        "categories": ["shoes", "boots"],
+    }
+
+
+async def test_the_same_file_again_changes_nothing(database: Database) -> None:
+    await imported(database, "stores", STORES)
+    report = await imported(database, "stores", STORES)
+    assert (report.created, report.updated, report.unchanged, report.version) == (0, 0, 2, 1)
+
+
+async def test_the_same_stores_in_another_format_change_nothing(database: Database) -> None:
+    await imported(database, "stores", STORES)
+    body = {"external_id": "s2", "name": "Books", "lat": 60.18, "lon": 24.95}
+    assert (await imported(database, "stores", body)).unchanged == 1
+
+
+async def test_one_bad_record_does_not_fail_the_others(database: Database) -> None:
+    report = await imported(database, "stores", STORES + "s3,Bad,91,0,\ns1,Twice,1,2,\n,None,1,2,\n")
+    assert report.status == 200
+    assert (report.created, len(report.problems)) == (2, 3)
+    assert [(p.line, p.field, p.code) for p in report.problems] == [
+        (4, "lat", "out_of_range"),
+        (5, "", "duplicate_id"),
+        (6, "external_id", "missing"),
+    ]
+    assert "line 2" in report.problems[1].detail
+
+
+async def test_a_file_of_nothing_but_bad_records_is_not_acceptable(database: Database) -> None:
+    report = await imported(database, "stores", "external_id,name,lat,lon\ns1,A,x,2\n")
+    assert report.status == 422
+    assert await version(database) == 0
+
+
+@pytest.mark.parametrize("body", ["", "{", "[1,", "null", "\n\n", '{"type":'])
+async def test_what_is_no_list_of_records_is_a_bad_request(database: Database, body: str) -> None:
+    assert (await imported(database, "offers", body)).status == 400
+
+
+async def test_an_empty_array_is_told_as_such(database: Database) -> None:
+    report = await imported(database, "offers", "[]")
+    assert codes(report) == [("no_records", None)]
+    assert report.status == 400
+
+
+async def test_a_header_alone_is_told_as_empty(database: Database) -> None:
+    assert codes(await imported(database, "stores", "external_id,name\n")) == [("no_records", None)]
+
+
+async def test_a_dry_run_tells_the_differences_and_changes_nothing(database: Database) -> None:
+    await imported(database, "stores", STORES)
+    changed = STORES.replace("Books", "More books") + "s3,New,1,2,\n"
+    report = await imported(database, "stores", changed, dry_run=True)
+    assert (report.created, report.updated, report.unchanged) == (1, 1, 1)
+    assert [(d.external_id, d.change, d.fields) for d in report.differences] == [
+        ("s1", "unchanged", ()),
+        ("s2", "updated", ("name",)),
+        ("s3", "created", ()),
+    ]
+    assert await version(database) == 1
+    assert list((await published(database))["store"]) == ["s1", "s2"]
+
+
+async def test_a_geofence_of_an_unknown_store_is_refused_naming_it(database: Database) -> None:
+    await imported(database, "stores", STORES)
+    report = await imported(database, "geofences", [fence("g1"), fence("g2", store="nowhere")])
+    assert (report.created, codes(report)) == (1, [("unknown_store", "g2")])
+    assert "'nowhere'" in report.problems[0].detail
+
+
+async def test_a_geofence_far_from_its_store_is_published_with_a_warning(database: Database) -> None:
+    await imported(database, "stores", STORES)
+    swapped = fence("g2") | {"geometry": {"type": "Point", "coordinates": [60.17, 24.94]}}
+    report = await imported(database, "geofences", [fence("g1"), swapped])
+    assert report.created == 2
+    assert [(warning.code, warning.external_id) for warning in report.warnings] == [("far_from_store", "g2")]
+
+
+async def test_a_circle_is_published_as_a_point_with_a_radius(database: Database) -> None:
+    await imported(database, "stores", STORES)
+    await imported(database, "geofences", fence("g1", name="Door"))
+    body = (await published(database))["geofence"]["g1"]
+    assert body["geometry"]["type"] == "Point"
+    assert (body["properties"]["radius"], body["properties"]["store"]) == (50, "s1")
+
+
+async def test_offers_are_checked_against_stores_and_products(database: Database) -> None:
+    await imported(database, "stores", STORES)
+    await imported(database, "catalog", "sku,name,category\n1,Trainers,Shoes > Trainers\n")
+    offers = [
+        offer("o1", applies_to={"skus": ["1"], "categories": ["shoes"]}, stores=["s1"]),
+        offer("o2", applies_to={"skus": ["1", "2"], "categories": ["Shoes > Boots"]}),
+        offer("o3", stores=["s1", "s9"]),
+    ]
+    report = await imported(database, "offers", offers)
+    assert report.created == 2
+    assert codes(report) == [("unknown_store", "o3")]
+    assert [(warning.code, warning.external_id) for warning in report.warnings] == [
+        ("unknown_sku", "o2"),
+        ("unknown_category", "o2"),
+    ]
+
+
+async def test_a_product_of_an_unknown_store_is_published_with_a_warning(database: Database) -> None:
+    report = await imported(database, "catalog", "sku,name,category,stores\n1,A,B,s9\n")
+    assert (report.created, [warning.code for warning in report.warnings]) == (1, ["unknown_store"])
+
+
+async def test_a_radius_makes_a_circle_around_each_store(database: Database) -> None:
+    report = await imported(database, "stores", STORES, radius_m=60)
+    assert (report.created, report.version) == (4, 1)
+    circle = (await published(database))["geofence"]["s2"]
+    assert circle["properties"]["store"] == "s2"
+    assert circle["properties"]["radius"] == 60
+    assert circle["geometry"]["coordinates"] == [24.95, 60.18]
+    assert (await imported(database, "stores", STORES, radius_m=60)).unchanged == 4
+
+
+async def test_a_radius_keeps_what_was_changed_by_hand(database: Database) -> None:
+    await imported(database, "stores", STORES, radius_m=60)
+    ring = [[24.94, 60.17], [24.942, 60.17], [24.942, 60.171], [24.94, 60.171], [24.94, 60.17]]
+    drawn = fence("s1") | {"geometry": {"type": "Polygon", "coordinates": [ring]}}
+    drawn["properties"].pop("radius")
+    await imported(database, "geofences", [drawn, fence("s2", "s2", 60, dwell_s=5)])
+    report = await imported(database, "stores", STORES, radius_m=80)
+    assert [(warning.code, warning.external_id) for warning in report.warnings] == [("kept_geofence", "s1")]
+    fences = (await published(database))["geofence"]
+    assert fences["s1"]["geometry"]["type"] == "Polygon"
+    assert (fences["s2"]["properties"]["radius"], fences["s2"]["properties"]["dwell_s"]) == (80, 5)
+
+
+@pytest.mark.parametrize(("kind", "radius_m"), [("stores", 9.0), ("stores", float("nan")), ("offers", 50.0)])
+async def test_a_radius_out_of_place_is_bad_use(
+    database: Database, kind: ImportKind, radius_m: float
+) -> None:
+    with pytest.raises(BadUse):
+        await imported(database, kind, STORES, radius_m=radius_m)
+
+
+async def test_sensitive_places_are_published(database: Database) -> None:
+    place = {
+        "type": "Feature",
+        "properties": {"external_id": "h1", "kind": "health", "radius": 100, "distance_m": 610},
+        "geometry": {"type": "Point", "coordinates": [24.9, 60.1]},
+    }
+    report = await imported(database, "sensitive", place)
+    assert (report.created, report.problems) == (1, ())
+    assert (await published(database))["sensitive"]["h1"]["properties"]["kind"] == "health"
+
+
+async def test_an_unknown_retailer_is_told(database: Database) -> None:
+    with pytest.raises(UnknownRetailer):
+        await import_body(database, "ret_none", "stores", STORES.encode(), now_us=NOW_US)
+
+
+class Lookup(Geocoder):
+    """A geocoder that knows one street."""
+
+    def __init__(self, at_most: int | None = None) -> None:
+        self.at_most = at_most
+        self.asked: list[str] = []
+
+    async def locate(self, address: str) -> Found | NotFound:
+        self.asked.append(address)
+        if address.startswith("Old Street"):
+            return Found(lat_deg=60.5, lon_deg=24.5)
+        return NotFound(code="no_place_found", detail="the geocoder knows no such address")
+
+
+ADDRESSES = "external_id,name,address\ns1,A,Old Street 1\ns2,B,Nowhere\ns3,C,Old Street 1\n"
+
+
+async def test_without_a_geocoder_an_address_alone_is_refused(database: Database) -> None:
+    report = await imported(database, "stores", ADDRESSES + "s4,D,\n")
+    assert codes(report) == [
+        ("missing_position", "s4"),
+        ("needs_geocoding", "s1"),
+        ("needs_geocoding", "s2"),
+        ("needs_geocoding", "s3"),
+    ]
+    assert "VICINO_GEOCODER" in report.problems[1].remedy
+
+
+async def test_an_address_is_looked_up_once(database: Database) -> None:
+    geocoder = Lookup()
+    report = await imported(database, "stores", ADDRESSES, geocoder=geocoder)
+    assert (report.created, codes(report)) == (2, [("no_place_found", "s2")])
+    assert geocoder.asked == ["Old Street 1", "Nowhere"]
+    assert (await published(database))["store"]["s3"]["lat"] == 60.5
+
+
+async def test_a_published_address_is_not_looked_up_again_until_it_changes(database: Database) -> None:
+    await imported(database, "stores", ADDRESSES, geocoder=Lookup())
+    geocoder = Lookup()
+    again = await imported(
+        database, "stores", ADDRESSES.replace("C,Old Street 1", "C,Old Street 2"), geocoder=geocoder
+    )
+    assert geocoder.asked == ["Nowhere", "Old Street 2"]
+    assert (again.unchanged, again.updated) == (1, 1)
+
+
+async def test_a_request_looks_up_no_more_than_it_may(database: Database) -> None:
+    rows = "".join(f"s{n},A,Old Street {n}\n" for n in range(3))
+    report = await imported(
+        database, "stores", "external_id,name,address\n" + rows, geocoder=Lookup(at_most=2)
+    )
+    assert (report.created, codes(report)) == (2, [("geocoder_limit", "s2")])
+
+
+async def test_pages_follow_each_other_to_the_end(database: Database) -> None:
+    rows = "".join(f"s{n},A,1,2\n" for n in range(5))
+    await imported(database, "stores", "external_id,name,lat,lon\n" + rows)
+    found: list[str] = []
+    cursor = None
+    for _ in range(3):
+        page = await list_page(database, RETAILER, "stores", cursor=cursor, limit=2)
+        found += [body["external_id"] for body in page.items]
+        cursor = page.next_cursor
+    assert (found, cursor) == (["s0", "s1", "s2", "s3", "s4"], None)
+
+
+@pytest.mark.parametrize("cursor", ["%", "a", "____", "AA", "ä"])
+async def test_a_cursor_that_no_page_gave_is_refused(database: Database, cursor: str) -> None:
+    with pytest.raises(BadCursor):
+        await list_page(database, RETAILER, "stores", cursor=cursor)
+
+
+async def test_one_is_read_by_its_id_and_by_its_retailer_alone(database: Database) -> None:
+    await imported(database, "stores", STORES)
+    assert (await get_one(database, RETAILER, "stores", "s1"))["name"] == "Shoes"
+    assert await get_one(database, RETAILER, "stores", "s9") is None
+    assert await get_one(database, "ret_b", "stores", "s1") is None
+
+
+@pytest.mark.parametrize("external_id", ["\0", "a\0b", "\ud800", "", "x" * 10_000])
+async def test_an_id_that_nothing_can_have_is_simply_unknown(database: Database, external_id: str) -> None:
+    assert await get_one(database, RETAILER, "stores", external_id) is None
+    assert (await delete_one(database, RETAILER, "stores", external_id)).removed == 0
+
+
+async def test_a_deleted_store_takes_its_geofences_with_it(database: Database) -> None:
+    await imported(database, "stores", STORES)
+    await imported(database, "geofences", [fence("g1"), fence("g2", "s2")])
+    deleted = await delete_one(database, RETAILER, "stores", "s1")
+    assert deleted.removed == 2
+    bodies = await published(database)
+    assert (list(bodies["store"]), list(bodies["geofence"])) == (["s2"], ["g2"])
+    assert (await delete_one(database, RETAILER, "stores", "s1")).removed == 0
+
+
+async def test_the_event_loop_is_not_held_up_by_a_large_import(database: Database) -> None:
+    """100,000 products; the figures are printed, and only what is published is asserted."""
+    lines = (
+        f'{{"sku":"{n}","name":"Product {n}","category":"A > B{n % 50}","price":"9.90","currency":"EUR"}}'
+        for n in range(100_000)
+    )
+    body = "\n".join(lines).encode()
+    ticker = asyncio.create_task(_longest_pause_s())
+    started = time.perf_counter()
+    first = await imported(database, "catalog", body)
+    middle = time.perf_counter()
+    again = await imported(database, "catalog", body)
+    ended = time.perf_counter()
+    ticker.cancel()
+    loaded = await published(database)
+    print(
+        f"\n100,000 products: published in {middle - started:.1f} s, again in {ended - middle:.1f} s, "
+        f"loaded in {time.perf_counter() - ended:.1f} s"
+    )
+    assert (first.created, again.unchanged, len(loaded["product"])) == (100_000, 100_000, 100_000)
+
+
+async def _longest_pause_s() -> None:
+    """Prints the longest time for which the loop did not come round, when cancelled."""
+    longest_s = 0.0
+    try:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0.005)
+            longest_s = max(longest_s, time.perf_counter() - before - 0.005)
+    finally:
+        print(f"\nlongest pause of the event loop: {1000 * longest_s:.0f} ms")
