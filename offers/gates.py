@@ -101,7 +101,11 @@ def shopper_cap(at: Situation) -> Verdict:
 
 
 def already_spoken(at: Situation) -> Verdict:
-    """A dwell is a second chance after a silence, not a second offer in one visit."""
+    """A dwell is a second chance after a silence, not a second offer in one visit; and where fences overlap,
+    one look or one step brings one offer.
+    """
+    if any(c.at_us == at.now_us and c.store != at.moment.store for c in at.shopper.contacts):
+        return False, "an offer of another store at this very moment"
     spoken = any(at.in_visit(contact) for contact in at.shopper.contacts)
     if at.moment.trigger not in ("enter", "dwell") or not spoken:
         return True, "an offer in this visit" if spoken else "no offer in this visit yet"

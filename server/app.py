@@ -99,9 +99,10 @@ async def _relaying(
     """The relay at work, with the provider given, or FCM where there are credentials, or the log."""
 
     def observe(row: PushRow, settlement: Settlement) -> None:
-        metrics.pushes.labels(settlement.state, settlement.reason or "").inc()
-        if settlement.state == "sent":
-            metrics.fix_to_push.observe((clock.now_us() - row.received_at_us) / 1_000_000)
+        # A reason may go on after a colon with the provider's own words: no label for those.
+        metrics.pushes.labels(settlement.state, (settlement.reason or "").partition(":")[0]).inc()
+        if settlement.accepted_at_us is not None:
+            metrics.fix_to_push.observe((settlement.accepted_at_us - row.received_at_us) / 1_000_000)
 
     async with AsyncExitStack() as stack:
         if provider is None and config.fcm_credentials is not None:

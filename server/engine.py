@@ -11,6 +11,7 @@ from datetime import timedelta
 import asyncpg
 import structlog
 
+from geo.region import SafeRegion
 from server.admit import Admitted
 from server.clock import Clock, from_us
 from server.db import Database, DatabaseError
@@ -22,7 +23,6 @@ from server.memory import lock_head
 from server.pipeline import Pipeline
 from server.redeem import Answer, Redeem
 from server.sql import queries
-from server.world import World
 
 SQL = queries("engine")
 log = structlog.get_logger("vicino.engine")
@@ -82,9 +82,9 @@ class Engine:
         assert isinstance(answer, Answer)
         return answer
 
-    async def world(self, retailer_id: str) -> World | None:
-        """The published world that the retailer's newest batch was judged by; None before its first."""
-        return (await self._lane(retailer_id)).world()
+    async def safe_region(self, retailer_id: str, shopper_id: str, device_id: str) -> SafeRegion | None:
+        """When a device should report next; None while nothing is known of it."""
+        return (await self._lane(retailer_id)).safe_region(shopper_id, device_id)
 
     async def _lane(self, retailer_id: str) -> Lane:
         """The retailer's lane; opened by the first who asks, while others wait for the same opening."""

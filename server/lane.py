@@ -8,18 +8,19 @@ into quarantine; the others go on.
 import asyncio
 from collections.abc import Sequence
 
+import asyncpg
 import msgspec
 import structlog
 
+from geo.region import SafeRegion
 from server.admit import Admitted
 from server.clock import Clock
-from server.db import Database, DatabaseError
+from server.db import Database, DatabaseError, DatabaseUnfit
 from server.errors import VicinoError
 from server.inputs import Input, Wake
 from server.pipeline import Pipeline
 from server.redeem import Answer, Redeem
 from server.sql import queries
-from server.world import World
 
 SQL = queries("engine")
 log = structlog.get_logger("vicino.lane")
@@ -28,6 +29,9 @@ BATCH_MOST = 500  #: inputs in one micro-batch
 WAITING_MOST = 20_000  #: inputs that may wait; past that callers are told to come back
 RETRY_US = 1_000_000  #: when a timer is tried again that met a database out of reach
 TIMER_POLL_S = 0.25  #: how late a timer may be noticed
+
+#: An input, and where its answer goes.
+Waiting = tuple[Input | Redeem, asyncio.Future[Admitted | Answer]]
 
 
 class Busy(VicinoError):  # noqa: N818 - it names what the caller should know
@@ -45,7 +49,7 @@ class Lane:
         self._pipeline = pipeline
         self._database = database
         self._clock = clock
-        self._waiting: list[tuple[Input | Redeem, asyncio.Future[Admitted | Answer]]] = []
+        self._waiting: list[Waiting] = []
         self._arrived = asyncio.Event()
 
     async def submit(self, item: Input | Redeem) -> Admitted | Answer:
@@ -57,9 +61,9 @@ class Lane:
         self._arrived.set()
         return await future
 
-    def world(self) -> World | None:
-        """The published world of the newest batch; None before the first."""
-        return self._pipeline.memory.newest_world
+    def safe_region(self, shopper_id: str, device_id: str) -> SafeRegion | None:
+        """When a device should report next, by the world of the newest batch; None where it is not known."""
+        return self._pipeline.memory.safe_region(shopper_id, device_id)
 
     async def run(self) -> None:
         """Processes batches until cancelled."""
@@ -89,17 +93,15 @@ class Lane:
             loop = asyncio.get_running_loop()
             await self._process([(wake, loop.create_future()) for wake in wakes[start : start + BATCH_MOST]])
 
-    async def _process(
-        self, batch: Sequence[tuple[Input | Redeem, asyncio.Future[Admitted | Answer]]]
-    ) -> None:
+    async def _process(self, batch: Sequence[Waiting]) -> None:
         try:
             answers = await self._pipeline.run([item for item, _ in batch])
         except DatabaseError as error:
-            log.warning("batch_failed", inputs=len(batch), error=type(error).__name__)
-            for item, future in batch:
-                _fail(future, error)
-                if isinstance(item, Wake):  # nobody will ask again, so the lane does
-                    self._pipeline.memory.postpone(item.shopper_id, self._clock.now_us() + RETRY_US)
+            self._put_off(batch, error)
+        except asyncpg.SyntaxOrAccessError:
+            # No input is to blame for a schema that is not this program's.
+            log.exception("schema")
+            self._put_off(batch, DatabaseUnfit("the database has another schema: run ./vicino migrate"))
         except Exception as error:  # noqa: BLE001 - whatever it is, one input is to blame and the rest go on
             await self._bisect(batch, error)
         else:
@@ -107,9 +109,15 @@ class Lane:
                 if not future.done():
                     future.set_result(answer)
 
-    async def _bisect(
-        self, batch: Sequence[tuple[Input | Redeem, asyncio.Future[Admitted | Answer]]], error: Exception
-    ) -> None:
+    def _put_off(self, batch: Sequence[Waiting], error: DatabaseError) -> None:
+        """Tells everybody to come back; for timers nobody will, so the lane does."""
+        log.warning("batch_failed", inputs=len(batch), error=type(error).__name__)
+        for item, future in batch:
+            _fail(future, error)
+            if isinstance(item, Wake):
+                self._pipeline.memory.postpone(item.shopper_id, self._clock.now_us() + RETRY_US)
+
+    async def _bisect(self, batch: Sequence[Waiting], error: Exception) -> None:
         if len(batch) > 1:
             middle = len(batch) // 2
             await self._process(batch[:middle])

@@ -67,7 +67,13 @@ def configure(form: Literal["text", "json"] = "text", stream: IO[str] | None = N
 def _renderer(form: Literal["text", "json"], stream: IO[str]) -> Processor:
     if form == "json":
         return structlog.processors.JSONRenderer(serializer=_json)
-    return structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0, sort_keys=False)
+    # Rich's own traceback would print the values of local variables: positions, tokens, codes.
+    return structlog.dev.ConsoleRenderer(
+        colors=stream.isatty(),
+        pad_event_to=0,
+        sort_keys=False,
+        exception_formatter=structlog.dev.plain_traceback,
+    )
 
 
 def _json(event: EventDict, **_: object) -> str:

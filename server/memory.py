@@ -7,6 +7,7 @@ from datetime import date
 
 import msgspec
 
+from geo.region import SafeRegion, safe_region
 from offers.moment import Moment
 from server.clock import to_us
 from server.db import Connection
@@ -26,19 +27,17 @@ class Memory:
 
     def __init__(self, retailer_id: str) -> None:
         self._retailer_id = retailer_id
-        self.newest_world: World | None = None  #: the one the newest batch was judged by
+        self._world: World | None = None  #: the one the newest batch was judged by
         self._records: dict[str, tuple[Record, date]] = {}
         self._wakes: dict[str, int] = {}
         self._heap: list[tuple[int, str]] = []
 
     async def world(self, connection: Connection, version: int, secret: bytes) -> World:
         """The world at a version; built in a thread when it is not the one in use."""
-        if self.newest_world is None or self.newest_world.version != version:
+        if self._world is None or self._world.version != version:
             bodies = await load_published(connection, self._retailer_id, version)
-            self.newest_world = await asyncio.to_thread(
-                World.build, self._retailer_id, secret, version, bodies
-            )
-        return self.newest_world
+            self._world = await asyncio.to_thread(World.build, self._retailer_id, secret, version, bodies)
+        return self._world
 
     async def load(self, connection: Connection, shopper_ids: Collection[str]) -> dict[str, Record]:
         """The records of those shoppers that exist; one query for all that are not in memory."""
@@ -47,6 +46,14 @@ class Memory:
             for row in await connection.fetch(SQL["load_records"], self._retailer_id, missing):
                 self._records[row["shopper_id"]] = (unpack_record(row["state"]), row["state_day"])
         return {name: self._records[name][0] for name in shopper_ids if name in self._records}
+
+    def safe_region(self, shopper_id: str, device_id: str) -> SafeRegion | None:
+        """When a device should report next; None where it or the world is not in memory."""
+        known = self._records.get(shopper_id)
+        device = known[0].device(device_id) if known is not None else None
+        if self._world is None or device is None or (last := device.state.last) is None:
+            return None
+        return safe_region(last.lat_deg, last.lon_deg, self._world.fences, device.state)
 
     def first_on(self, day: date, shopper_ids: Collection[str]) -> list[str]:
         """Those whose state has not changed on that day yet."""

@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from server.admit import Admitted
 from server.clock import Clock
 from server.db import Connection, Database
-from server.effects import record_wake_at_us, save_decisions, save_devices, save_records, save_transitions
+from server.effects.offers import save_decisions
+from server.effects.places import save_transitions
+from server.effects.states import record_wake_at_us, save_devices, save_records
 from server.inputs import Input, RegisterDevice
 from server.journal import Entry, Journal
 from server.ledgers import Ledgers

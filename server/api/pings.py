@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import web
 from prometheus_client import Counter
 
-from geo.region import SafeRegion, safe_region
+from geo.region import SafeRegion
 from server.admit import Admitted
 from server.api.route import SERVICES, json_answer
 from server.auth import Caller
@@ -32,10 +32,9 @@ async def ping(request: web.Request, caller: Caller) -> web.Response:
             ),
         )
     answer = _taken(batch, admitted, services.metrics.fixes)
-    world = await services.engine.world(caller.retailer_id)
-    if admitted.accepted and world is not None:
-        newest = max(batch.records, key=lambda fix: fix.fixed_at_us)
-        answer["next"] = _next(safe_region(newest.lat_deg, newest.lon_deg, world.fences))
+    region = await services.engine.safe_region(caller.retailer_id, shopper_id, device_id)
+    if admitted.accepted and region is not None:
+        answer["next"] = _next(region)
     return json_answer(answer)
 
 

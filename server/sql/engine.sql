@@ -68,9 +68,10 @@ WHERE v.retailer_id = $1 AND v.device_id = r.device_id AND v.geofence = r.geofen
 -- reopen_visits --
 -- Take back the dwell or the exit of visits that otherwise stand.
 UPDATE visits v
-SET dwelled_at = CASE WHEN r.kind = 'dwell' THEN NULL ELSE v.dwelled_at END,
-    exited_at = CASE WHEN r.kind = 'exit' THEN NULL ELSE v.exited_at END
-FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[]) AS r (device_id, geofence, entered_at, kind)
+SET dwelled_at = CASE WHEN r.dwell THEN NULL ELSE v.dwelled_at END,
+    exited_at = CASE WHEN r.exit THEN NULL ELSE v.exited_at END
+FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::bool[], $6::bool[])
+  AS r (device_id, geofence, entered_at, dwell, exit)
 WHERE v.retailer_id = $1 AND v.device_id = r.device_id AND v.geofence = r.geofence AND v.entered_at = r.entered_at
 
 -- add_transitions --
@@ -144,11 +145,6 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 INSERT INTO outbox (retailer_id, push_id, decision_id, shopper_id, device_id, store, item, state, reason,
                     due_at, received_at, decided_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10, $12)
-
--- withdraw_pushes --
--- A consent was withdrawn: what is not yet sent will not be.
-UPDATE outbox SET state = 'withdrawn', reason = 'no_consent', fencing = fencing + 1
-WHERE retailer_id = $1 AND shopper_id = ANY($2::text[]) AND state IN ('pending', 'leased')
 
 -- note_outcome --
 -- What became of a push on the phone; the first report of each kind counts.

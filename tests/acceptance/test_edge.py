@@ -41,6 +41,7 @@ async def test_a_ping_sent_twice_is_recorded_once(at_noon: Mall) -> None:
 async def test_a_browse_event_sent_twice_is_decided_once(at_noon: Mall) -> None:
     shopper = await at_noon.shopper()
     await shopper.ping(north_m=40)
+    at_noon.clock.advance(1)
     event = {"kind": "view", "sku": "B-1", "at": at_noon.time()}
 
     answers = [await shopper.post("/v1/events", {"events": [event, event]}) for _ in range(2)]

@@ -91,6 +91,24 @@ async def test_an_input_that_breaks_its_batch_is_put_aside_and_the_others_go_on(
     assert [tuple(row) for row in rows] == [("ZeroDivisionError", "RecordFixes")]
 
 
+async def test_a_late_fix_that_proves_a_whole_visit_short_takes_back_its_dwell_and_its_exit(
+    at_noon: Mall,
+) -> None:
+    shopper = await at_noon.shopper()
+    await shopper.ping(north_m=40, ago_s=115)
+    await shopper.ping(north_m=300, ago_s=20)
+    before = await at_noon.server.get(f"/v1/devices/{shopper.device_id}/history")
+
+    await shopper.ping(north_m=300, ago_s=95)
+
+    after = await at_noon.server.get(f"/v1/devices/{shopper.device_id}/history")
+    assert [t["kind"] for t in before["transitions"]] == ["enter", "dwell", "exit"]
+    assert [(t["kind"], t["revised"]) for t in after["transitions"]] == [("enter", False), ("exit", True)]
+    [visit] = after["visits"]
+    assert visit["dwelled_at"] is None
+    assert visit["exited_at"] == after["transitions"][1]["at"]
+
+
 async def test_a_push_of_a_shopper_who_has_left_before_it_was_sent_is_withdrawn(at_noon: Mall) -> None:
     shopper = await at_noon.shopper()
     await shopper.looks_at("T-1")

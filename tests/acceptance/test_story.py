@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.mall import ALL_CONSENTS, SHOP, Mall, mall, until
+from tests.acceptance.mall import ALL_CONSENTS, SHOP, STORE, Mall, mall, until
 
 
 @pytest.fixture
@@ -167,3 +167,19 @@ async def test_a_dwell_fires_without_a_further_ping(at_noon: Mall) -> None:
         return [t["kind"] for t in history["transitions"]] == ["enter", "dwell"]
 
     await until(dwelled)
+
+
+async def test_where_the_fences_of_two_shops_overlap_she_is_made_one_offer(at_noon: Mall) -> None:
+    twin = STORE | {"external_id": "shoes-2", "name": "Other Shoes"}
+    fence = at_noon.fence(external_id="other-door", store="shoes-2")
+    await at_noon.server.post("/v1/stores", twin)
+    await at_noon.server.post("/v1/geofences", fence)
+    shopper = await at_noon.shopper()
+    await shopper.looks_at("T-1")
+
+    await shopper.ping(north_m=40)
+
+    receipts = await shopper.receipts()
+    assert sorted(receipt["outcome"] for receipt in receipts) == ["offer", "silence"]
+    [silent] = [receipt for receipt in receipts if receipt["outcome"] == "silence"]
+    assert silent["reasons"] == ["already_offered"]

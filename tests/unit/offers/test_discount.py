@@ -61,5 +61,6 @@ def test_worth_in_percent_of_the_price() -> None:
 def test_a_discount_in_words() -> None:
     assert discount_text(discount("percent", "15.0"), "EUR") == "15%"
     assert discount_text(discount("percent", "100"), None) == "100%"
-    assert discount_text(discount("amount", "5"), "EUR") == "5.00 EUR"
+    assert discount_text(discount("amount", "5"), "EUR") == "5 EUR"
+    assert discount_text(discount("amount", "2.5"), "EUR") == "2.50 EUR"
     assert discount_text(discount("price", "19.9"), None) == "19.90"

@@ -1,0 +1,146 @@
+"""Writes decisions with their receipts; for offers the coupon, the inbox item and the push."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from notifications.render import render
+from offers.coupon import code_hash, coupon_code
+from offers.decision import Decision
+from offers.message import message_locale, message_values
+from offers.receipt import receipt
+from offers.shopper import Shopper
+from server.clock import from_us
+from server.db import Connection
+from server.ids import derived_id
+from server.journal import Entry
+from server.records import Record
+from server.sql import queries
+from server.wire import rfc3339
+from server.world import World
+
+SQL = queries("engine")
+
+
+async def save_decisions(
+    connection: Connection,
+    world: World,
+    entry: Entry,
+    decisions: Iterable[Decision],
+    records: Mapping[str, Record],
+) -> bool:
+    """All decisions of a batch. True if a push is due."""
+    decisions = list(decisions)
+    offers = [_Made(world, one, records[one.moment.shopper_id].shopper) for one in decisions if one.chosen]
+    rows = {
+        "add_decision": [_decision_row(one, world, entry) for one in decisions],
+        "add_coupon": [made.coupon() for made in offers],
+        "add_inbox": [made.inbox() for made in offers],
+        "add_outbox": [made.outbox() for made in offers],
+    }
+    for query, values in rows.items():
+        if values:
+            await connection.executemany(SQL[query], values)
+    return any(made.decision.delivery == "push" for made in offers)
+
+
+def _decision_row(decision: Decision, world: World, entry: Entry) -> tuple[Any, ...]:
+    moment = decision.moment
+    timings_ms = {"received_to_decided": (decision.decided_at_us - moment.received_at_us) / 1000}
+    return (
+        world.retailer_id,
+        decision.decision_id,
+        moment.moment_id,
+        moment.shopper_id,
+        moment.device_id,
+        moment.store or None,
+        decision.outcome,
+        decision.offer,
+        list(decision.reasons),
+        from_us(decision.decided_at_us),
+        world.version,
+        entry.seq,
+        receipt(decision, timings_ms),
+    )
+
+
+class _Made:
+    """An offer that was made, as the rows that follow from it."""
+
+    def __init__(self, world: World, decision: Decision, shopper: Shopper) -> None:
+        assert decision.expires_at_us is not None
+        assert decision.push_expires_at_us is not None
+        self.decision = decision
+        self._world = world
+        self._code = coupon_code(world.secret, decision.decision_id)
+        self._item = inbox_item(world, decision, self._code, shopper)
+        self._now = from_us(decision.decided_at_us)
+        self._expires_at = from_us(decision.expires_at_us)
+        self._push_expires_at = from_us(decision.push_expires_at_us)
+
+    def coupon(self) -> tuple[Any, ...]:
+        moment, offer = self.decision.moment, self._world.catalogue.offers[str(self.decision.offer)]
+        return (
+            self._world.retailer_id,
+            code_hash(self._world.secret, self._code),
+            self.decision.decision_id,
+            moment.shopper_id,
+            offer.external_id,
+            self.decision.sku,
+            moment.store,
+            self.decision.spend,
+            msgspec.to_builtins(offer.discount),
+            self._now,
+            self._expires_at,
+        )
+
+    def inbox(self) -> tuple[Any, ...]:
+        moment = self.decision.moment
+        return (
+            self._world.retailer_id,
+            self._item["id"],
+            moment.shopper_id,
+            moment.device_id,
+            self.decision.decision_id,
+            self._item,
+            self._now,
+            self._expires_at,
+        )
+
+    def outbox(self) -> tuple[Any, ...]:
+        moment, push = self.decision.moment, self.decision.delivery == "push"
+        return (
+            self._world.retailer_id,
+            self._item["id"],
+            self.decision.decision_id,
+            moment.shopper_id,
+            moment.device_id,
+            moment.store,
+            self._item,
+            "pending" if push else "inbox_only",
+            None if push else "late",
+            self._now,
+            from_us(moment.received_at_us),
+            self._push_expires_at,
+        )
+
+
+def inbox_item(world: World, decision: Decision, code: str, shopper: Shopper) -> dict[str, str]:
+    """The item as the inbox shows it and as the push carries it, all strings."""
+    offer = world.catalogue.offers[str(decision.offer)]
+    messages = {language: (message.title, message.body) for language, message in offer.messages.items()}
+    locale, fallback = message_locale(shopper, world.catalogue)
+    title, body = render(messages, locale, fallback, message_values(decision, shopper, world.catalogue))
+    item_id = derived_id("psh", decision.decision_id)
+    return {
+        "id": item_id,
+        "decision_id": decision.decision_id,
+        "offer": offer.external_id,
+        "title": title,
+        "body": body,
+        "code": code,
+        "expires_at": rfc3339(decision.expires_at_us or 0),
+        "store": decision.moment.store,
+        "deep_link": f"vicino://offers/{item_id}",
+    }

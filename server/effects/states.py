@@ -1,0 +1,86 @@
+"""Writes the shoppers' new states, and what registrations, outcomes and withdrawn consents change."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+from geo.engine import wake_at_us
+from server.clock import from_us
+from server.db import Connection
+from server.inputs import Input, RecordOutcome, RegisterDevice, SetAddress, SetConsents
+from server.outbox import withdraw
+from server.records import Record, pack_record
+from server.sql import queries
+from server.world import World
+
+SQL = queries("engine")
+
+
+def record_wake_at_us(record: Record, world: World) -> int | None:
+    """When the earliest timer of the shopper's devices is due."""
+    due = [wake_at_us(device.state, world.fences, world.rules) for device in record.devices]
+    return min((at_us for at_us in due if at_us is not None), default=None)
+
+
+async def save_records(
+    connection: Connection,
+    retailer_id: str,
+    changed: Mapping[str, Record],
+    wakes: Mapping[str, int | None],
+    *,
+    day: date,
+    first_today: Iterable[str],
+    users: Mapping[str, bytes | None],
+) -> None:
+    """The new states; before a state's first change of the day, the state it had at the day's start."""
+    if not changed:
+        return
+    if kept := sorted(first_today):
+        await connection.execute(SQL["keep_day_start"], retailer_id, day, kept)
+    await connection.execute(
+        SQL["save_records"],
+        retailer_id,
+        day,
+        list(changed),
+        [users.get(shopper_id) for shopper_id in changed],
+        [pack_record(record) for record in changed.values()],
+        [None if (at_us := wakes[shopper_id]) is None else from_us(at_us) for shopper_id in changed],
+    )
+
+
+async def save_devices(
+    connection: Connection, retailer_id: str, inputs: Iterable[Input], now_us: int
+) -> None:
+    """Registrations, push addresses, outcomes and the withdrawal of pushes that lost their consent."""
+    inputs = list(inputs)
+    registered = [i for i in inputs if isinstance(i, RegisterDevice)]
+    if registered:
+        await connection.execute(
+            SQL["add_devices"],
+            retailer_id,
+            [i.device_id for i in registered],
+            [i.shopper_id for i in registered],
+            [i.platform for i in registered],
+        )
+    addresses = {
+        i.device_id: i.address
+        for i in inputs
+        if isinstance(i, RegisterDevice | SetAddress) and i.address is not None
+    }
+    if addresses:
+        kinds, values = zip(*addresses.values(), strict=True)
+        await connection.execute(
+            SQL["set_addresses"], retailer_id, list(addresses), list(kinds), list(values), from_us(now_us)
+        )
+    for outcome in (i for i in inputs if isinstance(i, RecordOutcome)):
+        at = from_us(outcome.received_at_us)
+        await connection.execute(
+            SQL["note_outcome"], retailer_id, outcome.shopper_id, outcome.item_id, outcome.outcome, at
+        )
+    withdrawn = [
+        i.shopper_id
+        for i in inputs
+        if isinstance(i, SetConsents)
+        and any(not i.consents[p].granted for p in ("push", "nearby_offers") if p in i.consents)
+    ]
+    if withdrawn:
+        await withdraw(connection, withdrawn, "no_consent")
