@@ -1,12 +1,14 @@
 """Recorded traces of real taxis and phones: the engine tells exactly what brute force finds.
 
 Each trace is replayed in `exact` mode and held against `tests/reference.py`, which shares nothing with the
-engine. One test compares all fixes of a data set with all of its fences; the numbers are in its output (-rP).
+engine. What each test compared is in its output (`pytest -rP`). Brute force is slow, so by itself the suite
+takes a seeded choice of taxis and of stores; VICINO_TEST_TRACES=all takes all of them (a quarter of an hour).
 """
 
 import csv
 import gzip
 import math
+import os
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,10 +31,15 @@ from tests.support import shared_data
 
 Traces = dict[str, list[Point]]
 
-#: Cabs whose traces are compared (of 57); the other tests compare all there is.
-COMPARED_CABS = 57
-RADII_M = (25.0, 60.0, 150.0, 400.0)
-DWELLS_S = (60.0, 0.5, 300.0, 1800.0)
+ALL = os.environ.get("VICINO_TEST_TRACES") == "all"
+COMPARED_CABS = 57 if ALL else 6
+COMPARED_STORES = 3000 if ALL else 300
+COMPARED_BUSINESSES = 200 if ALL else 100
+PLACES_ON_THE_WAY = 60 if ALL else 20
+RADII_M = (25.0, 60.0, 150.0, 300.0)
+DWELLS_S = (60.0, 1.5, 300.0, 1800.0)
+
+pytestmark = pytest.mark.timeout(1800 if ALL else 120)
 
 
 def agree(
@@ -131,7 +138,8 @@ def places_on(traces: Traces, count: int, seed: int = 1) -> list[tuple[float, fl
 
 def bay_stores() -> list[tuple[float, float]]:
     """Shops and buildings of the whole Bay."""
-    return [(float(row["lat"]), float(row["lon"])) for row in rows("stores", "osm_poi_bay_2017.csv")]
+    places = [(float(row["lat"]), float(row["lon"])) for row in rows("stores", "osm_poi_bay_2017.csv")]
+    return random.Random(11).sample(places, COMPARED_STORES)
 
 
 def food_businesses() -> list[tuple[float, float]]:
@@ -140,7 +148,8 @@ def food_businesses() -> list[tuple[float, float]]:
         (float(row["latitude"] or 0), float(row["longitude"] or 0))
         for row in rows("stores", "sf_food_businesses_2015_half.csv")
     )
-    return [(lat, lon) for lat, lon in located if lat and lon]
+    places = [(lat, lon) for lat, lon in located if lat and lon]
+    return random.Random(12).sample(places, COMPARED_BUSINESSES)
 
 
 def neighbourhoods() -> list[reference.Area]:
@@ -226,12 +235,11 @@ WALKS = ["304_to_UL_2019-02-18_0745.gpx", "test1.gpx", "google_trajectory.csv", 
 
 
 def test_taxis_at_the_food_businesses_of_san_francisco() -> None:
-    draw = random.Random(11)
-    agree(cabs(), circles_at(draw.sample(food_businesses(), 200)))
+    agree(cabs(), circles_at(food_businesses()))
 
 
 def test_taxis_at_the_stores_of_the_bay() -> None:
-    agree(cabs(), circles_at(random.Random(12).sample(bay_stores(), 500)))
+    agree(cabs(), circles_at([*bay_stores(), *places_on(cabs(), PLACES_ON_THE_WAY)]))
 
 
 def test_taxis_in_the_neighbourhoods_of_san_francisco() -> None:
@@ -241,13 +249,13 @@ def test_taxis_in_the_neighbourhoods_of_san_francisco() -> None:
 @pytest.mark.parametrize("recording", PHONES)
 def test_phones_at_the_stores_of_the_bay(recording: str) -> None:
     traces = phones(recording)
-    agree(traces, circles_at([*bay_stores(), *places_on(traces, 60)]))
+    agree(traces, circles_at([*bay_stores(), *places_on(traces, PLACES_ON_THE_WAY)]))
 
 
 @pytest.mark.parametrize("recording", PHONES)
 def test_phones_in_areas_on_their_way(recording: str) -> None:
     traces = phones(recording)
-    agree(traces, areas=octagons_at(places_on(traces, 60, seed=2)))
+    agree(traces, areas=octagons_at(places_on(traces, PLACES_ON_THE_WAY, seed=2)))
 
 
 @pytest.mark.parametrize("recording", PHONES[:1] + PHONES[2:3])
@@ -262,7 +270,7 @@ def test_phones_in_the_places_that_were_surveyed_for_them(recording: str) -> Non
 
 def test_cars_and_buses_of_aracaju() -> None:
     traces = aracaju()
-    agree(traces, circles_at(places_on(traces, 150)), octagons_at(places_on(traces, 150, seed=2)))
+    agree(traces, circles_at(places_on(traces, 100)), octagons_at(places_on(traces, 100, seed=2)))
 
 
 @pytest.mark.parametrize("name", WALKS)
