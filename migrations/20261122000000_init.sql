@@ -341,10 +341,17 @@ CREATE FUNCTION retailers_with_due_pushes(now_at timestamptz) RETURNS SETOF text
 CREATE FUNCTION open_journal_day(day date) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
   AS $$
+  DECLARE partition text := 'journal_' || to_char(day, 'YYYYMMDD');
   BEGIN
-    EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF journal FOR VALUES FROM (%L) TO (%L)',
-                   'journal_' || to_char(day, 'YYYYMMDD'), day, day + 1);
-    EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', 'journal_' || to_char(day, 'YYYYMMDD'));
+    IF to_regclass(partition) IS NOT NULL THEN
+      RETURN;
+    END IF;
+    -- Two may ask for a new day at once: the second waits here, and finds it made.
+    PERFORM pg_advisory_xact_lock(hashtext('vicino.open_journal_day'));
+    IF to_regclass(partition) IS NULL THEN
+      EXECUTE format('CREATE TABLE %I PARTITION OF journal FOR VALUES FROM (%L) TO (%L)', partition, day, day + 1);
+      EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', partition);
+    END IF;
   END $$;
 
 -- Drops the journal of all days before this one, and the states that only its replay needs.
@@ -361,6 +368,11 @@ CREATE FUNCTION drop_journal_days(before date) RETURNS void
     END LOOP;
     DELETE FROM shopper_days d WHERE d.day < before;
   END $$;
+
+REVOKE ALL ON FUNCTION key_owner, retailer_ids, retailers_with_due_pushes, open_journal_day, drop_journal_days
+  FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION key_owner, retailer_ids, retailers_with_due_pushes, open_journal_day, drop_journal_days
+  TO vicino_app;
 
 -- migrate:down
 

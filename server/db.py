@@ -65,20 +65,25 @@ class Database:
 
         A command may take 10 s, unless it is given another `timeout`.
         """
+        pool = asyncpg.create_pool(
+            url,
+            min_size=0,  # the pool's own refilling would fill the log while the server is away
+            max_size=connections,
+            timeout=_ACQUIRE_TIMEOUT_S,
+            command_timeout=_COMMAND_TIMEOUT_S,
+            init=_prepare,
+            # As a start-up setting the role is the session's default: no reset undoes it.
+            server_settings={"role": APP_ROLE, "application_name": "vicino", "timezone": "UTC"},
+        )
         try:
-            pool = await asyncpg.create_pool(
-                url,
-                min_size=1,
-                max_size=connections,
-                timeout=_ACQUIRE_TIMEOUT_S,
-                command_timeout=_COMMAND_TIMEOUT_S,
-                init=_prepare,
-                # As a start-up setting the role is the session's default: no reset undoes it.
-                server_settings={"role": APP_ROLE, "application_name": "vicino", "timezone": "UTC"},
-            )
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
-            raise _cannot_open(error) from error
-        return cls(pool)
+            await pool
+            async with pool.acquire(timeout=_ACQUIRE_TIMEOUT_S):
+                return cls(pool)
+        except BaseException as error:
+            pool.terminate()
+            if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError | ValueError):
+                raise _cannot_open(error) from error
+            raise
 
     async def close(self) -> None:
         """Waits for the running transactions, then closes every connection."""

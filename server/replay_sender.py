@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from server.clock import from_us
 from server.replay_client import Client
 from server.traces.columns import Trace
-from server.wire import rfc3339
 
 #: Most fixes in one ping.
 BATCH_FIXES = 500
@@ -72,7 +72,7 @@ def _fix(trace: Trace, row: int, shift_us: int) -> dict[str, Any]:
     fix: dict[str, Any] = {
         "lat": float(trace.lat_deg[row]),
         "lon": float(trace.lon_deg[row]),
-        "fixed_at": rfc3339(int(trace.fixed_at_us[row]) + shift_us),
+        "fixed_at": from_us(int(trace.fixed_at_us[row]) + shift_us),
     }
     for name, column in (("accuracy_m", trace.accuracy_m), ("speed_mps", trace.speed_mps)):
         if not np.isnan(column[row]):

@@ -1,6 +1,7 @@
 """Recorded traces through the fence engine, offline: what the server would have seen, without the server."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 import msgspec
 import numpy as np
@@ -9,8 +10,8 @@ from geo.batch import FixBatch
 from geo.engine import sense, wake
 from geo.index import FenceSet
 from geo.transition import DeviceState, Rules, Transition
+from server.clock import from_us
 from server.traces.columns import Trace
-from server.wire import rfc3339
 
 #: Fixes judged at once: enough that the per-call work vanishes, few enough that memory stays small.
 CHUNK_FIXES = 20_000
@@ -22,7 +23,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     event: str  #: enter | dwell | exit | pass_by
     device: str
     geofence: str  #: external id
-    at: str  #: RFC 3339 UTC
+    at: datetime  #: in JSON: RFC 3339 in UTC with `Z`, microseconds only where there are some
     lat: float  #: the causing fix
     lon: float
     confidence: float
@@ -82,7 +83,7 @@ def line(device: str, transition: Transition) -> bytes:
         event=transition.kind,
         device=device,
         geofence=transition.geofence,
-        at=rfc3339(transition.at_us),
+        at=from_us(transition.at_us),
         lat=transition.lat_deg,
         lon=transition.lon_deg,
         confidence=transition.confidence,

@@ -151,7 +151,7 @@ def _summary(report: ImportReport) -> str:
         "refused": report.refused,
         "warnings": len(report.warnings),
     }
-    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing in it"
+    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing could be read"
     version = f"; version {report.version}" if report.version is not None and not report.dry_run else ""
     return f"{report.kind}: {told}{version}{' (dry run: nothing was changed)' if report.dry_run else ''}"
 

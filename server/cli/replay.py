@@ -1,10 +1,9 @@
 """`vicino replay`."""
 
-import importlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from geo.transition import Rules
 from server.cli import run
 from server.clock import SystemClock
-from server.errors import BadUse
+from server.config import Config
+from server.errors import BadUse, VicinoError
 from server.replay_client import Client
 from server.replay_fences import load_fences
 from server.replay_sender import send
@@ -30,7 +30,18 @@ LATENESS_S = 0.0
 Advance = Callable[[int], None]
 
 
-@click.command("replay")
+class DayDiffers(VicinoError):  # noqa: N818 - it names what was found
+    """A stored day did not come out as it was; the program changed, or has a defect."""
+
+
+@click.command(
+    "replay",
+    epilog="""\b
+Examples:
+  ./vicino replay walk.gpx --geofences fences.geojson --mode exact
+  ./vicino replay walk.gpx --url http://127.0.0.1:8080 --app-key pk_...
+  ./vicino replay --retailer rtl_... --day 2026-01-05""",
+)
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--geofences",
@@ -47,7 +58,9 @@ Advance = Callable[[int], None]
 @click.option("--keep-times", is_flag=True, help="Send the recorded times; else the last fix becomes now.")
 @click.option("--retailer", help="Replay a stored day of this retailer.")
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="The stored day to replay (UTC).")
+@click.pass_obj
 def command(  # noqa: PLR0917 - click passes every option by name
+    config: Config,
     files: tuple[Path, ...],
     geofences: Path | None,
     mode: Literal["exact", "accurate"] | None,
@@ -60,13 +73,19 @@ def command(  # noqa: PLR0917 - click passes every option by name
     """Replay recorded traces (GPX, GeoJSON, PLT, CSV) through the fence engine.
 
     Without --url it prints every transition as one JSON object a line. With --url it sends the fixes to a
-    server and prints what became of them and what the inboxes hold. Without FILES, a stored day is replayed.
+    server and prints what became of them and what the inboxes hold. Without FILES, the
+    decisions of a stored day are made again and compared: the exit status is 1 when they differ.
     """
     if not files:
         _forbid("needs trace files", geofences=geofences, mode=mode, url=url, app_key=app_key)
-        _replay_day(retailer, day)
+        _forbid("needs trace files", keep_times=keep_times or None)
+        if retailer is None or day is None:
+            raise BadUse("name trace files, or a stored day with --retailer ID --day YYYY-MM-DD")
+        run(_replay_day(config, retailer, day.date()))
     elif url is not None:
         _forbid("cannot go with --url", geofences=geofences, mode=mode, retailer=retailer, day=day)
+        if not url.startswith(("http://", "https://")):
+            raise BadUse("--url is the server's base URL, such as http://127.0.0.1:8080")
         if app_key is None:
             raise BadUse("--url needs --app-key: the app key that `vicino retailer create` printed")
         run(_send(files, url, app_key, keep_times=keep_times))
@@ -84,10 +103,20 @@ def _forbid(reason: str, **options: object) -> None:
             raise BadUse(f"--{name.replace('_', '-')} {reason}")
 
 
-def _replay_day(retailer: str | None, day: datetime | None) -> None:
-    if retailer is None or day is None:
-        raise BadUse("name trace files, or a stored day with --retailer ID --day YYYY-MM-DD")
-    importlib.import_module("server.replay_journal").replay_day(retailer, day.date())
+async def _replay_day(config: Config, retailer: str, day: date) -> None:
+    # Traces need no database; only this does.
+    from server.db import Database  # noqa: PLC0415
+    from server.postgres import database_url  # noqa: PLC0415
+    from server.replay_journal import replay_day  # noqa: PLC0415
+
+    async with database_url(config, share=True) as url, await Database.open(url) as database:
+        replayed = await replay_day(database, retailer, day)
+    click.echo(msgspec.json.encode(replayed))
+    if replayed.different or replayed.different_states:
+        raise DayDiffers(
+            f"the day came out otherwise: {len(replayed.different)} decisions, "
+            f"{len(replayed.different_states)} shoppers' states (at most 100 of each are listed)"
+        )
 
 
 def _replay_files(files: tuple[Path, ...], geofences: Path, mode: Literal["exact", "accurate"]) -> None:

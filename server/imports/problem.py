@@ -87,9 +87,14 @@ def problem_at(place: Place, code: str, field: str, detail: str, external_id: ob
     return Problem(
         index=place.index,
         line=place.line,
-        external_id=external_id if isinstance(external_id, str) else None,
-        field=field,
+        external_id=_tellable(external_id, 200) if isinstance(external_id, str) else None,
+        field=_tellable(field, 200),
         code=code,
-        detail=detail,
+        detail=_tellable(detail, 1000),
         remedy=REMEDIES.get(code, ""),
     )
+
+
+def _tellable(text: str, most: int) -> str:
+    """Text of a bad record as it can be sent: not too long, and bytes that are no UTF-8 spelled out."""
+    return text[:most].encode(errors="backslashreplace").decode()

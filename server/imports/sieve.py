@@ -46,7 +46,7 @@ class Sieve:
         if all(problem.code in NO_FAULT for problem in problems):
             self._warn(problems)
             return
-        self.refused += 1
+        self.refused += problems[0].index >= 0
         self.problems += problems[: MAX_TOLD - len(self.problems)]
 
     def _warn(self, warnings: Sequence[Problem]) -> None:

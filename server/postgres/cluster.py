@@ -73,8 +73,13 @@ def _nearest_existing(path: Path) -> Path:
     return next(folder for folder in (path, *path.parents) if folder.exists())
 
 
-async def ensure_cluster(place: Place, binaries: Binaries, say: Callable[[str], None]) -> None:
-    """Makes the data directory unless it is there. The caller holds the lock. Raises PostgresUnavailable."""
+async def ensure_cluster(
+    place: Place, binaries: Binaries, say: Callable[[str], None], *, durable: bool = True
+) -> None:
+    """Makes the data directory unless it is there. The caller holds the lock.
+
+    Unless it is to be `durable`, nothing waits for the disk. Raises PostgresUnavailable.
+    """
     for unfinished in place.home.glob("postgres.new.*"):
         shutil.rmtree(unfinished, ignore_errors=True)
     if place.data.exists():
@@ -83,10 +88,11 @@ async def ensure_cluster(place: Place, binaries: Binaries, say: Callable[[str], 
     say(f"Making a PostgreSQL {binaries.version} database in {place.data} …")
     fresh = Path(tempfile.mkdtemp(prefix="postgres.new.", dir=place.home))
     place.account.give(fresh)
-    await _run(place, _initdb(fresh, binaries))
+    await _run(place, [*_initdb(fresh, binaries), *([] if durable else ["--no-sync"])])
     # Single-user mode: no server is up yet that could be asked.
     statement = f"CREATE DATABASE {DATABASE};\n".encode()
-    await _run(place, [binaries.program("postgres"), "--single", "-D", str(fresh), "postgres"], statement)
+    options = ["-D", str(fresh), "-c", f"fsync={'on' if durable else 'off'}", "postgres"]
+    await _run(place, [binaries.program("postgres"), "--single", *options], statement)
     _put_in_place(fresh, place.data)
 
 

@@ -105,7 +105,8 @@ class EmbeddedPostgres:
         lock = await stack.enter_async_context(locked(place.home))
         await stop_leftover(place.data, self._say)
         _remove_leftover_socket(lock, place)
-        await ensure_cluster(place, binaries, self._say)
+        durable = self._settings.get("fsync") != "off"
+        await ensure_cluster(place, binaries, self._say, durable=durable)
         self._socket_dir = _make_socket_dir(place, stack)
         lock.announce(socket_dir=self._socket_dir)
         stack.callback(lock.forget)

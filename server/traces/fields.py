@@ -56,10 +56,12 @@ def _device(value: object) -> str:
 
 
 def _fixed_at_us(value: object, *, utc_if_bare: bool) -> int:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, str):
+        return time_us(value, utc_if_bare=utc_if_bare)
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise FieldRefused(f"{shown(value)} is not a time; write RFC 3339 or Unix seconds")
     # repr() of a JSON number is the shortest text that means it: no digit is invented below the microsecond.
-    return time_us(value if isinstance(value, str) else repr(value), utc_if_bare=utc_if_bare)
+    return time_us(repr(value))
 
 
 def _degrees(value: object, limit: int) -> float:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,6 +46,8 @@ def host(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
     finally:
         process.kill()
         process.communicate()
+        owner = json.loads((data_dir / "postgres.lock").read_text() or "{}")
+        shutil.rmtree(owner.get("socket_dir") or "", ignore_errors=True)
 
 
 def said(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -146,10 +149,12 @@ def test_an_owner_killed_while_the_data_is_made_leaves_nothing_half_made() -> No
 def test_the_socket_folder_of_a_killed_owner_is_removed_by_the_next(postgres_folder: Path) -> None:
     with host(postgres_folder) as process:
         socket_dir = Path(said(process)["url"].partition("host=")[2])
+        process.kill()
+        process.wait()
         assert socket_dir.is_dir()
-    with host(postgres_folder) as process:
-        assert said(process)["url"]
-        assert not socket_dir.exists()
+        with host(postgres_folder) as next_process:
+            assert said(next_process)["url"]
+            assert not socket_dir.exists()
 
 
 async def test_a_server_left_behind_alive_is_stopped_and_its_data_taken_over(postgres_folder: Path) -> None:

@@ -122,7 +122,7 @@ async def test_a_crash_of_the_server_shows_as_named_errors_alone_and_passes(post
     ):
         await insert_retailer(database, "a")
         for _ in range(3):
-            askers = asyncio.gather(*(ask(database, times=200) for _ in range(8)))
+            askers = asyncio.gather(*(ask(database, times=50) for _ in range(8)))
             await asyncio.sleep(0)
             os.kill(server.pid, signal.SIGKILL)
             async with asyncio.timeout(30):

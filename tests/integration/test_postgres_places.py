@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from server.postgres.account import Account, server_account
 from server.postgres.binaries import find_binaries
 from server.postgres.cluster import place_of
 from tests.conftest import FAST, data_folder
-from tests.support import REPOSITORY, skip_or_fail
+from tests.support import REPOSITORY
 
 HOST = Path(__file__).with_name("postgres_host.py")
 
@@ -77,7 +78,7 @@ async def test_data_that_the_servers_account_cannot_reach_goes_elsewhere_and_tha
         for _ in range(2):
             async with EmbeddedPostgres(folder / "checkout", settings=FAST, say=heard.append) as server:
                 assert await answers(server)
-        homes = list(shared.iterdir())
+        homes = [shared / name for name in os.listdir(shared)]  # noqa: PTH208
         assert [home.parent for home in homes] == [shared]
         assert f"cannot enter {folder / 'checkout'}: the data is in {homes[0]}" in heard[0]
         assert modes_above(folder / "checkout") == before
@@ -132,7 +133,7 @@ def started_by_nobody(folder: Path) -> str:
     account = nobody()
     python = next((p for p in (sys.executable, "/usr/bin/python3") if usable(p, account)), None)
     if python is None:
-        skip_or_fail("no Python of this version that user nobody may run")
+        pytest.skip("no Python of this version that user nobody may run")
     if not account.may_enter(REPOSITORY) or not account.may_enter(Path(asyncpg.__file__).parent):
         pytest.skip("user nobody cannot enter this checkout")
     path = os.pathsep.join([str(REPOSITORY), str(Path(asyncpg.__file__).parent.parent)])
@@ -150,7 +151,7 @@ def started_by_nobody(folder: Path) -> str:
         assert process.stdout is not None
         assert process.stderr is not None
         line = process.stdout.readline()
-        process.terminate()
+        process.send_signal(signal.SIGINT)
         return line or process.stderr.read()
 
 
@@ -183,7 +184,9 @@ async def test_data_of_another_major_version_is_refused_with_the_way_out() -> No
 
 
 async def test_a_server_that_cannot_start_says_why_in_one_line(postgres_folder: Path) -> None:
-    with pytest.raises(PostgresUnavailable, match='PostgreSQL does not start: .*"no_such_setting"') as failed:
+    with pytest.raises(
+        PostgresUnavailable, match=r'PostgreSQL does not start: .*"no_such_setting"'
+    ) as failed:
         await EmbeddedPostgres(postgres_folder, settings={"no_such_setting": "1"}).__aenter__()
     assert "\n" not in str(failed.value)
     async with EmbeddedPostgres(postgres_folder, settings=FAST) as server:  # nothing is left in the way
@@ -193,7 +196,7 @@ async def test_a_server_that_cannot_start_says_why_in_one_line(postgres_folder: 
 async def test_configured_programs_that_do_not_exist_are_refused_by_their_name(tmp_path: Path) -> None:
     with (
         data_folder() as folder,
-        pytest.raises(PostgresUnavailable, match="VICINO_PG_BIN: user .* cannot run"),
+        pytest.raises(PostgresUnavailable, match=r"VICINO_PG_BIN: user .* cannot run"),
     ):
         await EmbeddedPostgres(folder, pg_bin=tmp_path).__aenter__()
 

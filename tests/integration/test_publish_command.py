@@ -12,7 +12,7 @@ import pytest
 
 from server.db import Database
 from server.publish import load_published
-from tests.support import REPOSITORY
+from tests.support import REPOSITORY, shared_data
 
 RETAILER = "ret_a"
 STORES = "external_id,name,lat,lon\ns1,Shoes,60.17,24.94\ns2,Books,95,24.95\n"
@@ -129,3 +129,10 @@ async def test_the_help_has_examples(database_url: str) -> None:
     status, output, _ = await vicino(database_url, "--help")
     assert status == 0
     assert "./vicino import geofences malls.geojson" in output
+
+
+async def test_a_header_that_cannot_be_read_is_no_refused_record(database_url: str) -> None:
+    path = shared_data("stores", "sf_food_businesses_2015_half.csv")
+    status, output, errors = await vicino(database_url, "stores", str(path), "--retailer", RETAILER)
+    assert (status, output) == (1, "stores: nothing could be read; version 0\n")
+    assert "did you mean `lat`" in errors

@@ -1,7 +1,5 @@
 """Imports into a database: what is published, refused, warned of, and left alone."""
 
-import asyncio
-import time
 from typing import Any
 
 import asyncpg
@@ -11,16 +9,10 @@ import pytest
 from server.db import Database
 from server.errors import BadUse
 from server.imports import (
-    BadCursor,
-    Geocoder,
     ImportKind,
     ImportReport,
-    delete_one,
-    get_one,
     import_body,
-    list_page,
 )
-from server.imports.geocoding import Found, NotFound
 from server.publish import UnknownRetailer, current_version, load_published
 
 RETAILER = "ret_a"
@@ -245,132 +237,3 @@ async def test_sensitive_places_are_published(database: Database) -> None:
 async def test_an_unknown_retailer_is_told(database: Database) -> None:
     with pytest.raises(UnknownRetailer):
         await import_body(database, "ret_none", "stores", STORES.encode(), now_us=NOW_US)
-
-
-class Lookup(Geocoder):
-    """A geocoder that knows one street."""
-
-    def __init__(self, at_most: int | None = None) -> None:
-        self.at_most = at_most
-        self.asked: list[str] = []
-
-    async def locate(self, address: str) -> Found | NotFound:
-        self.asked.append(address)
-        if address.startswith("Old Street"):
-            return Found(lat_deg=60.5, lon_deg=24.5)
-        return NotFound(code="no_place_found", detail="the geocoder knows no such address")
-
-
-ADDRESSES = "external_id,name,address\ns1,A,Old Street 1\ns2,B,Nowhere\ns3,C,Old Street 1\n"
-
-
-async def test_without_a_geocoder_an_address_alone_is_refused(database: Database) -> None:
-    report = await imported(database, "stores", ADDRESSES + "s4,D,\n")
-    assert codes(report) == [
-        ("missing_position", "s4"),
-        ("needs_geocoding", "s1"),
-        ("needs_geocoding", "s2"),
-        ("needs_geocoding", "s3"),
-    ]
-    assert "VICINO_GEOCODER" in report.problems[1].remedy
-
-
-async def test_an_address_is_looked_up_once(database: Database) -> None:
-    geocoder = Lookup()
-    report = await imported(database, "stores", ADDRESSES, geocoder=geocoder)
-    assert (report.created, codes(report)) == (2, [("no_place_found", "s2")])
-    assert geocoder.asked == ["Old Street 1", "Nowhere"]
-    assert (await published(database))["store"]["s3"]["lat"] == 60.5
-
-
-async def test_a_published_address_is_not_looked_up_again_until_it_changes(database: Database) -> None:
-    await imported(database, "stores", ADDRESSES, geocoder=Lookup())
-    geocoder = Lookup()
-    again = await imported(
-        database, "stores", ADDRESSES.replace("C,Old Street 1", "C,Old Street 2"), geocoder=geocoder
-    )
-    assert geocoder.asked == ["Nowhere", "Old Street 2"]
-    assert (again.unchanged, again.updated) == (1, 1)
-
-
-async def test_a_request_looks_up_no_more_than_it_may(database: Database) -> None:
-    rows = "".join(f"s{n},A,Old Street {n}\n" for n in range(3))
-    report = await imported(
-        database, "stores", "external_id,name,address\n" + rows, geocoder=Lookup(at_most=2)
-    )
-    assert (report.created, codes(report)) == (2, [("geocoder_limit", "s2")])
-
-
-async def test_pages_follow_each_other_to_the_end(database: Database) -> None:
-    rows = "".join(f"s{n},A,1,2\n" for n in range(5))
-    await imported(database, "stores", "external_id,name,lat,lon\n" + rows)
-    found: list[str] = []
-    cursor = None
-    for _ in range(3):
-        page = await list_page(database, RETAILER, "stores", cursor=cursor, limit=2)
-        found += [body["external_id"] for body in page.items]
-        cursor = page.next_cursor
-    assert (found, cursor) == (["s0", "s1", "s2", "s3", "s4"], None)
-
-
-@pytest.mark.parametrize("cursor", ["%", "a", "____", "AA", "ä"])
-async def test_a_cursor_that_no_page_gave_is_refused(database: Database, cursor: str) -> None:
-    with pytest.raises(BadCursor):
-        await list_page(database, RETAILER, "stores", cursor=cursor)
-
-
-async def test_one_is_read_by_its_id_and_by_its_retailer_alone(database: Database) -> None:
-    await imported(database, "stores", STORES)
-    assert (await get_one(database, RETAILER, "stores", "s1"))["name"] == "Shoes"
-    assert await get_one(database, RETAILER, "stores", "s9") is None
-    assert await get_one(database, "ret_b", "stores", "s1") is None
-
-
-@pytest.mark.parametrize("external_id", ["\0", "a\0b", "\ud800", "", "x" * 10_000])
-async def test_an_id_that_nothing_can_have_is_simply_unknown(database: Database, external_id: str) -> None:
-    assert await get_one(database, RETAILER, "stores", external_id) is None
-    assert (await delete_one(database, RETAILER, "stores", external_id)).removed == 0
-
-
-async def test_a_deleted_store_takes_its_geofences_with_it(database: Database) -> None:
-    await imported(database, "stores", STORES)
-    await imported(database, "geofences", [fence("g1"), fence("g2", "s2")])
-    deleted = await delete_one(database, RETAILER, "stores", "s1")
-    assert deleted.removed == 2
-    bodies = await published(database)
-    assert (list(bodies["store"]), list(bodies["geofence"])) == (["s2"], ["g2"])
-    assert (await delete_one(database, RETAILER, "stores", "s1")).removed == 0
-
-
-async def test_the_event_loop_is_not_held_up_by_a_large_import(database: Database) -> None:
-    """100,000 products; the figures are printed, and only what is published is asserted."""
-    lines = (
-        f'{{"sku":"{n}","name":"Product {n}","category":"A > B{n % 50}","price":"9.90","currency":"EUR"}}'
-        for n in range(100_000)
-    )
-    body = "\n".join(lines).encode()
-    ticker = asyncio.create_task(_longest_pause_s())
-    started = time.perf_counter()
-    first = await imported(database, "catalog", body)
-    middle = time.perf_counter()
-    again = await imported(database, "catalog", body)
-    ended = time.perf_counter()
-    ticker.cancel()
-    loaded = await published(database)
-    print(
-        f"\n100,000 products: published in {middle - started:.1f} s, again in {ended - middle:.1f} s, "
-        f"loaded in {time.perf_counter() - ended:.1f} s"
-    )
-    assert (first.created, again.unchanged, len(loaded["product"])) == (100_000, 100_000, 100_000)
-
-
-async def _longest_pause_s() -> None:
-    """Prints the longest time for which the loop did not come round, when cancelled."""
-    longest_s = 0.0
-    try:
-        while True:
-            before = time.perf_counter()
-            await asyncio.sleep(0.005)
-            longest_s = max(longest_s, time.perf_counter() - before - 0.005)
-    finally:
-        print(f"\nlongest pause of the event loop: {1000 * longest_s:.0f} ms")

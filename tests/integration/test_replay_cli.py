@@ -67,6 +67,20 @@ class Run:
         return [(line["device"], line["event"], line["at"]) for line in self.lines]
 
 
+async def vicino(
+    *arguments: str, environment: dict[str, str] | None = None, stderr: int = asyncio.subprocess.PIPE
+) -> tuple[int | None, bytes, bytes]:
+    """Runs the program in a process of its own: its status, output and errors."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "server", *arguments),
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "TERM": "xterm"} | (environment or {}),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=stderr,
+    )
+    output, errors = await asyncio.wait_for(process.communicate(), timeout=60)
+    return process.returncode, output, errors or b""
+
+
 @pytest.fixture
 def run(capsysbinary: pytest.CaptureFixture[bytes]) -> Run:
     return Run(capsysbinary)
@@ -215,6 +229,7 @@ def test_a_gpx_file_without_times_fails(run: Run, tmp_path: Path) -> None:
         ["{trace}", "--geofences", "{fences}", "--keep-times"],
         ["{trace}", "--geofences", "{fences}", "--retailer", "r"],
         ["{trace}", "--url", "http://127.0.0.1:1"],
+        ["{trace}", "--url", "127.0.0.1:1", "--app-key", "k"],
         ["{trace}", "--url", "http://127.0.0.1:1", "--app-key", "k", "--geofences", "{fences}"],
         ["{trace}", "--url", "http://127.0.0.1:1", "--app-key", "k", "--mode", "exact"],
         ["--geofences", "{fences}"],
@@ -267,19 +282,24 @@ def test_a_file_without_fences_is_bad_use(run: Run, tmp_path: Path, content: byt
     assert run(trace(tmp_path, ("a", 0, 0)), "--geofences", path) == 2
 
 
-def test_a_stored_day_is_replayed_by_the_journals_own_module(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = []
+async def test_a_stored_day_on_which_nothing_happened_comes_out_the_same(database_url: str) -> None:
+    environment = {"VICINO_DATABASE_URL": database_url}
+    status, output, _ = await vicino("retailer", "create", "Shoes", "--json", environment=environment)
+    assert status == 0
+    retailer = msgspec.json.decode(output)["retailer_id"]
+    day = ("--retailer", retailer, "--day", "2026-01-05")
+    status, output, errors = await vicino("replay", *day, environment=environment)
+    assert (status, errors) == (0, b"")
+    replayed = msgspec.json.decode(output)
+    assert (replayed["day"], replayed["decisions"], replayed["different"]) == ("2026-01-05", 0, [])
 
-    class Journal:
-        @staticmethod
-        def replay_day(retailer: str, day: object) -> None:
-            asked.append((retailer, str(day)))
 
-    monkeypatch.setitem(sys.modules, "server.replay_journal", Journal)
-    assert run("--retailer", "ret_1", "--day", "2026-01-05") == 0
-    assert asked == [("ret_1", "2026-01-05")]
+async def test_a_stored_day_of_nobody_is_one_line_and_a_failure(database_url: str) -> None:
+    status, output, errors = await vicino(
+        *("replay", "--retailer", "rtl_nobody", "--day", "2026-01-05"),
+        environment={"VICINO_DATABASE_URL": database_url},
+    )
+    assert (status, output, len(errors.splitlines())) == (1, b"", 1)
 
 
 # Against a server
@@ -481,15 +501,9 @@ async def test_the_command_moves_the_last_fix_to_now_unless_told_otherwise(
     behind, url = loopback
     path = trace(tmp_path, ("a", 0, 0), ("a", 100.25, 500))
     before_us = to_us(datetime.now(UTC))
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "server", "replay", str(path), "--url", url, "--app-key", "pk_good"),
-        *(["--keep-times"] if keep else []),
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await asyncio.wait_for(process.communicate(), timeout=60)
-    assert (process.returncode, errors) == (0, b"")
+    flags = ["--keep-times"] if keep else []
+    status, output, errors = await vicino("replay", str(path), "--url", url, "--app-key", "pk_good", *flags)
+    assert (status, errors) == (0, b"")
     assert [msgspec.json.decode(line)["event"] for line in output.splitlines()] == ["sent", "inbox", "inbox"]
     first_us, last_us = (to_us(datetime.fromisoformat(fix["fixed_at"])) for fix in behind.pings[0])
     assert last_us - first_us == 100_250_000
@@ -497,3 +511,19 @@ async def test_the_command_moves_the_last_fix_to_now_unless_told_otherwise(
         assert from_us(first_us).isoformat() == "1970-01-01T00:00:00+00:00"
     else:
         assert before_us <= last_us <= to_us(datetime.now(UTC))
+
+
+# On a terminal
+
+
+async def test_a_terminal_sees_a_progress_bar_and_the_output_stays_json(tmp_path: Path) -> None:
+    path = trace(tmp_path, ("a", 0, 0), ("a", 1, 500))
+    terminal, stderr = os.openpty()
+    status, output, _ = await vicino("replay", str(path), "--geofences", str(fences(tmp_path)), stderr=stderr)
+    os.close(stderr)
+    shown = os.read(terminal, 1 << 16)
+    os.close(terminal)
+    assert status == 0
+    assert [msgspec.json.decode(line)["event"] for line in output.splitlines()] == ["enter", "exit"]
+    assert b"reading" in shown
+    assert b"judging" in shown

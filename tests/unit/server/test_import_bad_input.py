@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from server.imports.formats import Format
@@ -241,6 +242,14 @@ def _in_json(kind: ImportKind, body: dict[str, Any], path: tuple[str, ...]) -> N
         _exact_or_refused(found, text, lambda body: holder(body)[last])
         accepted += isinstance(found[0], Accepted)
     assert accepted > 400
+
+
+@pytest.mark.parametrize(
+    "data", [b"external_id,name,lat,lon\n\xe4,\xe4,1,2\n", b"external_id,name,\xe4\n", b"\xe4" * 5000]
+)
+def test_what_is_told_of_bytes_that_are_no_text_can_be_sent(data: bytes) -> None:
+    problems = refused(verdicts("stores", data, "csv"))
+    assert len(msgspec.json.encode(problems)) < 3000
 
 
 def test_stores_of_other_makers_are_refused_naming_their_fields() -> None:

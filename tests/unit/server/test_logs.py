@@ -1,0 +1,51 @@
+"""`server.logs`: one event a line, and nothing private in it."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from server import logs
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    yield io.StringIO()
+    root.handlers[:], root.level = before
+    structlog.reset_defaults()
+
+
+def test_an_event_is_one_line_of_json(stream: io.StringIO) -> None:
+    logs.configure("json", stream)
+    structlog.get_logger("x").info("accepted", count=2)
+    event = json.loads(stream.getvalue())
+    assert (event["event"], event["count"], event["level"]) == ("accepted", 2, "info")
+    assert event["timestamp"].endswith("Z")
+
+
+def test_what_libraries_log_takes_the_same_form(stream: io.StringIO) -> None:
+    logs.configure("json", stream)
+    logging.getLogger("aiohttp").warning("odd %s", "thing")
+    assert json.loads(stream.getvalue())["event"] == "odd thing"
+
+
+def test_text_is_for_people(stream: io.StringIO) -> None:
+    logs.configure("text", stream)
+    structlog.get_logger("x").warning("slow", seconds=3)
+    assert "slow" in stream.getvalue()
+    assert "seconds=3" in stream.getvalue()
+
+
+def test_coordinates_tokens_and_codes_are_withheld_however_they_are_named(stream: io.StringIO) -> None:
+    logs.configure("json", stream)
+    structlog.get_logger("x").info(
+        "seen", lat=60.17, lon_deg=24.9, access_token="t0k", code="ABCD", body={"fixes": [60.17]}, store="s1"
+    )
+    line = stream.getvalue()
+    assert not any(private in line for private in ("60.17", "24.9", "t0k", "ABCD"))
+    assert json.loads(line)["store"] == "s1"
