@@ -7,6 +7,7 @@ the error grows with the cube of the distance: some 10 m at 1,000 km.
 """
 
 import math
+from collections.abc import Sequence
 from typing import TypeAlias, overload
 
 import numpy as np
@@ -59,11 +60,32 @@ def distance_m(
 
     Under 10 km within 0.02 mm of GeographicLib; see the module for more.
     """
-    x1, y1, z1 = earth_centred(np.asarray(lat1_deg, np.float64), np.asarray(lon1_deg, np.float64))
-    x2, y2, z2 = earth_centred(np.asarray(lat2_deg, np.float64), np.asarray(lon2_deg, np.float64))
-    half_chord = np.sqrt((x1 - x2) ** 2 + (y1 - y2) ** 2 + (z1 - z2) ** 2) / (2 * MEAN_RADIUS_M)
-    arc_m = 2 * MEAN_RADIUS_M * np.arcsin(np.minimum(half_chord, 1.0))
-    return arc_m if arc_m.ndim else float(arc_m)
+    if isinstance(lat1_deg, float) and isinstance(lat2_deg, float):
+        one, other = (
+            point_earth_centred(lat1_deg, float(lon1_deg)),
+            point_earth_centred(lat2_deg, float(lon2_deg)),
+        )
+        return 2 * MEAN_RADIUS_M * math.asin(min(math.dist(one, other) / (2 * MEAN_RADIUS_M), 1.0))
+    return distances_m(
+        earth_centred(np.asarray(lat1_deg, np.float64), np.asarray(lon1_deg, np.float64)),
+        earth_centred(np.asarray(lat2_deg, np.float64), np.asarray(lon2_deg, np.float64)),
+    )
+
+
+def distances_m(one: Sequence[FloatArray | float], other: Sequence[FloatArray]) -> FloatArray:
+    """Geodesic distances between Earth-centred positions (x, y, z), which broadcast."""
+    dx, dy, dz = one[0] - other[0], one[1] - other[1], one[2] - other[2]
+    half_chord = np.sqrt(dx * dx + dy * dy + dz * dz) / (2 * MEAN_RADIUS_M)
+    return np.asarray(2 * MEAN_RADIUS_M * np.arcsin(np.minimum(half_chord, 1.0)))
+
+
+def point_earth_centred(lat_deg: float, lon_deg: float) -> tuple[float, float, float]:
+    """`earth_centred` of a single position, some ten times faster than numpy's."""
+    lat, lon = math.radians(lat_deg), math.radians(lon_deg)
+    sin_lat = math.sin(lat)
+    normal_m = SEMI_MAJOR_M / math.sqrt(1 - ECCENTRICITY_2 * sin_lat * sin_lat)
+    across_m = normal_m * math.cos(lat)
+    return across_m * math.cos(lon), across_m * math.sin(lon), normal_m * (1 - ECCENTRICITY_2) * sin_lat
 
 
 def degree_lengths_m(lat_deg: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -1,9 +1,11 @@
 """The edges of many areas in flat arrays, and how far points are from them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import shapely
 
 from geo.distance import FloatArray, IndexArray, degree_lengths_m
@@ -22,7 +24,7 @@ class Edges(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     to_lat_deg: FloatArray
 
     @classmethod
-    def of(cls, geometries: Sequence[shapely.Polygon | shapely.MultiPolygon]) -> "Edges":
+    def of(cls, geometries: Sequence[shapely.Polygon | shapely.MultiPolygon] | npt.NDArray[Any]) -> "Edges":
         """Collects the edges of polygons and multipolygons, in order."""
         oriented = shapely.orient_polygons(np.array(geometries, dtype=object))
         parts, area_of_part = shapely.get_parts(oriented, return_index=True)

@@ -9,6 +9,7 @@ touches about ten cells. Rows are equally high. A row has as many columns as mak
 same number throughout one degree of latitude.
 """
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -40,6 +41,14 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             south=self.south[index], west=self.west[index], north=self.north[index], east=self.east[index]
         )
 
+    def replaced(self, where: npt.NDArray[np.bool_], bounds: Sequence[tuple[float, ...]]) -> "Boxes":
+        """With others (south, west, north, east) in some places, in their order."""
+        columns = [self.south.copy(), self.west.copy(), self.north.copy(), self.east.copy()]
+        for column, values in zip(columns, zip(*bounds, strict=True), strict=False):
+            column[where] = values
+        south, west, north, east = columns
+        return Boxes(south=south, west=west, north=north, east=east)
+
     @property
     def size_deg(self) -> FloatArray:
         """The longer side of each box, in degrees of a great circle (at most, near a pole)."""
@@ -59,9 +68,9 @@ class Level(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     items: IndexArray
 
     @classmethod
-    def build(cls, boxes: Boxes, items: IndexArray) -> "Level":
-        """Enters each box under its item's number."""
-        cell_deg = 0.75 * float(np.median(boxes.size_deg))
+    def build(cls, boxes: Boxes, items: IndexArray, cell_share: float) -> "Level":
+        """Enters each box under its item's number. A cell's side is `cell_share` of the usual box's."""
+        cell_deg = cell_share * float(np.median(boxes.size_deg))
         rows_per_degree = max(1, int(1 / max(cell_deg, 1e-6)))
         columns = _columns(rows_per_degree)
         box, cell_hash = _cells(boxes, rows_per_degree, columns)
@@ -94,15 +103,19 @@ class Level(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return point, self.items[place]
 
 
-def levels_of(boxes: Boxes, items: IndexArray) -> tuple[Level, ...]:
-    """Sorts boxes by size into as few levels as their sizes need."""
+def levels_of(boxes: Boxes, items: IndexArray, *, cell_share: float = 0.5) -> tuple[Level, ...]:
+    """Sorts boxes by size into as few levels as their sizes need.
+
+    Smaller cells mean fewer needless candidates and more memory: half a box's size makes some nine entries of
+    a box, its whole size four.
+    """
     order = np.argsort(boxes.size_deg, kind="stable")
     sizes = boxes.size_deg[order]
     levels, begin = [], 0
     while begin < len(order):
         end = int(np.searchsorted(sizes, LEVEL_SPAN * max(float(sizes[begin]), 1e-7), side="right"))
         chosen = order[begin:end]
-        levels.append(Level.build(boxes.take(chosen), items[chosen]))
+        levels.append(Level.build(boxes.take(chosen), items[chosen], cell_share))
         begin = end
     return tuple(levels)
 

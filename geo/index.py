@@ -19,12 +19,18 @@ from geo.distance import (
     FloatArray,
     IndexArray,
     chord_m,
-    distance_m,
+    distances_m,
     earth_centred,
+    point_earth_centred,
 )
 from geo.edges import Edges
 from geo.fence import Area, Circle, Fence
 from geo.grid import Boxes, Level, levels_of
+
+#: In a town the nearest fences are looked for within this distance first.
+NEAR_M = 500.0
+#: So few fences are all looked at instead.
+FEW = 256
 
 
 class FenceSet(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -42,7 +48,8 @@ class FenceSet(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     area_of: IndexArray  #: the fence's place among the areas; -1 for a circle
     geometries: npt.NDArray[Any]  #: the areas' prepared geometries
     edges: Edges  #: the areas' edges
-    levels: tuple[Level, ...]
+    levels: tuple[Level, ...]  #: finds the fences that may hold a point
+    near: tuple[Level, ...]  #: finds those whose boundary may be within `NEAR_M` of a point, and more
     by_lat: IndexArray  #: places of the enabled fences, by their centres' latitude
 
     @classmethod
@@ -53,12 +60,13 @@ class FenceSet(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         lat = np.array([circle.lat_deg for circle in circles], np.float64)
         lon = np.array([circle.lon_deg for circle in circles], np.float64)
         radius = np.array([circle.radius_m for circle in circles], np.float64)
-        shapes = [fence.shape for fence in kept if isinstance(fence.shape, Area)]
-        areas = [shape.geometry for shape in shapes]
+        areas = [fence.shape for fence in kept if isinstance(fence.shape, Area)]
         is_area = np.array([isinstance(fence.shape, Area) for fence in kept], bool)
         enabled = np.array([place for place, fence in enumerate(kept) if fence.enabled], np.int32)
-        geometries = np.array(areas, dtype=object)
+        geometries = np.array([area.geometry for area in areas], dtype=object)
         shapely.prepare(geometries)
+        boxes = _boxes_of_circles(lat, lon, radius).replaced(is_area, [area.bounds for area in areas])
+        reach = _boxes_of_circles(lat, lon, radius + NEAR_M)
         return cls(
             fences=kept,
             version=version,
@@ -71,12 +79,14 @@ class FenceSet(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             chord2=chord_m(radius) ** 2,
             area_of=np.where(is_area, np.cumsum(is_area) - 1, -1).astype(np.int32),
             geometries=geometries,
-            edges=Edges.of(areas),
-            levels=levels_of(
-                _boxes(lat, lon, radius, shapes, is_area).take(enabled.astype(np.intp)), enabled
-            ),
-            by_lat=enabled[np.argsort(lat[enabled], kind="stable")].astype(np.intp),
+            edges=Edges.of(geometries),
+            levels=levels_of(boxes.take(enabled), enabled),
+            near=levels_of(reach.take(enabled), enabled, cell_share=1.0),
+            by_lat=enabled[np.argsort(lat[enabled], kind="stable")],
         )
+
+    def __repr__(self) -> str:
+        return f"<FenceSet of {len(self.fences)} fences, version {self.version}>"
 
     def __len__(self) -> int:
         return len(self.fences)
@@ -120,7 +130,8 @@ class FenceSet(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         probability = np.empty(len(fence))
         area = self.area_of[fence]
         circle, polygon = np.flatnonzero(area < 0), np.flatnonzero(area >= 0)
-        off_m = self._off_centre_m(lat_deg[circle], lon_deg[circle], fence[circle])
+        here = earth_centred(lat_deg[circle], lon_deg[circle])
+        off_m = distances_m(here, [axis[fence[circle]] for axis in self.centre])
         probability[circle] = probability_in_disc(off_m, self.radius_m[fence[circle]], sigma_m[circle])
         probability[polygon] = probability_in_area(
             self.edges, lat_deg[polygon], lon_deg[polygon], area[polygon], sigma_m[polygon]
@@ -134,56 +145,62 @@ class FenceSet(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
         Returns their places and the unsigned distances to their boundaries, `within_m` at most.
         """
-        fence = self._around(lat_deg, within_m)
-        lat, lon = np.full(len(fence), lat_deg), np.full(len(fence), lon_deg)
-        off_m = self._off_centre_m(lat, lon, fence)
-        gap_m = np.abs(off_m - self.radius_m[fence])
-        polygon = self.area_of[fence] >= 0
-        # An area's boundary is no nearer than the circle around it, or anywhere inside of that.
-        least_m = np.where(polygon, np.maximum(off_m - self.radius_m[fence], 0.0), gap_m)
-        most_m = np.where(polygon, off_m + self.radius_m[fence], gap_m)
-        enough_m = np.partition(most_m, count - 1)[count - 1] if len(fence) > count else np.inf
-        exact = np.flatnonzero(polygon & (least_m <= min(enough_m, within_m)))
-        least_m[exact] = self.edges.distance_m(lat[exact], lon[exact], self.area_of[fence[exact]])
-        order = np.argsort(least_m, kind="stable")[:count]
-        order = order[least_m[order] <= within_m]
-        return fence[order], least_m[order]
+        if len(self.by_lat) > FEW:
+            here = np.array([lat_deg]), np.array([lon_deg])
+            near = np.concatenate([level.candidates(*here)[1] for level in self.near])
+            fence, gap_m = self._by_gap(lat_deg, lon_deg, near, count, min(NEAR_M, within_m))
+            if len(fence) == count:
+                return fence, gap_m
+        return self._by_gap(lat_deg, lon_deg, self._around(lat_deg, within_m), count, within_m)
+
+    def _by_gap(
+        self, lat_deg: float, lon_deg: float, fence: IndexArray, count: int, within_m: float
+    ) -> tuple[IndexArray, FloatArray]:
+        """Of some fences those with the nearest boundaries, and how far these are."""
+        off_m = distances_m(point_earth_centred(lat_deg, lon_deg), [axis[fence] for axis in self.centre])
+        radius_m, area = self.radius_m[fence], self.area_of[fence]
+        gap_m = np.abs(off_m - radius_m)
+        polygon = area >= 0
+        if polygon.any():
+            # An area's boundary is no nearer than the circle around it, or anywhere inside of that.
+            gap_m[polygon] = np.maximum(off_m - radius_m, 0.0)[polygon]
+            most_m = np.where(polygon, off_m + radius_m, gap_m)
+            enough_m = np.partition(most_m, count - 1)[count - 1] if len(fence) > count else np.inf
+            exact = np.flatnonzero(polygon & (gap_m <= min(enough_m, within_m)))
+            repeated = np.full(len(exact), lat_deg), np.full(len(exact), lon_deg)
+            gap_m[exact] = self.edges.distance_m(*repeated, area[exact])
+        order = np.flatnonzero(gap_m <= within_m)
+        order = order[np.argsort(gap_m[order], kind="stable")[:count]]
+        return fence[order], gap_m[order]
 
     def _around(self, lat_deg: float, within_m: float) -> IndexArray:
-        """Enabled fences that may have a boundary within this distance."""
+        """Enabled fences that may have a boundary within this distance, and more."""
         if not len(self.by_lat):
-            return np.empty(0, np.int32)
+            return self.by_lat
         reach_deg = (within_m + float(self.radius_m.max())) / SHORTEST_MERIDIAN_DEGREE_M
-        sorted_lat = self.centre_lat_deg[self.by_lat]
-        begin, end = np.searchsorted(sorted_lat, [lat_deg - reach_deg, lat_deg + reach_deg])
+        begin, end = np.searchsorted(
+            self.centre_lat_deg, [lat_deg - reach_deg, lat_deg + reach_deg], sorter=self.by_lat
+        )
         return self.by_lat[begin:end]
-
-    def _off_centre_m(self, lat_deg: FloatArray, lon_deg: FloatArray, fence: IndexArray) -> FloatArray:
-        return distance_m(lat_deg, lon_deg, self.centre_lat_deg[fence], self.centre_lon_deg[fence])
 
 
 def _circle_around(fence: Fence) -> Circle:
     return fence.shape if isinstance(fence.shape, Circle) else fence.shape.bounding_circle
 
 
-def _boxes(
-    lat_deg: FloatArray,
-    lon_deg: FloatArray,
-    radius_m: FloatArray,
-    areas: list[Area],
-    is_area: npt.NDArray[np.bool_],
-) -> Boxes:
-    """The bounds of circles, generous by less than 1 %, and of areas."""
+def _boxes_of_circles(lat_deg: FloatArray, lon_deg: FloatArray, radius_m: FloatArray) -> Boxes:
+    """The bounds of circles, generous by less than 1 %."""
     reach_deg = radius_m / SHORTEST_MERIDIAN_DEGREE_M
     south, north = lat_deg - reach_deg, lat_deg + reach_deg
-    sine = np.sin(np.radians(reach_deg)) / np.cos(np.radians(lat_deg))
     polar = (north >= 90) | (south <= -90)
+    sine = np.sin(np.radians(reach_deg)) / np.cos(np.radians(lat_deg))
     reach_lon_deg = np.where(polar, 180.0, np.degrees(np.arcsin(np.where(polar, 0.0, np.minimum(sine, 1.0)))))
-    west, east = lon_deg - reach_lon_deg, lon_deg + reach_lon_deg
-    if areas:
-        bounds = np.array([area.bounds for area in areas])
-        south[is_area], west[is_area], north[is_area], east[is_area] = bounds.T
-    return Boxes(south=np.maximum(south, -90.0), west=west, north=np.minimum(north, 90.0), east=east)
+    return Boxes(
+        south=np.maximum(south, -90.0),
+        west=lon_deg - reach_lon_deg,
+        north=np.minimum(north, 90.0),
+        east=lon_deg + reach_lon_deg,
+    )
 
 
 def _merged(pairs: list[tuple[IndexArray, IndexArray]]) -> tuple[IndexArray, IndexArray]:

@@ -9,7 +9,7 @@ import math
 
 import msgspec
 
-from geo.distance import MEAN_RADIUS_M
+from geo.distance import MEAN_RADIUS_M, IndexArray
 from geo.index import FenceSet
 from geo.transition import DeviceState
 
@@ -50,15 +50,16 @@ def safe_region(
     return SafeRegion(
         after_m=0.0 if undecided else surely_within_m(nearest_m, lat_deg),
         within_s=UNDECIDED_S if undecided else HEARTBEAT_S,
-        watch=tuple(
-            Watch(
-                geofence=fences.fences[index].external_id,
-                lat_deg=float(fences.centre_lat_deg[index]),
-                lon_deg=float(fences.centre_lon_deg[index]),
-                radius_m=float(fences.radius_m[index]),
-            )
-            for index in place.tolist()
-        ),
+        watch=_watched(fences, place),
+    )
+
+
+def _watched(fences: FenceSet, place: IndexArray) -> tuple[Watch, ...]:
+    columns = (fences.centre_lat_deg[place], fences.centre_lon_deg[place], fences.radius_m[place])
+    rows = zip(place.tolist(), *(column.tolist() for column in columns), strict=True)
+    return tuple(
+        Watch(geofence=fences.fences[index].external_id, lat_deg=lat, lon_deg=lon, radius_m=radius)
+        for index, lat, lon, radius in rows
     )
 
 

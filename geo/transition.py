@@ -26,6 +26,7 @@ The others are not said by a fix:
   the dwell if that came later. A fix supports a visit when it lies inside and more than `exit_at` of its bell
   does too.
 - `Sign.GONE`: the fence was deleted or disabled. Noticed at the device's next fix or timer, and dated so.
+  Nothing late revises its visits any more.
 
 A visit is one enter and the next exit of the same fence; `entered_at_us` names it in every transition of it.
 An unlisted pair changes nothing.
@@ -91,7 +92,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fa
     lat_deg: float
     lon_deg: float
     accuracy_m: float | None = None
-    speed_mps: float | None = None  #: measured, else derived from an earlier fix where it matters
+    speed_mps: float | None = None  #: measured
     #: the fences it lies in, as they were when it came: geofence, store, probability of being inside
     inside: tuple[tuple[str, str, float], ...] = ()
 
@@ -125,6 +126,11 @@ class DeviceState(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc
     def last(self) -> Sighting | None:
         """The device's newest fix."""
         return self.recent[-1] if self.recent else None
+
+    @property
+    def newest_us(self) -> int:
+        """The time of the device's newest fix; -1 before the first."""
+        return self.recent[-1].at_us if self.recent else -1
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True, gc=False):

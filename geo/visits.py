@@ -15,23 +15,25 @@ LOST_CONFIDENCE = 0.5
 
 
 def run(
-    present: Iterable[Presence], sightings: Sequence[Sighting], until_us: int, fences: FenceSet, rules: Rules
+    present: Sequence[Presence], sightings: Sequence[Sighting], until_us: int, fences: FenceSet, rules: Rules
 ) -> tuple[tuple[Presence, ...], list[Transition]]:
     """Walks through sightings in order of time, and on to `until_us`. Fences that are gone are left alone.
 
-    Returns the visits open then, by geofence, and what happened on the way, in order of time.
+    Returns the visits open then, by geofence, and what happened on the way, in order of time, without speeds.
     """
+    if not present and not any(sighting.inside for sighting in sightings):
+        return (), []
     walk = _Walk(present, fences, rules)
     for sighting in sightings:
         walk.see(sighting)
-    seen_us = sightings[-1].at_us if sightings else -1
-    walk.pass_time(until_us, has_fix=until_us <= seen_us)
+    if not sightings or until_us > sightings[-1].at_us:
+        walk.pass_time(until_us, has_fix=False)
     walk.told.sort(key=lambda transition: transition.at_us)
     return walk.present, walk.told
 
 
 def drop_gone(
-    present: Iterable[Presence], at_us: int, fences: FenceSet, rules: Rules
+    present: Sequence[Presence], at_us: int, fences: FenceSet, rules: Rules
 ) -> tuple[tuple[Presence, ...], list[Transition]]:
     """Ends the visits to fences that were deleted or disabled."""
     walk = _Walk(present, fences, rules)
@@ -64,15 +66,15 @@ class _Walk:
 
     @property
     def present(self) -> tuple[Presence, ...]:
-        return tuple(self._present[geofence] for geofence in sorted(self._present))
+        return tuple(sorted(self._present.values(), key=lambda visit: visit.geofence))
 
     def see(self, sighting: Sighting) -> None:
         """Timers due by the sighting, then the exits it causes, then the enters."""
         if self._present:
             self.pass_time(sighting.at_us, has_fix=True)
             inside = {geofence: probability for geofence, _, probability in sighting.inside}
-            for presence in self.present:
-                self._judge(presence, sighting, inside.get(presence.geofence))
+            for visit in list(self._present.values()):
+                self._judge(visit, sighting, inside.get(visit.geofence))
         for geofence, store, probability in sighting.inside:
             if geofence not in self._present and self._enters(sighting, probability):
                 arrived = Presence(
@@ -82,25 +84,29 @@ class _Walk:
                     last=sighting,
                     confidence=probability,
                 )
-                self._apply(Sign.INSIDE, arrived, sighting.at_us, State.OUTSIDE)
+                self._apply(Sign.INSIDE, arrived, sighting.at_us)
+                self._dwell(arrived, sighting.at_us)
 
     def pass_time(self, until_us: int, *, has_fix: bool) -> None:
         """Fires the timers due by `until_us`. Where a fix has that very time, it still saves a visit."""
-        for presence in self.present:
-            due_us = dwell_due_us(presence, self._fences.by_id.get(presence.geofence))
-            lost_us = lost_at_us(presence, self._rules)
-            if due_us is not None and due_us <= until_us and (lost_us is None or due_us <= lost_us):
-                self._apply(Sign.DWELL_DUE, presence, due_us)
+        for visit in list(self._present.values()):
+            lost_us = lost_at_us(visit, self._rules)
+            self._dwell(visit, until_us if lost_us is None else min(until_us, lost_us))
             if lost_us is not None and (lost_us < until_us or (lost_us == until_us and not has_fix)):
-                visit = self._present[presence.geofence]
-                left_us = max(visit.last.at_us, visit.dwelled_at_us or 0)
-                self._apply(Sign.LOST, visit, left_us, confidence=LOST_CONFIDENCE)
+                lost = self._present[visit.geofence]
+                left_us = max(lost.last.at_us, lost.dwelled_at_us or 0)
+                self._apply(Sign.LOST, lost, left_us, confidence=LOST_CONFIDENCE)
+
+    def _dwell(self, visit: Presence, until_us: int) -> None:
+        due_us = dwell_due_us(visit, self._fences.by_id.get(visit.geofence))
+        if due_us is not None and due_us <= until_us:
+            self._apply(Sign.DWELL_DUE, visit, due_us)
 
     def drop_gone(self, at_us: int) -> None:
         """Ends the visits to fences that were deleted or disabled."""
-        for presence in self.present:
-            if presence.geofence not in self._fences.by_id:
-                self._apply(Sign.GONE, presence, max(at_us, presence.last.at_us), confidence=1.0)
+        for visit in self.present:
+            if visit.geofence not in self._fences.by_id:
+                self._apply(Sign.GONE, visit, max(at_us, visit.last.at_us), confidence=1.0)
 
     def _enters(self, sighting: Sighting, probability: float) -> bool:
         rules = self._rules
@@ -108,37 +114,32 @@ class _Walk:
             return True
         return probability >= rules.enter_at and (sighting.accuracy_m or 0.0) <= rules.coarse_m
 
-    def _judge(self, presence: Presence, sighting: Sighting, probability: float | None) -> None:
+    def _judge(self, visit: Presence, sighting: Sighting, probability: float | None) -> None:
         """What a sighting says about an open visit; `probability` is None when it lies outside the fence."""
         exact = self._rules.mode == "exact"
+        fence = self._fences.by_id.get(visit.geofence)
         if probability is not None:
             if exact or probability > self._rules.exit_at:
-                supported = msgspec.structs.replace(presence, last=sighting, confidence=probability)
-                self._present[presence.geofence] = supported
-            return
-        fence = self._fences.by_id.get(presence.geofence)
-        if fence is None:
-            return
-        inside = 0.0 if exact else _probability_inside_still(fence, sighting, self._rules)
-        if inside <= self._rules.exit_at:
-            self._apply(Sign.OUTSIDE, presence, sighting.at_us, sighting=sighting, confidence=1 - inside)
+                self._present[visit.geofence] = _supported(visit, sighting, probability)
+        elif fence is not None:
+            inside = 0.0 if exact else _probability_inside_still(fence, sighting, self._rules)
+            if inside <= self._rules.exit_at:
+                self._apply(Sign.OUTSIDE, visit, sighting.at_us, sighting=sighting, confidence=1 - inside)
 
     def _apply(
         self,
         sign: Sign,
         visit: Presence,
         at_us: int,
-        state: State | None = None,
         *,
         sighting: Sighting | None = None,
         confidence: float | None = None,
     ) -> None:
         """Looks a sign up in the table and does what it says.
 
-        The visit's own state, sighting and confidence are taken where none are given.
+        The visit's own last sighting and confidence are told where no others are given.
         """
-        state = state or (State.DWELLED if visit.dwelled else State.INSIDE)
-        next_state, kind = TABLE[state, sign]
+        next_state, kind = TABLE[self._state(visit), sign]
         if next_state is State.OUTSIDE:
             del self._present[visit.geofence]
         elif next_state is State.DWELLED:
@@ -155,11 +156,26 @@ class _Walk:
                 lat_deg=cause.lat_deg,
                 lon_deg=cause.lon_deg,
                 entered_at_us=visit.entered_at_us,
-                speed_mps=cause.speed_mps,
                 accuracy_m=cause.accuracy_m,
                 confidence=visit.confidence if confidence is None else confidence,
             )
         )
+
+    def _state(self, visit: Presence) -> State:
+        if visit.geofence not in self._present:
+            return State.OUTSIDE
+        return State.DWELLED if visit.dwelled else State.INSIDE
+
+
+def _supported(visit: Presence, sighting: Sighting, probability: float) -> Presence:
+    return Presence(
+        geofence=visit.geofence,
+        store=visit.store,
+        entered_at_us=visit.entered_at_us,
+        last=sighting,
+        confidence=probability,
+        dwelled_at_us=visit.dwelled_at_us,
+    )
 
 
 def sigma_m(accuracy_m: float | None, rules: Rules) -> float:

@@ -1,9 +1,7 @@
-"""A device's recent sightings, in order of time: how new ones find their place among them."""
+"""A device's recent sightings by time: which still count, where they go, and the speeds they imply."""
 
-from bisect import bisect_left
-from collections.abc import Sequence
-
-import msgspec
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 
 from geo.distance import distance_m
 from geo.fix import SECOND_US
@@ -20,41 +18,39 @@ def measured_at_us(sighting: Sighting) -> int:
     return sighting.at_us
 
 
+def in_window(state: DeviceState, arrived: Iterable[Sighting], rules: Rules) -> list[Sighting]:
+    """The sightings that were not too late when they arrived."""
+    newest_us, lateness_us = state.newest_us, round(rules.lateness_s * SECOND_US)
+    accepted = []
+    for sighting in arrived:
+        newest_us = max(newest_us, sighting.at_us)
+        if sighting.at_us >= newest_us - lateness_us and sighting.at_us > state.sealed_us:
+            accepted.append(sighting)
+    return accepted
+
+
 def merged(
-    state: DeviceState, arrived: Sequence[Sighting], rules: Rules
+    recent: tuple[Sighting, ...], arrived: Sequence[Sighting], rules: Rules
 ) -> tuple[tuple[Sighting, ...], int | None]:
-    """The window with sightings put in their places, and the time from which it differs (None: nowhere)."""
-    recent = state.recent
-    by_time = _by_time(recent, arrived, rules)
+    """The window with sightings put in their places, and the first place that differs (None: none does)."""
+    if len(arrived) == 1 and (not recent or recent[-1].at_us < arrived[0].at_us):
+        return (*recent, arrived[0]), len(recent)
+    by_time: dict[int, Sighting] = {}
+    for sighting in arrived:
+        known = by_time.get(sighting.at_us) or _known_at(recent, sighting.at_us)
+        if known is None or (rules.mode == "accurate" and _rank(sighting, rules) < _rank(known, rules)):
+            by_time[sighting.at_us] = sighting
     if not by_time:
         return recent, None
-    changed_us = min(by_time)
-    start = bisect_left(recent, changed_us, key=measured_at_us)
+    start = bisect_left(recent, min(by_time), key=measured_at_us)
     for sighting in recent[start:]:
         by_time.setdefault(sighting.at_us, sighting)
-    placed = [*recent[:start], *(by_time[time] for time in sorted(by_time))]
-    if state.present or any(sighting.inside for sighting in arrived):
-        for place in range(start, len(placed)):
-            if placed[place].speed_mps is None:
-                placed[place] = _with_speed(placed, place)
-    return tuple(placed), changed_us
+    return (*recent[:start], *(by_time[time] for time in sorted(by_time))), start
 
 
-def _by_time(recent: Sequence[Sighting], arrived: Sequence[Sighting], rules: Rules) -> dict[int, Sighting]:
-    """Those that arrived and are new, or better than the one known of the same time."""
-    taken: dict[int, Sighting] = {}
-    for sighting in arrived:
-        known = taken.get(sighting.at_us) or _known_at(recent, sighting.at_us)
-        if known is None or (rules.mode == "accurate" and _rank(sighting, rules) < _rank(known, rules)):
-            taken[sighting.at_us] = sighting
-    return taken
-
-
-def _known_at(recent: Sequence[Sighting], time_us: int) -> Sighting | None:
-    if not recent or recent[-1].at_us < time_us:
-        return None
-    place = bisect_left(recent, time_us, key=measured_at_us)
-    return recent[place] if recent[place].at_us == time_us else None
+def _known_at(recent: Sequence[Sighting], at_us: int) -> Sighting | None:
+    place = bisect_left(recent, at_us, key=measured_at_us)
+    return recent[place] if place < len(recent) and recent[place].at_us == at_us else None
 
 
 def _rank(sighting: Sighting, rules: Rules) -> tuple[float, float, float]:
@@ -63,19 +59,23 @@ def _rank(sighting: Sighting, rules: Rules) -> tuple[float, float, float]:
     return accuracy_m, sighting.lat_deg, sighting.lon_deg
 
 
-def _with_speed(placed: Sequence[Sighting], place: int) -> Sighting:
-    """The sighting with the speed that follows from an earlier one, where there is one."""
-    sighting = placed[place]
-    earlier = None
-    for candidate in reversed(placed[:place]):
-        apart_us = sighting.at_us - candidate.at_us
+def speed_at(recent: Sequence[Sighting], at_us: int) -> float | None:
+    """The device's speed at its last fix by a time: measured, else derived from an earlier fix, else None."""
+    place = bisect_right(recent, at_us, key=measured_at_us) - 1
+    if place < 0:
+        return None
+    sighting, earlier = recent[place], None
+    if sighting.speed_mps is not None:
+        return sighting.speed_mps
+    for index in range(place - 1, -1, -1):
+        apart_us = sighting.at_us - recent[index].at_us
         if apart_us > LONGEST_SPEED_US:
             break
         if apart_us >= SHORTEST_SPEED_US:
-            earlier = candidate
+            earlier = recent[index]
         if apart_us >= STEADY_SPEED_US:
             break
     if earlier is None:
-        return sighting
+        return None
     way_m = distance_m(earlier.lat_deg, earlier.lon_deg, sighting.lat_deg, sighting.lon_deg)
-    return msgspec.structs.replace(sighting, speed_mps=way_m * SECOND_US / (sighting.at_us - earlier.at_us))
+    return way_m * SECOND_US / (sighting.at_us - earlier.at_us)

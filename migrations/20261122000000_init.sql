@@ -6,10 +6,12 @@ DO $$
 BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'vicino_app') THEN
     CREATE ROLE vicino_app NOLOGIN;
+    GRANT vicino_app TO CURRENT_USER;
+  ELSIF NOT pg_has_role('vicino_app', 'MEMBER') THEN
+    GRANT vicino_app TO CURRENT_USER;
   END IF;
 END
 $$;
-GRANT vicino_app TO CURRENT_USER;
 GRANT USAGE ON SCHEMA public TO vicino_app;
 
 -- The tenant of the running transaction; NULL when none was set, so that every policy fails closed.
@@ -367,6 +369,7 @@ CREATE FUNCTION drop_journal_days(before date) RETURNS void
       EXECUTE format('DROP TABLE %I', partition);
     END LOOP;
     DELETE FROM shopper_days d WHERE d.day < before;
+    DELETE FROM quarantine q WHERE q.at < before;
   END $$;
 
 REVOKE ALL ON FUNCTION key_owner, retailer_ids, retailers_with_due_pushes, open_journal_day, drop_journal_days

@@ -45,7 +45,7 @@ def highest_cost(discount: Discount, price: Decimal | None) -> Decimal:
 
 
 def discount_text(discount: Discount, currency: str | None) -> str:
-    """The discount for a message: `15%`, `5 EUR`, `2.50 EUR`; the bare sum where the currency is not known."""
+    """The discount for a message: `15%`, `5 EUR`, `2.50 EUR`; the bare sum where no currency is known."""
     if discount.kind == "percent":
         return f"{discount.value.normalize():f}%"
     amount = f"{discount.value.quantize(CENT, ROUND_HALF_UP):f}".removesuffix(".00")

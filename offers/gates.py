@@ -118,7 +118,7 @@ def no_candidate(at: Situation) -> Verdict:
     if at.store is None:
         return False, "the store is not in the catalogue"
     offers = len(at.catalogue.offers_at(at.moment.store))
-    return offers > 0, f"{offers} offers at this store"
+    return offers > 0, f"{offers} offer{'' if offers == 1 else 's'} at this store"
 
 
 MOMENT_GATES: tuple[tuple[str, Callable[[Situation], Verdict]], ...] = (

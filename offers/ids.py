@@ -1,11 +1,22 @@
-"""Ids that follow from what they name, so that the same moment is never named twice."""
+"""Ids that follow from what they name, so that the same thing is never named twice."""
 
-import base64
 import hashlib
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_CHARACTERS = 26  # 26 characters of 5 bits hold 128 bits
 
 
 def derived_id(prefix: str, *parts: str | int) -> str:
-    """`prefix_` and 26 base32 characters (128 bits) of the SHA-256 of the parts, which may hold anything."""
-    text = "".join(f"{len(part)}:{part}" for part in map(str, parts))
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
-    return f"{prefix}_{base64.b32encode(digest).decode().rstrip('=').lower()}"
+    """The id that the same `parts` always give, whoever computes it and however often (SHA-256, 128 bits)."""
+    digest = hashlib.sha256()
+    for part in (prefix, *parts):
+        encoded = str(part).encode("utf-8", "surrogatepass")
+        # Each part goes in with its length: ("ab", "c") and ("a", "bc") are different things.
+        digest.update(len(encoded).to_bytes(4, "big") + encoded)
+    return named(prefix, int.from_bytes(digest.digest()[:16], "big"))
+
+
+def named(prefix: str, number: int) -> str:
+    """`prefix_` and the 128 bits of `number` in Crockford's base 32."""
+    characters = (_ALPHABET[number >> shift & 31] for shift in range(5 * (_CHARACTERS - 1), -1, -5))
+    return f"{prefix}_{''.join(characters)}"

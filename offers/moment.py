@@ -80,56 +80,58 @@ def moment_from_transition(
     )
 
 
+class Whereabouts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One visit that is open now: which device, where, and what its newest fix says of the device."""
+
+    device_id: str
+    presence: Presence
+    speed_mps: float | None = None  #: at the newest fix that supports the visit
+    mock: bool = False  #: that fix was made up, the phone says
+
+
 def moments_from_event(
     event: Event,
-    presences: Iterable[tuple[str, Presence]],
+    here: Iterable[Whereabouts],
     catalogue: Catalogue,
     *,
     retailer_id: str,
     shopper_id: str,
     received_at_us: int,
-    mock: bool = False,
-    sensitive: bool = False,
 ) -> tuple[Moment, ...]:
     """A moment for each store at which she is present, by store; none for a purchase.
 
-    `presences` are those of all her devices, each with its device's id. Of several at one store the one seen
-    last counts. A speed measured more than 2 minutes before the event says nothing any more; the presence
-    does, since a phone need not report while nothing can change.
+    `here` is of all her devices. Of several visits at one store the one seen last counts. A speed from more
+    than 2 minutes before the event says nothing any more; the presence does, since a phone need not report
+    while nothing can change.
     """
     if event.kind == "purchase":
         return ()
-    latest: dict[str, tuple[str, Presence]] = {}
-    for device_id, presence in sorted(presences, key=lambda p: (p[1].last.at_us, p[0], p[1].geofence)):
-        latest[presence.store] = (device_id, presence)
+    latest: dict[str, Whereabouts] = {}
+    for one in sorted(here, key=lambda w: (w.presence.last.at_us, w.device_id, w.presence.geofence)):
+        latest[one.presence.store] = one
     return tuple(
-        _moment_of_presence(
+        _moment_at(
             event,
-            presence,
+            one,
             catalogue,
             moment_id=derived_id("mom", retailer_id, shopper_id, store, event.content),
             shopper_id=shopper_id,
-            device_id=device_id,
             received_at_us=received_at_us,
-            mock=mock,
-            sensitive=sensitive,
         )
-        for store, (device_id, presence) in sorted(latest.items())
+        for store, one in sorted(latest.items())
     )
 
 
-def _moment_of_presence(
+def _moment_at(
     event: Event,
-    presence: Presence,
+    one: Whereabouts,
     catalogue: Catalogue,
     *,
     moment_id: str,
     shopper_id: str,
-    device_id: str,
     received_at_us: int,
-    mock: bool,
-    sensitive: bool,
 ) -> Moment:
+    presence = one.presence
     seen = presence.last
     recent = event.at_us - seen.at_us <= STALE_AFTER_US
     about = {
@@ -143,7 +145,7 @@ def _moment_of_presence(
     return Moment(
         moment_id=moment_id,
         shopper_id=shopper_id,
-        device_id=device_id,
+        device_id=one.device_id,
         store=presence.store,
         geofence=presence.geofence,
         trigger=event.kind,
@@ -151,10 +153,9 @@ def _moment_of_presence(
         received_at_us=received_at_us,
         entered_at_us=presence.entered_at_us,
         distance_m=_distance_m(catalogue, presence.store, seen.lat_deg, seen.lon_deg),
-        speed_mps=seen.speed_mps if recent else None,
+        speed_mps=one.speed_mps if recent else None,
         accuracy_m=seen.accuracy_m,
-        mock=mock,
-        sensitive=sensitive,
+        mock=one.mock,
         evidence=(evidence,),
     )
 

@@ -26,7 +26,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unkno
     holdout: float = 0.0  #: share of the shoppers who are kept in silence, to measure what speaking changes
     coupon_ttl_s: int = 1800  #: how long a coupon can be used
     push_ttl_s: int = 900  #: how long a push is worth delivering: the expected time still near
-    late_s: float = 3.0  #: a decision later than this after its fix goes to the inbox only
+    late_s: float = 3.0  #: a decision later than this after its fix goes to the inbox only; 3 s at the most
     policy: str = "rules"  #: `rules` or `learn`
 
 
@@ -39,7 +39,7 @@ def settings_from_body(body: Any) -> Settings:
     check_locale(problems, "locale", settings.locale)
     for field in ("shopper_per_day", "shopper_per_week", "store_per_day", "retailer_per_day"):
         check_count(problems, field, getattr(settings, field))
-    for field, most in (("drive_by_mps", 1000.0), ("low_accuracy_m", 100_000.0), ("late_s", 86_400.0)):
+    for field, most in (("drive_by_mps", 1000.0), ("low_accuracy_m", 100_000.0), ("late_s", 3.0)):
         problems.check(
             0 < getattr(settings, field) <= most, field, "out_of_range", f"must be above 0, at most {most:g}"
         )

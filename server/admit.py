@@ -75,6 +75,9 @@ def _admit_fixes(item: RecordFixes, record: Record, records: dict[str, Record], 
         reasons[index] = "sensitive_place"
     taken = tuple(fix for fix, reason in zip(item.fixes, reasons, strict=True) if reason is None)
     fresh, device = unseen(device, taken)
+    if fresh:
+        newest = max(fresh, key=lambda fix: fix.fixed_at_us)
+        device = msgspec.structs.replace(device, mock=newest.mock)
     sensitive_at_us = item.sensitive_at_us
     if sensitive_at_us is None and not device.in_sensitive:
         sensitive_at_us = _quiet_at_us(item.fixes, reasons, world)

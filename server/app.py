@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 from aiohttp import web
 
-from notifications.outbox import PushRow, Settlement
+from notifications.outbox import TERMINAL, PushRow, Settlement
 from notifications.providers.base import Provider
 from notifications.providers.fcm import FcmProvider
 from notifications.providers.log import LogProvider
@@ -100,7 +100,8 @@ async def _relaying(
 
     def observe(row: PushRow, settlement: Settlement) -> None:
         # A reason may go on after a colon with the provider's own words: no label for those.
-        metrics.pushes.labels(settlement.state, (settlement.reason or "").partition(":")[0]).inc()
+        if settlement.state in TERMINAL:
+            metrics.pushes.labels(settlement.state, (settlement.reason or "").partition(":")[0]).inc()
         if settlement.accepted_at_us is not None:
             metrics.fix_to_push.observe((settlement.accepted_at_us - row.received_at_us) / 1_000_000)
 

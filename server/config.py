@@ -15,6 +15,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 _PREFIX = "VICINO_"
 #: Read by the tests alone.
 _TESTS_PREFIX = "VICINO_TEST_"
+#: Settings of the public contract that nothing answers to yet: better refused than silently without effect.
+_NOT_YET = frozenset({"VICINO_KAFKA", "VICINO_FAULT"})
 
 # The description completes "expected …" in the message about a bad value.
 Port = Annotated[int, Meta(ge=0, le=65535, description="an integer from 0 to 65535 (0: any free port)")]
@@ -49,12 +51,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     geocoder: HttpUrl | None = None
     #: VICINO_JOURNAL_DAYS: how many days before today the journal, and with it every position, is kept.
     journal_days: JournalDays = 1
-    #: VICINO_KAFKA: bootstrap servers, `host:port[,host:port…]`; absent: the journal is in PostgreSQL.
-    kafka: str | None = None
     #: VICINO_LOG: the form of the log on standard error.
     log: LogFormat = "text"
-    #: VICINO_FAULT: the point at which a crash test wants the process to die.
-    fault: str | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -65,7 +63,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         for name in sorted(environ):
             if not name.startswith(_PREFIX) or name.startswith(_TESTS_PREFIX):
                 continue
-            if name not in fields:
+            if name in _NOT_YET and environ[name]:
+                raise BadUse(f"{name}: not available in this version; unset it")
+            if name not in fields and name not in _NOT_YET:
                 raise BadUse(_unknown(name, list(fields)))
             if environ[name]:
                 values[fields[name]] = _value(name, environ[name], types[fields[name]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import asyncpg
 import msgspec
@@ -96,12 +96,14 @@ class Database:
         await self.close()
 
     @asynccontextmanager
-    async def transaction(self, retailer_id: str) -> AsyncIterator[Connection]:
+    async def transaction(self, retailer_id: str, *, snapshot: bool = False) -> AsyncIterator[Connection]:
         """A transaction that sees and writes the rows of `retailer_id` alone; committed when the block ends.
 
+        With `snapshot` all its statements see the database as it was at the first (for long reads).
         Raises DatabaseBusy and DatabaseGone, also for what goes wrong inside the block.
         """
-        async with self._acquire() as connection, connection.transaction():
+        isolation: Literal["repeatable_read"] | None = "repeatable_read" if snapshot else None
+        async with self._acquire() as connection, connection.transaction(isolation=isolation):
             await connection.execute("SELECT set_config('vicino.retailer_id', $1, true)", retailer_id)
             yield connection
 

@@ -14,7 +14,7 @@ import structlog
 from geo.region import SafeRegion
 from server.admit import Admitted
 from server.clock import Clock, from_us
-from server.db import Database, DatabaseError
+from server.db import Database, DatabaseError, DatabaseUnfit
 from server.errors import VicinoError
 from server.inputs import Input
 from server.journal import PostgresJournal
@@ -28,6 +28,7 @@ SQL = queries("engine")
 log = structlog.get_logger("vicino.engine")
 
 ENGINE_LOCK = 0x56494349  #: the advisory lock's number
+LOCK_CHECK_S = 0.5  #: how soon a lost lock is taken again
 SWEEP_S = 20.0  #: how often expired coupons give back what they hold
 
 
@@ -49,18 +50,34 @@ class Engine:
         self._lanes: dict[str, asyncio.Task[Lane]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._lock: asyncpg.Connection[asyncpg.Record] | None = None
+        self._fenced = False  #: another engine has taken over
 
     async def start(self, database_url: str) -> None:
         """Takes the lock and opens the lanes of all retailers: timers may be due. Raises AnotherEngine."""
-        self._lock = await asyncpg.connect(database_url, timeout=5)
-        if not await self._lock.fetchval("SELECT pg_try_advisory_lock($1)", ENGINE_LOCK):
-            await self._lock.close()
-            raise AnotherEngine("another Vicino runs on this database: stop it first, or use its address")
+        self._lock = await _take_lock(database_url)
         async with self._database.system() as connection:
             retailers = [row[0] for row in await connection.fetch(SQL["retailer_ids"])]
         for retailer_id in retailers:
             await self._lane(retailer_id)
         self._keep(asyncio.create_task(self._sweep(), name="sweep"))
+        self._keep(asyncio.create_task(self._hold_lock(database_url), name="lock"))
+
+    async def _hold_lock(self, database_url: str) -> None:
+        """Takes the lock again when its connection was lost; gives up where another engine was quicker."""
+        while True:
+            await asyncio.sleep(LOCK_CHECK_S)
+            if self._lock is None or not self._lock.is_closed():
+                continue
+            try:
+                self._lock = await _take_lock(database_url)
+            except AnotherEngine:
+                log.error("another_engine", consequence="this one stops")  # noqa: TRY400 - no defect to trace
+                self._fenced = True
+                for task in self._tasks - {asyncio.current_task()}:
+                    task.cancel()
+                return
+            except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+                log.warning("lock_lost", error=type(error).__name__)
 
     async def stop(self) -> None:
         """Ends the lanes. What was not answered was not promised."""
@@ -88,6 +105,8 @@ class Engine:
 
     async def _lane(self, retailer_id: str) -> Lane:
         """The retailer's lane; opened by the first who asks, while others wait for the same opening."""
+        if self._fenced:
+            raise DatabaseUnfit("another Vicino has taken over this database")
         opening = self._lanes.get(retailer_id)
         if opening is None or (opening.done() and opening.exception() is not None):
             opening = asyncio.create_task(self._open_lane(retailer_id))
@@ -137,6 +156,14 @@ class Engine:
             # The lane's own lock first: whoever touches ledgers holds it, so nobody can deadlock over them.
             await lock_head(connection, retailer_id)
             await connection.execute(SQL["expire_coupons"], retailer_id, from_us(self._clock.now_us()))
+
+
+async def _take_lock(database_url: str) -> "asyncpg.Connection[asyncpg.Record]":
+    connection = await asyncpg.connect(database_url, timeout=5)
+    if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", ENGINE_LOCK):
+        await connection.close()
+        raise AnotherEngine("another Vicino runs on this database: stop it first, or use its address")
+    return connection
 
 
 def _report(task: asyncio.Task[None]) -> None:

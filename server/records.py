@@ -21,6 +21,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     state: DeviceState = DeviceState()
     seen: bytes = b""  #: 8-byte keys of its newest fixes, oldest first
     in_sensitive: bool = False  #: its newest fix was dropped for a sensitive place
+    mock: bool = False  #: its newest fix was made up, the phone said
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

@@ -14,9 +14,10 @@ import msgspec
 from offers.decision import AnswerMissing, RecordedAnswers
 from offers.receipt import recorded_answers, same_decision
 from server.db import Connection, Database
+from server.errors import VicinoError
 from server.journal import Entry, PostgresJournal
-from server.memory import lock_head, undecided
-from server.publish import load_published
+from server.memory import undecided
+from server.publish import UnknownRetailer, load_published
 from server.records import Record, pack_record, unpack_record
 from server.sql import queries
 from server.turn import begin, decide_all
@@ -25,6 +26,10 @@ from server.world import World
 SQL = queries("engine")
 
 DIFFERENCES_MOST = 100  #: as many are listed
+
+
+class NothingStored(VicinoError):  # noqa: N818 - it names what was found
+    """There is no journal of that day."""
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,13 +48,17 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 async def replay_day(
     database: Database, retailer_id: str, day: date, *, on_batch: Callable[[int], None] = lambda _: None
 ) -> Replayed:
-    """Replays a retailer's day (UTC). Changes nothing. Raises UnknownRetailer."""
-    async with database.transaction(retailer_id) as connection:
-        head = await lock_head(connection, retailer_id)
-        replay = _Replay(connection, retailer_id, day, head.secret)
+    """Replays a retailer's day (UTC). Changes nothing. Raises UnknownRetailer, NothingStored."""
+    async with database.transaction(retailer_id, snapshot=True) as connection:
+        secret = await connection.fetchval(SQL["secret"], retailer_id)
+        if secret is None:
+            raise UnknownRetailer(f"no retailer {retailer_id}")
+        replay = _Replay(connection, retailer_id, day, secret)
         async for entry in PostgresJournal().day(connection, retailer_id, day):
             await replay.run(entry)
             on_batch(replay.batches)
+        if not replay.batches:
+            raise NothingStored(f"nothing is stored of {day}: that day had no input, or its journal is gone")
         return await replay.result()
 
 

@@ -10,12 +10,13 @@ import msgspec
 
 from geo.engine import FixBatch, sense, wake
 from geo.transition import Transition
+from geo.window import speed_at
 from offers.decide import decide, remembered
 from offers.decision import Answers, Decision
-from offers.moment import Moment, moment_from_transition, moments_from_event
+from offers.ids import derived_id
+from offers.moment import Moment, Whereabouts, moment_from_transition, moments_from_event
 from offers.shopper import with_event, with_outcome, with_redemption
 from server.admit import Admitted, admit, settle
-from server.ids import derived_id
 from server.inputs import Input, RecordEvents, RecordFixes, RecordOutcome, RecordRedemption, Wake
 from server.records import Device, Record
 from server.world import World
@@ -52,7 +53,7 @@ def begin(inputs: Sequence[Input], records: Mapping[str, Record], world: World) 
     kept = [one.input for one in admitted if one.input is not None]
     seen, retracted = _sense(kept, settled, world)
     _note(kept, settled)
-    moments = (*_from_places(kept, seen, world), *_from_events(kept, settled, world))
+    moments = (*_from_places(kept, seen, settled, world), *_from_events(kept, settled, world))
     once = {moment.moment_id: moment for moment in moments}
     return Turn(
         admitted=admitted, records=settled, seen=seen, retracted=retracted, moments=list(once.values())
@@ -122,11 +123,15 @@ def _note(inputs: Iterable[Input], records: dict[str, Record]) -> None:
         records[item.shopper_id] = record.with_shopper(shopper)
 
 
-def _from_places(inputs: Iterable[Input], seen: Iterable[Seen], world: World) -> Iterator[Moment]:
+def _from_places(
+    inputs: Iterable[Input], seen: Iterable[Seen], records: Mapping[str, Record], world: World
+) -> Iterator[Moment]:
     """Moments of shoppers who come near, and those in which a sensitive place asks for silence."""
     fixes = [item for item in inputs if isinstance(item, RecordFixes)]
     mocked = {(item.device_id, fix.fixed_at_us) for item in fixes for fix in item.fixes if fix.mock}
     for one in seen:
+        if _device(records, one.shopper_id, one.device_id).in_sensitive:
+            continue  # a timer of a store that she left for a place nobody is to know of
         moment = moment_from_transition(
             one.transition,
             world.catalogue,
@@ -146,23 +151,36 @@ def _from_places(inputs: Iterable[Input], seen: Iterable[Seen], world: World) ->
 def _from_events(inputs: Iterable[Input], records: Mapping[str, Record], world: World) -> Iterator[Moment]:
     """Moments of shoppers who look at something while they are at a store."""
     for item in inputs:
-        if isinstance(item, RecordEvents):
-            devices = records[item.shopper_id].devices
-            presences = [
-                (device.device_id, presence) for device in devices for presence in device.state.present
-            ]
-            for event in item.events:
-                yield from moments_from_event(
-                    event,
-                    presences,
-                    world.catalogue,
-                    retailer_id=world.retailer_id,
-                    shopper_id=item.shopper_id,
-                    received_at_us=item.received_at_us,
-                )
+        if not isinstance(item, RecordEvents):
+            continue
+        devices = [device for device in records[item.shopper_id].devices if device.state.present]
+        here = [one for device in devices if not device.in_sensitive for one in _whereabouts(device)]
+        for event in item.events:
+            yield from moments_from_event(
+                event,
+                here,
+                world.catalogue,
+                retailer_id=world.retailer_id,
+                shopper_id=item.shopper_id,
+                received_at_us=item.received_at_us,
+            )
+            if any(device.in_sensitive for device in devices):
+                yield _sensitive_moment(item, event.at_us, world)
 
 
-def _sensitive_moment(item: RecordFixes, at_us: int, world: World) -> Moment:
+def _whereabouts(device: Device) -> list[Whereabouts]:
+    return [
+        Whereabouts(
+            device_id=device.device_id,
+            presence=presence,
+            speed_mps=speed_at(device.state.recent, presence.last.at_us),
+            mock=device.mock,
+        )
+        for presence in device.state.present
+    ]
+
+
+def _sensitive_moment(item: RecordFixes | RecordEvents, at_us: int, world: World) -> Moment:
     """A moment that is silent by its place. It names no store: that alone would tell where she was."""
     return Moment(
         moment_id=derived_id("mom", world.retailer_id, item.device_id, "sensitive_place", at_us),

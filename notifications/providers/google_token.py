@@ -127,7 +127,7 @@ class AccessTokens:
         value, expiry = self._credentials.token, self._credentials.expiry
         if not value or expiry is None:
             return Misconfigured(reason="token_without_expiry")
-        # google.auth counts from the machine's clock; ours may be another, so only the time that is left counts.
+        # google.auth counts by the machine's clock; ours may be another, so only what is left of it counts.
         life_us = round((expiry.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds() * 1e6)
         expires_at_us = asked_at_us + life_us
         ahead_us = min(AHEAD_US, max(0, life_us) // 4)

@@ -7,11 +7,12 @@ import msgspec
 from aiohttp import web
 
 from offers.consent import consents_body, consents_from_body
+from offers.ids import derived_id
 from offers.preferences import preferences_body, preferences_from_body
 from server.api.idempotency import first_time
 from server.api.route import SERVICES, json_answer
 from server.auth import Caller, Tokens
-from server.ids import derived_id, new_id
+from server.ids import new_id
 from server.inputs import RegisterDevice, SetAddress, SetConsents, SetPreferences
 from server.people import record_of, user_hash
 from server.wire import Text, decode, rfc3339

@@ -7,6 +7,7 @@ from typing import Any
 import click
 import msgspec
 
+from offers.problem import BodyRejected
 from offers.settings import settings_from_body
 from server.auth import new_key, secret_hash
 from server.cli import run
@@ -76,8 +77,11 @@ async def _create(config: Config, name: str, settings: dict[str, Any]) -> dict[s
 
 
 async def create_retailer(database: Database, name: str, settings: dict[str, Any]) -> dict[str, str]:
-    """A new retailer: its id and its three keys. Raises BodyRejected for settings that are wrong."""
-    settings_from_body(settings)
+    """A new retailer: its id and its three keys. Raises BadUse for settings that are wrong."""
+    try:
+        settings_from_body(settings)
+    except BodyRejected as error:
+        raise BadUse(str(error)) from error
     retailer_id = new_id("rtl")
     keys = {kind: new_key(kind) for kind in ("app", "server", "till")}
     async with database.transaction(retailer_id) as connection:

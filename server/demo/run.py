@@ -60,6 +60,8 @@ async def run_demo(config: Config, options: Options, console: Console) -> None:
     Raises VicinoError where the server cannot start.
     """
     config, note = _with_port(config, options)
+    # The map is read while PostgreSQL starts: both have to wait for something else most of the time.
+    town = asyncio.create_task(asyncio.to_thread(read_town))
     retail = found_retail(read_shops())
     console.out(title(retail), style="bold", highlight=False)
     async with contextlib.AsyncExitStack() as stack:
@@ -88,7 +90,7 @@ async def run_demo(config: Config, options: Options, console: Console) -> None:
             keys=keys,
             phones=standin,
             retail=retail,
-            town=read_town(),
+            town=await town,
             feed=feed,
             clock=SystemClock(),
         )

@@ -8,12 +8,12 @@ import msgspec
 from notifications.render import render
 from offers.coupon import code_hash, coupon_code
 from offers.decision import Decision
+from offers.ids import derived_id
 from offers.message import message_locale, message_values
 from offers.receipt import receipt
 from offers.shopper import Shopper
 from server.clock import from_us
 from server.db import Connection
-from server.ids import derived_id
 from server.journal import Entry
 from server.records import Record
 from server.sql import queries

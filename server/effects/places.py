@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from offers.ids import derived_id
 from server.clock import from_us
 from server.db import Connection
-from server.ids import derived_id
 from server.sql import queries
 from server.turn import Seen, Turn
 

@@ -27,11 +27,15 @@ WHERE d.retailer_id = $1 AND d.device_id = $2
 ORDER BY d.decided_at DESC, d.decision_id DESC LIMIT $5
 
 -- transitions_of_device --
--- A device's transitions, in order.
-SELECT geofence, store, kind, at, received_at, confidence, revised FROM transitions
-WHERE retailer_id = $1 AND device_id = $2 ORDER BY at, transition_id LIMIT $3
+-- A device's newest transitions, in order.
+SELECT geofence, store, kind, at, received_at, confidence, revised FROM (
+  SELECT * FROM transitions WHERE retailer_id = $1 AND device_id = $2
+  ORDER BY at DESC, transition_id DESC LIMIT $3
+) AS newest ORDER BY at, transition_id
 
 -- visits_of_device --
--- A device's visits, in order.
-SELECT geofence, store, entered_at, dwelled_at, exited_at FROM visits
-WHERE retailer_id = $1 AND device_id = $2 ORDER BY entered_at, geofence LIMIT $3
+-- A device's newest visits, in order.
+SELECT geofence, store, entered_at, dwelled_at, exited_at FROM (
+  SELECT * FROM visits WHERE retailer_id = $1 AND device_id = $2
+  ORDER BY entered_at DESC, geofence DESC LIMIT $3
+) AS newest ORDER BY entered_at, geofence

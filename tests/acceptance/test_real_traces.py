@@ -2,7 +2,7 @@
 
 Each trace is replayed in `exact` mode and held against `tests/reference.py`, which shares nothing with the
 engine. What each test compared is in its output (`pytest -rP`). Brute force is slow, so by itself the suite
-takes a seeded choice of taxis and of stores; VICINO_TEST_TRACES=all takes all of them (a quarter of an hour).
+takes a seeded choice of taxis and of stores; VICINO_TEST_TRACES=all takes all of them (ten minutes).
 """
 
 import csv

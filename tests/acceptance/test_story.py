@@ -128,6 +128,48 @@ async def test_had_she_been_standing_at_a_hospital_there_is_silence_and_no_trace
     assert history == {"transitions": [], "visits": []}
 
 
+async def test_a_look_while_in_a_sensitive_place_is_silent_though_a_stores_fence_was_entered_before(
+    at_noon: Mall,
+) -> None:
+    clinic = {
+        "type": "Feature",
+        "geometry": {"type": "Point", "coordinates": [SHOP[1], SHOP[0] + 0.0004]},
+        "properties": {"external_id": "clinic", "kind": "health", "radius": 10, "distance_m": 0},
+    }
+    await at_noon.server.post("/v1/sensitive", clinic)
+    shopper = await at_noon.shopper()
+    await shopper.ping(north_m=0, ago_s=30)
+    assert (await shopper.ping(north_m=44.5))["rejected"] == [{"index": 0, "reason": "sensitive_place"}]
+    at_noon.clock.advance(61)
+
+    await shopper.looks_at("T-1")
+
+    reasons = {tuple(receipt["reasons"]) for receipt in await shopper.receipts()}
+    assert reasons == {("no_interest",), ("sensitive_place",)}
+    assert await shopper.inbox() == []
+
+
+async def test_a_look_at_a_made_up_position_is_silent(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper()
+    await shopper.ping(north_m=40, mock=True)
+    at_noon.clock.advance(1)
+
+    await shopper.looks_at("T-1")
+
+    assert (await shopper.receipts())[0]["reasons"] == ["implausible"]
+
+
+async def test_a_look_while_driving_past_is_silent_though_the_phone_tells_no_speed(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper()
+    await shopper.ping(north_m=-90, ago_s=10)
+    await shopper.ping(north_m=60)
+    at_noon.clock.advance(1)
+
+    await shopper.looks_at("T-1")
+
+    assert (await shopper.receipts())[0]["reasons"] == ["drive_by"]
+
+
 async def test_without_consent_to_nearby_offers_no_fix_is_taken(at_noon: Mall) -> None:
     shopper = await at_noon.shopper(consents=ALL_CONSENTS | {"nearby_offers": {"granted": False}})
 

@@ -4,7 +4,7 @@ import pytest
 
 from offers.event import Event
 from offers.hours import SECOND_US
-from offers.moment import Moment, moment_from_transition, moments_from_event
+from offers.moment import Moment, Whereabouts, moment_from_transition, moments_from_event
 from tests.unit.offers.scene import NOON_US, STORE, catalogue, changed, presence, transition
 
 WHO: dict[str, Any] = {"retailer_id": "ret_1", "shopper_id": "shp_1"}
@@ -17,7 +17,11 @@ def of_transition(kind: str = "enter", **changes: Any) -> Moment | None:
 
 def of_event(*presences: tuple[str, Any], kind: Any = "view", at_us: int = NOON_US) -> tuple[Moment, ...]:
     event = Event(kind=kind, at_us=at_us, sku="trainers", category=("Shoes",))
-    return moments_from_event(event, presences, catalogue(), **WHO, received_at_us=NOON_US)
+    here = [
+        Whereabouts(device_id=device_id, presence=present, speed_mps=present.last.speed_mps)
+        for device_id, present in presences
+    ]
+    return moments_from_event(event, here, catalogue(), **WHO, received_at_us=NOON_US)
 
 
 @pytest.mark.parametrize("kind", ["enter", "dwell"])

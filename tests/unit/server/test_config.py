@@ -22,7 +22,7 @@ def test_every_variable_is_read_into_its_field() -> None:
             "VICINO_PORT": "0",
             "VICINO_LOG": "json",
             "VICINO_FCM_CREDENTIALS": "account.json",
-            "VICINO_KAFKA": "one:9092,two:9092",
+            "VICINO_JOURNAL_DAYS": "7",
         }
     )
     assert config == Config(
@@ -31,7 +31,7 @@ def test_every_variable_is_read_into_its_field() -> None:
         port=0,
         log="json",
         fcm_credentials=Path("account.json"),
-        kafka="one:9092,two:9092",
+        journal_days=7,
     )
 
 
@@ -56,6 +56,7 @@ def test_other_programs_variables_and_the_tests_own_are_none_of_its_business() -
         ),
         ("VICINO_PROT", "1", "VICINO_PROT: no such setting; did you mean VICINO_PORT?"),
         ("VICINO_ZZZZZZZZ", "1", "VICINO_ZZZZZZZZ: no such setting"),
+        ("VICINO_KAFKA", "one:9092", "VICINO_KAFKA: not available in this version; unset it"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line_that_names_the_variable(

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from server.ids import derived_id, new_id
+from offers.ids import derived_id
+from server.ids import new_id
 
 FORM = re.compile(r"dev_[0-7][0-9a-hjkmnp-tv-z]{25}")
 
