@@ -79,7 +79,7 @@ def read_polygons(
 def _count(polygons: list[Any]) -> int:
     """How many positions there may be, without looking at one."""
     rings = (ring for polygon in polygons if isinstance(polygon, list) for ring in polygon)
-    return sum(len(ring) for ring in rings if isinstance(ring, list)) + len(polygons)
+    return max(len(polygons), sum(len(ring) for ring in rings if isinstance(ring, list)))
 
 
 def _read_rings(rings: Any, field: str, found: list[Problem]) -> list[Ring]:

@@ -88,6 +88,9 @@ def _fail(message: str, status: int) -> int:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Runs `work` on a new event loop. SIGINT and SIGTERM cancel it, so that it ends in good order."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As a script's background job starts: whoever sends it all the same wants it to stop.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with asyncio.Runner(loop_factory=_new_event_loop) as runner:
         return runner.run(_until_terminated(work))
 

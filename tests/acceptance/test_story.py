@@ -49,6 +49,7 @@ async def test_had_she_looked_while_standing_there_the_offer_comes_at_the_look(a
     shopper = await at_noon.shopper()
     await shopper.ping(north_m=40)
     assert [receipt["reasons"] for receipt in await shopper.receipts()] == [["no_interest"]]
+    at_noon.clock.advance(1)
 
     await shopper.looks_at("T-1")
 

@@ -234,16 +234,15 @@ def test_a_file_without_fences_is_bad_use(run: Run, tmp_path: Path, content: byt
     assert run(trace(tmp_path, ("a", 0, 0)), "--geofences", path) == 2
 
 
-async def test_a_stored_day_on_which_nothing_happened_comes_out_the_same(database_url: str) -> None:
+async def test_a_stored_day_on_which_nothing_happened_is_one_line_and_a_failure(database_url: str) -> None:
     environment = {"VICINO_DATABASE_URL": database_url}
     status, output, _ = await vicino("retailer", "create", "Shoes", "--json", environment=environment)
     assert status == 0
     retailer = msgspec.json.decode(output)["retailer_id"]
     day = ("--retailer", retailer, "--day", "2026-01-05")
     status, output, errors = await vicino("replay", *day, environment=environment)
-    assert (status, errors) == (0, b"")
-    replayed = msgspec.json.decode(output)
-    assert (replayed["day"], replayed["decisions"], replayed["different"]) == ("2026-01-05", 0, [])
+    assert (status, output, len(errors.splitlines())) == (1, b"", 1)
+    assert b"nothing is stored of 2026-01-05" in errors
 
 
 async def test_a_stored_day_of_nobody_is_one_line_and_a_failure(database_url: str) -> None:
