@@ -1,13 +1,12 @@
-"""How fast fences are matched, against shapely's tree in the same run: `python -m bench.geo_match`.
+"""How fast fences are matched, against shapely's tree in the same run.
 
-Prints one JSON object a line. Times are of this process's processor, the best of several rounds, since other
-work on the machine only ever adds to them. Compare ratios; absolute figures depend on the machine.
+Times are of this process's processor, the best of several rounds, since other work on the machine only ever
+adds to them.
 """
 
-import json
-import platform
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -91,16 +90,15 @@ def follow(batches: list[FixBatch], fences: FenceSet, rules: Rules) -> None:
         states = [sensed.state for sensed in sense(states, batch, fences, rules)]
 
 
-def report(name: str, value: float, unit: str, baseline: tuple[str, float] | None = None) -> None:
-    """One line; the ratio is of the value to its baseline."""
-    line: dict[str, object] = {"name": name, "value": round(value, 3), "unit": unit}
+def figure(name: str, value: float, unit: str, baseline: tuple[str, float] | None = None) -> dict[str, Any]:
+    """One figure, maybe with what it is to be compared to."""
+    told: dict[str, Any] = {"name": name, "value": round(value, 3), "unit": unit}
     if baseline is not None:
-        line["baseline"] = {"name": baseline[0], "value": round(baseline[1], 3)}
-        line["ratio"] = round(value / baseline[1], 2)
-    print(json.dumps({**line, "machine": platform.machine()}))
+        told["baseline"] = {"name": baseline[0], "value": round(baseline[1], 3)}
+    return told
 
 
-def main() -> None:
+def run() -> Iterator[dict[str, Any]]:
     """Runs all of it; takes about half a minute."""
     random = np.random.default_rng(SEED)
     fences, batches = circles(random), [town(random, BATCH) for _ in range(BATCHES)]
@@ -115,23 +113,24 @@ def main() -> None:
 
     fixes = BATCH * BATCHES
     ours = seconds(lambda: [index.match(lat, lon) for lat, lon in batches])
-    report("match", fixes / ours, "fixes/s", ("STRtree.query + contains_xy", fixes / seconds(by_tree, 5)))
-
-    lat, lon = batches[0]
-    singles = [(lat[i : i + 1], lon[i : i + 1]) for i in range(200)]
-    ours = seconds(lambda: [index.match(*single) for single in singles]) / len(singles)
-    points = [shapely.Point(b[0], a[0]) for a, b in singles]
-    theirs = seconds(lambda: [tree.query(point) for point in points]) / len(singles)
-    report("single_fix", ours * 1e6, "us", ("STRtree.query", theirs * 1e6))
-
-    report("index_build", seconds(lambda: FenceSet.build(fences), 5), "s")
-    regions = seconds(lambda: [safe_region(float(a[0]), float(b[0]), index) for a, b in singles], 5)
-    report("safe_region", regions / len(singles) * 1e6, "us")
+    baseline = ("STRtree.query + contains_xy", fixes / seconds(by_tree, 5))
+    yield figure("match_only", fixes / ours, "fixes/s", baseline)
+    yield from one_by_one(index, tree, batches[0])
+    yield figure("index_build", seconds(lambda: FenceSet.build(fences), 5), "s")
     walked = list(walk(random))
     for mode in ("exact", "accurate"):
         rules = Rules(mode=mode)  # type: ignore[arg-type]
-        report(f"sense_{mode}", fixes / seconds(lambda r=rules: follow(walked, index, r), 3), "fixes/s")  # type: ignore[misc]
+        took_s = seconds(lambda r=rules: follow(walked, index, r), 3)  # type: ignore[misc]
+        yield figure(f"sense_{mode}", fixes / took_s, "fixes/s")
 
 
-if __name__ == "__main__":
-    main()
+def one_by_one(index: FenceSet, tree: shapely.STRtree, places: Points) -> Iterator[dict[str, Any]]:
+    """What a single fix costs."""
+    lat, lon = places
+    singles = [(lat[i : i + 1], lon[i : i + 1]) for i in range(200)]
+    points = [shapely.Point(b[0], a[0]) for a, b in singles]
+    ours = seconds(lambda: [index.match(*single) for single in singles]) / len(singles)
+    theirs = seconds(lambda: [tree.query(point) for point in points]) / len(singles)
+    yield figure("match_single", ours * 1e6, "us", ("STRtree.query", theirs * 1e6))
+    regions = seconds(lambda: [safe_region(float(a[0]), float(b[0]), index) for a, b in singles], 5)
+    yield figure("safe_region", regions / len(singles) * 1e6, "us")
