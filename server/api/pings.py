@@ -3,11 +3,10 @@
 from typing import Any
 
 from aiohttp import web
-from prometheus_client import Counter
 
 from geo.region import SafeRegion
 from server.admit import Admitted
-from server.api.route import SERVICES, json_answer
+from server.api.route import SERVICES, Services, json_answer
 from server.auth import Caller
 from server.inputs import RecordEvents, RecordFixes
 from server.problems import Problem
@@ -19,21 +18,13 @@ async def ping(request: web.Request, caller: Caller) -> web.Response:
     services = request.app[SERVICES]
     received_at_us = services.clock.now_us()
     batch = decode_ping(await request.read())
-    device_id, shopper_id = await _whose(request, caller, batch)
-    admitted = Admitted(input=None)
-    if batch.records:
-        admitted = await services.engine.submit(
-            caller.retailer_id,
-            RecordFixes(
-                shopper_id=shopper_id,
-                received_at_us=received_at_us,
-                device_id=device_id,
-                fixes=tuple(batch.records),
-            ),
-        )
-    answer = _taken(batch, admitted, services.metrics.fixes)
+    device_id, shopper_id = await _whose(services, caller, batch)
+    fixes = RecordFixes(
+        shopper_id=shopper_id, received_at_us=received_at_us, device_id=device_id, fixes=tuple(batch.records)
+    )
+    answer = await _record(services, caller, batch, fixes)
     region = await services.engine.safe_region(caller.retailer_id, shopper_id, device_id)
-    if admitted.accepted and region is not None:
+    if answer["accepted"] and region is not None:
         answer["next"] = _next(region)
     return json_answer(answer)
 
@@ -43,19 +34,27 @@ async def events(request: web.Request, caller: Caller) -> web.Response:
     services = request.app[SERVICES]
     received_at_us = services.clock.now_us()
     batch = decode_events(await request.read())
-    device_id, shopper_id = await _whose(request, caller, batch)
+    device_id, shopper_id = await _whose(services, caller, batch)
+    looks = RecordEvents(
+        shopper_id=shopper_id, received_at_us=received_at_us, device_id=device_id, events=tuple(batch.records)
+    )
+    return json_answer(await _record(services, caller, batch, looks))
+
+
+async def _record(
+    services: Services, caller: Caller, batch: Batch, item: RecordFixes | RecordEvents
+) -> dict[str, Any]:
+    """Has the readable records processed; tells how many were taken and, by their place, which were not."""
     admitted = Admitted(input=None)
     if batch.records:
-        admitted = await services.engine.submit(
-            caller.retailer_id,
-            RecordEvents(
-                shopper_id=shopper_id,
-                received_at_us=received_at_us,
-                device_id=device_id,
-                events=tuple(batch.records),
-            ),
-        )
-    return json_answer(_taken(batch, admitted, services.metrics.events))
+        admitted = await services.engine.submit(caller.retailer_id, item)
+    refused = [Rejected(index=batch.places[one.index], reason=one.reason) for one in admitted.refusals]
+    rejected = sorted([*batch.rejected, *refused], key=lambda one: one.index)
+    counter = services.metrics.fixes if isinstance(item, RecordFixes) else services.metrics.events
+    counter.labels("accepted").inc(admitted.accepted)
+    for one in rejected:
+        counter.labels(one.reason).inc()
+    return {"accepted": admitted.accepted, "rejected": [_shown(one) for one in rejected]}
 
 
 def _next(region: SafeRegion) -> dict[str, Any]:
@@ -67,7 +66,7 @@ def _next(region: SafeRegion) -> dict[str, Any]:
     return {"after_m": region.after_m, "within_s": region.within_s, "watch": watch}
 
 
-async def _whose(request: web.Request, caller: Caller, batch: Batch) -> tuple[str, str]:
+async def _whose(services: Services, caller: Caller, batch: Batch) -> tuple[str, str]:
     """The device and shopper a request is about: the caller's own, or with a server key the one it names."""
     if caller.device_id is not None and caller.shopper_id is not None:
         if batch.device_id not in (None, caller.device_id):
@@ -75,18 +74,8 @@ async def _whose(request: web.Request, caller: Caller, batch: Batch) -> tuple[st
         return caller.device_id, caller.shopper_id
     if batch.device_id is None:
         raise Problem(422, "bad_field", "with a server key, name the device", field="device_id")
-    shopper_id = await request.app[SERVICES].auth.shopper_of(caller.retailer_id, batch.device_id)
+    shopper_id = await services.auth.shopper_of(caller.retailer_id, batch.device_id)
     return batch.device_id, shopper_id
-
-
-def _taken(batch: Batch, admitted: Admitted, counter: Counter) -> dict[str, Any]:
-    """The answer: how many were taken, and which were not, by their place in the request."""
-    refused = [Rejected(index=batch.places[one.index], reason=one.reason) for one in admitted.refusals]
-    rejected = sorted([*batch.rejected, *refused], key=lambda one: one.index)
-    counter.labels("accepted").inc(admitted.accepted)
-    for one in rejected:
-        counter.labels(one.reason).inc()
-    return {"accepted": admitted.accepted, "rejected": [_shown(one) for one in rejected]}
 
 
 def _shown(rejected: Rejected) -> dict[str, Any]:

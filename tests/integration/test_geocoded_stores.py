@@ -2,28 +2,16 @@
 
 from typing import Any
 
-import asyncpg
 import pytest
 
 from server.db import Database
 from server.imports import Geocoder, ImportKind, ImportReport, import_body
 from server.imports.geocoding import Found, NotFound
 from server.publish import load_published
+from tests.integration.conftest import RETAILER
 
-RETAILER = "ret_a"
+pytestmark = pytest.mark.usefixtures("retailers")
 NOW_US = 1_795_000_000_000_000  # 2026-11-18
-
-
-@pytest.fixture(autouse=True)
-async def retailers(database_url: str) -> None:
-    connection = await asyncpg.connect(database_url)
-    try:
-        await connection.executemany(
-            "INSERT INTO retailers (retailer_id, name, secret) VALUES ($1, $1, 'secret')",
-            [(RETAILER,), ("ret_b",)],
-        )
-    finally:
-        await connection.close()
 
 
 async def imported(database: Database, kind: ImportKind, text: str, **options: Any) -> ImportReport:

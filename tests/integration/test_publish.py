@@ -20,20 +20,9 @@ from server.publish import (
     publish_all,
     publish_settings,
 )
+from tests.integration.conftest import RETAILER
 
-RETAILER = "ret_a"
-
-
-@pytest.fixture(autouse=True)
-async def retailers(database_url: str) -> None:
-    connection = await asyncpg.connect(database_url)
-    try:
-        await connection.executemany(
-            "INSERT INTO retailers (retailer_id, name, secret) VALUES ($1, $1, 'secret')",
-            [(RETAILER,), ("ret_b",)],
-        )
-    finally:
-        await connection.close()
+pytestmark = pytest.mark.usefixtures("retailers")
 
 
 def store(external_id: str, **more: Any) -> dict[str, Any]:

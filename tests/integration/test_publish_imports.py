@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import asyncpg
 import msgspec
 import pytest
 
@@ -14,22 +13,11 @@ from server.imports import (
     import_body,
 )
 from server.publish import UnknownRetailer, current_version, load_published
+from tests.integration.conftest import RETAILER
 
-RETAILER = "ret_a"
+pytestmark = pytest.mark.usefixtures("retailers")
 NOW_US = 1_795_000_000_000_000  # 2026-11-18
 STORES = "external_id,name,lat,lon,categories\ns1,Shoes,60.17,24.94,shoes;boots\ns2,Books,60.18,24.95,\n"
-
-
-@pytest.fixture(autouse=True)
-async def retailers(database_url: str) -> None:
-    connection = await asyncpg.connect(database_url)
-    try:
-        await connection.executemany(
-            "INSERT INTO retailers (retailer_id, name, secret) VALUES ($1, $1, 'secret')",
-            [(RETAILER,), ("ret_b",)],
-        )
-    finally:
-        await connection.close()
 
 
 async def imported(database: Database, kind: ImportKind, body: Any, **options: Any) -> ImportReport:

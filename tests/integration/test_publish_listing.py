@@ -2,26 +2,14 @@
 
 from typing import Any
 
-import asyncpg
 import pytest
 
 from server.db import Database
 from server.imports import BadCursor, delete_one, get_one, list_page
 from server.publish import Change, load_published, publish_all
+from tests.integration.conftest import RETAILER
 
-RETAILER = "ret_a"
-
-
-@pytest.fixture(autouse=True)
-async def retailers(database_url: str) -> None:
-    connection = await asyncpg.connect(database_url)
-    try:
-        await connection.executemany(
-            "INSERT INTO retailers (retailer_id, name, secret) VALUES ($1, $1, 'secret')",
-            [(RETAILER,), ("ret_b",)],
-        )
-    finally:
-        await connection.close()
+pytestmark = pytest.mark.usefixtures("retailers")
 
 
 STORES = ("s0", "s1", "s2", "s3", "s4")
