@@ -83,6 +83,7 @@ CREATE TABLE shopper_days (
   state bytea,
   PRIMARY KEY (retailer_id, day, shopper_id)
 );
+CREATE INDEX shopper_days_age ON shopper_days (day);
 
 CREATE TABLE devices (
   retailer_id text NOT NULL,
@@ -284,6 +285,7 @@ CREATE TABLE idempotency (
   created_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (retailer_id, caller, key)
 );
+CREATE INDEX idempotency_age ON idempotency (retailer_id, created_at);
 
 -- Inputs that could not be processed: taken out of their batch, with the reason, never in its way again.
 CREATE TABLE quarantine (
@@ -351,14 +353,17 @@ CREATE FUNCTION open_journal_day(day date) RETURNS void
     -- Two may ask for a new day at once: the second waits here, and finds it made.
     PERFORM pg_advisory_xact_lock(hashtext('vicino.open_journal_day'));
     IF to_regclass(partition) IS NULL THEN
-      EXECUTE format('CREATE TABLE %I PARTITION OF journal FOR VALUES FROM (%L) TO (%L)', partition, day, day + 1);
+      -- Attached, not created as a partition: that would lock out everybody who reads the journal.
+      EXECUTE format('CREATE TABLE %I (LIKE journal INCLUDING ALL)', partition);
       EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', partition);
+      EXECUTE format('ALTER TABLE journal ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', partition, day, day + 1);
     END IF;
   END $$;
 
 -- Drops the journal of all days before this one, and the states that only its replay needs.
+-- Gives up at once where somebody reads the journal, rather than make everybody wait behind it.
 CREATE FUNCTION drop_journal_days(before date) RETURNS void
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '200ms'
   AS $$
   DECLARE partition text;
   BEGIN

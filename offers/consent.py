@@ -7,7 +7,7 @@ import msgspec
 
 from offers.checks import check_locale
 from offers.hours import DAY_US, rfc3339
-from offers.problem import Problems, shaped
+from offers.problem import BodyRejected, Problems, shaped
 
 Purpose = Literal["nearby_offers", "background_location", "push", "personalisation", "insight"]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
@@ -39,11 +39,19 @@ class ConsentBody(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_un
 
 def consents_from_body(body: Any, *, at_us: int) -> dict[Purpose, Consent]:
     """The consents that the JSON body answers, given at `at_us`. Raises BodyRejected with every problem."""
-    wire = shaped(body, dict[str, ConsentBody])
     problems = Problems()
-    for name, consent in wire.items():
+    wire: dict[str, ConsentBody] = {}
+    for name, part in shaped(body, dict[str, Any]).items():
         if name not in PURPOSES:
             problems.add(name, "unknown_field", f"unknown purpose {name!r}; known are {', '.join(PURPOSES)}")
+            continue
+        try:
+            consent = wire[name] = shaped(part, ConsentBody)
+        except BodyRejected as error:
+            for problem in error.problems:
+                field = f"{name}.{problem.field}".rstrip(".")
+                problems.add(field, problem.code, problem.detail)
+            continue
         if consent.locale is not None:
             check_locale(problems, f"{name}.locale", consent.locale)
         if consent.text_version is not None:

@@ -63,6 +63,8 @@ def remembered(shopper: Shopper, decision: Decision) -> Shopper:
         store=decision.moment.store,
         offer=decision.chosen.offer,
         sku=decision.chosen.sku,
+        entered_at_us=decision.moment.entered_at_us,
+        cause_us=decision.moment.at_us,
     )
     return with_offer(shopper, contact)
 

@@ -29,6 +29,10 @@ def stale(at: Situation) -> Verdict:
     return age_us <= STALE_AFTER_US, f"{max(0, age_us) // SECOND_US} s old on arrival, limit 120 s"
 
 
+def left(at: Situation) -> Verdict:
+    return not at.moment.left, "has left again" if at.moment.left else "still there, as far as is known"
+
+
 def sensitive_place(at: Situation) -> Verdict:
     return not at.moment.sensitive, "in a sensitive place" if at.moment.sensitive else "in no sensitive place"
 
@@ -104,7 +108,7 @@ def already_spoken(at: Situation) -> Verdict:
     """A dwell is a second chance after a silence, not a second offer in one visit; and where fences overlap,
     one look or one step brings one offer.
     """
-    if any(c.at_us == at.now_us and c.store != at.moment.store for c in at.shopper.contacts):
+    if any(c.cause_us == at.moment.at_us and c.store != at.moment.store for c in at.shopper.contacts):
         return False, "an offer of another store at this very moment"
     spoken = any(at.in_visit(contact) for contact in at.shopper.contacts)
     if at.moment.trigger not in ("enter", "dwell") or not spoken:
@@ -124,6 +128,7 @@ def no_candidate(at: Situation) -> Verdict:
 MOMENT_GATES: tuple[tuple[str, Callable[[Situation], Verdict]], ...] = (
     ("implausible", implausible),
     ("stale", stale),
+    ("left", left),
     ("sensitive_place", sensitive_place),
     ("low_accuracy", low_accuracy),
     ("no_consent", no_consent),

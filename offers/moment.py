@@ -42,6 +42,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     accuracy_m: float | None = None
     mock: bool = False  #: the position was made up, the phone says
     sensitive: bool = False  #: the position lies in a sensitive place
+    left: bool = False  #: she has left the store again, as a later fix in hand says
     evidence: tuple[dict[str, Any], ...] = ()  #: what caused it, as the receipt tells it
 
 
@@ -55,6 +56,7 @@ def moment_from_transition(
     received_at_us: int,
     mock: bool = False,
     sensitive: bool = False,
+    left: bool = False,
 ) -> Moment | None:
     """The moment of an enter or a dwell; None for an exit, a pass-by and what a late fix corrected."""
     if transition.kind not in ("enter", "dwell") or transition.late:
@@ -76,6 +78,7 @@ def moment_from_transition(
         accuracy_m=transition.accuracy_m,
         mock=mock,
         sensitive=sensitive,
+        left=left,
         evidence=(evidence,),
     )
 

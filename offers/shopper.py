@@ -29,6 +29,8 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fal
     offer: str
     sku: str | None = None
     outcome: str | None = None  #: the newest of `delivered`, `opened`, `dismissed`
+    entered_at_us: int = 0  #: names the visit in which it was made
+    cause_us: int = 0  #: when what caused it happened
 
 
 class OfferHistory(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):

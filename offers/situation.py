@@ -47,8 +47,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def in_visit(self, contact: Contact) -> bool:
-        """Whether the offer was made at this store in the visit that is going on."""
-        return contact.store == self.moment.store and contact.at_us >= self.moment.entered_at_us
+        """Whether the offer was made at this store in the visit that the moment is of."""
+        return contact.store == self.moment.store and contact.entered_at_us == self.moment.entered_at_us
 
 
 def result(code: str, verdict: Verdict) -> GateResult:

@@ -48,7 +48,12 @@ def settle(inputs: Iterable[Input], records: Mapping[str, Record]) -> dict[str, 
             shopper = with_preferences(record.shopper, item.preferences)
         else:
             continue
-        settled[item.shopper_id] = record.with_shopper(shopper)
+        record = record.with_shopper(shopper)
+        if not shopper.permits("nearby_offers", item.received_at_us):
+            # Where she was and is goes at once; no timer of hers can fire any more.
+            cleared = [Device(device_id=device.device_id) for device in record.devices]
+            record = msgspec.structs.replace(record, devices=tuple(cleared))
+        settled[item.shopper_id] = record
     return settled
 
 

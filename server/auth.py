@@ -13,7 +13,7 @@ import jwt
 import msgspec
 
 from server.clock import Clock, from_us
-from server.db import Database
+from server.db import Connection, Database
 from server.ids import new_id
 from server.problems import Problem
 from server.sql import queries
@@ -124,41 +124,46 @@ class Authenticator:
             self._secrets = {row["kid"]: bytes(row["secret"]) for row in rows}
         return self._secrets
 
-    async def issue(
-        self, retailer_id: str, device_id: str, shopper_id: str, *, family: str | None = None
+    async def issue(self, retailer_id: str, device_id: str, shopper_id: str) -> Tokens:
+        """The first tokens of a device: a new family."""
+        async with self._database.transaction(retailer_id) as connection:
+            return await self._issue(connection, retailer_id, device_id, shopper_id, new_id("fam"))
+
+    async def refresh(self, refresh_token: str, *, address: tuple[str, str] | None = None) -> Tokens:
+        """New tokens for a refresh token, which is used up, and maybe a new push address: all or nothing.
+
+        Raises Problem 401. A token used twice ends its family: somebody has a copy.
+        """
+        retailer_id, _, _ = refresh_token.partition(".")
+        hashed, now = secret_hash(refresh_token), from_us(self._clock.now_us())
+        async with self._database.transaction(retailer_id) as connection:
+            row = await connection.fetchrow(SQL["use_refresh_token"], retailer_id, hashed, now)
+            if row is not None:
+                if address is not None:
+                    await connection.execute(SQL["set_address"], retailer_id, row["device_id"], *address, now)
+                return await self._issue(
+                    connection, retailer_id, row["device_id"], row["shopper_id"], row["family"]
+                )
+            await connection.execute(SQL["revoke_family"], retailer_id, hashed, now)
+        raise _unknown("bad_refresh_token", "unknown, expired or used before: register the device again")
+
+    async def _issue(
+        self, connection: Connection, retailer_id: str, device_id: str, shopper_id: str, family: str
     ) -> Tokens:
-        """New tokens for a device; those of a refresh stay in its family."""
         now_us = self._clock.now_us()
         expires_at_us = (now_us + ACCESS_TTL_US) // 1_000_000 * 1_000_000
         kid, secret = next(iter((await self._signing_keys()).items()))
         claims = {"rid": retailer_id, "did": device_id, "sub": shopper_id, "exp": expires_at_us // 1_000_000}
         refresh = f"{retailer_id}.{secrets.token_urlsafe(32)}"
-        async with self._database.transaction(retailer_id) as connection:
-            await connection.execute(
-                SQL["add_refresh_token"],
-                retailer_id,
-                secret_hash(refresh),
-                family or new_id("fam"),
-                device_id,
-                from_us(now_us + REFRESH_TTL_US),
-            )
+        until = from_us(now_us + REFRESH_TTL_US)
+        await connection.execute(
+            SQL["add_refresh_token"], retailer_id, secret_hash(refresh), family, device_id, until
+        )
         return Tokens(
             access_token=jwt.encode(claims, secret, algorithm="HS256", headers={"kid": kid}),
             refresh_token=refresh,
             expires_at_us=expires_at_us,
         )
-
-    async def refresh(self, refresh_token: str) -> Tokens:
-        """New tokens for a refresh token, which is then used up. Raises Problem 401."""
-        retailer_id, _, _ = refresh_token.partition(".")
-        hashed, now = secret_hash(refresh_token), from_us(self._clock.now_us())
-        async with self._database.transaction(retailer_id) as connection:
-            row = await connection.fetchrow(SQL["use_refresh_token"], retailer_id, hashed, now)
-            if row is None:
-                await connection.execute(SQL["revoke_family"], retailer_id, hashed, now)
-        if row is None:
-            raise _unknown("bad_refresh_token", "unknown, expired or used before: register the device again")
-        return await self.issue(retailer_id, row["device_id"], row["shopper_id"], family=row["family"])
 
     async def shopper_of(self, retailer_id: str, device_id: str) -> str:
         """The shopper of a device. Raises Problem 404; unknown and foreign devices look the same."""

@@ -49,7 +49,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     fcm_endpoint: HttpUrl = "https://fcm.googleapis.com"
     #: VICINO_GEOCODER: base URL of a Nominatim that locates stores; absent: no address is looked up.
     geocoder: HttpUrl | None = None
-    #: VICINO_JOURNAL_DAYS: how many days before today the journal, and with it every position, is kept.
+    #: VICINO_JOURNAL_DAYS: how many days before today the journal of positions is kept.
     journal_days: JournalDays = 1
     #: VICINO_LOG: the form of the log on standard error.
     log: LogFormat = "text"

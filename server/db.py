@@ -154,6 +154,21 @@ def _encode_json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+def out_of_order(error: Exception) -> DatabaseError | None:
+    """What an error says of the database, rather than of what it was asked; None where that is to blame.
+
+    To blame are values that are wrong, break a constraint or exceed a limit (SQLSTATE classes 22, 23 and 54).
+    Everything else passes or is an operator's to mend: read-only, full, deadlock, another schema.
+    """
+    if isinstance(error, DatabaseError):
+        return error
+    if not isinstance(error, asyncpg.PostgresError) or str(error.sqlstate)[:2] in {"22", "23", "54"}:
+        return None
+    if isinstance(error, asyncpg.SyntaxOrAccessError):
+        return DatabaseUnfit("the database has another schema or refuses its role: run ./vicino migrate")
+    return DatabaseBusy(f"the database refuses just now ({type(error).__name__})")
+
+
 def _cannot_open(error: Exception) -> DatabaseError:
     if isinstance(error, (OSError, *_GONE)):
         return DatabaseGone(f"the database is not reachable: {_first_line(error)}")

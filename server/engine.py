@@ -5,8 +5,9 @@ lock sees to that: a second engine is told so and stops.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import structlog
@@ -14,7 +15,7 @@ import structlog
 from geo.region import SafeRegion
 from server.admit import Admitted
 from server.clock import Clock, from_us
-from server.db import Database, DatabaseError, DatabaseUnfit
+from server.db import Database, DatabaseBusy
 from server.errors import VicinoError
 from server.inputs import Input
 from server.journal import PostgresJournal
@@ -50,7 +51,7 @@ class Engine:
         self._lanes: dict[str, asyncio.Task[Lane]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._lock: asyncpg.Connection[asyncpg.Record] | None = None
-        self._fenced = False  #: another engine has taken over
+        self._holding = True  #: the lock; lost with its connection, and taken again when it is free
 
     async def start(self, database_url: str) -> None:
         """Takes the lock and opens the lanes of all retailers: timers may be due. Raises AnotherEngine."""
@@ -62,22 +63,27 @@ class Engine:
         self._keep(asyncio.create_task(self._sweep(), name="sweep"))
         self._keep(asyncio.create_task(self._hold_lock(database_url), name="lock"))
 
+    @property
+    def ready(self) -> bool:
+        """Whether it holds the lock and every lane runs."""
+        return self._holding and not any(task.done() for task in self._tasks)
+
     async def _hold_lock(self, database_url: str) -> None:
-        """Takes the lock again when its connection was lost; gives up where another engine was quicker."""
+        """Takes the lock again when its connection was lost. Until then nothing is processed here: another
+        engine may be at work. What it has changed is seen by the next batch (`Memory.catch_up`).
+        """
         while True:
             await asyncio.sleep(LOCK_CHECK_S)
             if self._lock is None or not self._lock.is_closed():
                 continue
             try:
                 self._lock = await _take_lock(database_url)
-            except AnotherEngine:
-                log.error("another_engine", consequence="this one stops")  # noqa: TRY400 - no defect to trace
-                self._fenced = True
-                for task in self._tasks - {asyncio.current_task()}:
-                    task.cancel()
-                return
-            except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-                log.warning("lock_lost", error=type(error).__name__)
+            except (AnotherEngine, OSError, TimeoutError, asyncpg.PostgresError) as error:
+                if self._holding:
+                    log.warning("lock_lost", error=type(error).__name__)
+                self._holding = False
+            else:
+                self._holding = True
 
     async def stop(self) -> None:
         """Ends the lanes. What was not answered was not promised."""
@@ -105,8 +111,8 @@ class Engine:
 
     async def _lane(self, retailer_id: str) -> Lane:
         """The retailer's lane; opened by the first who asks, while others wait for the same opening."""
-        if self._fenced:
-            raise DatabaseUnfit("another Vicino has taken over this database")
+        if not self._holding:
+            raise DatabaseBusy("another Vicino may be at work on this database: try again in a moment")
         opening = self._lanes.get(retailer_id)
         if opening is None or (opening.done() and opening.exception() is not None):
             opening = asyncio.create_task(self._open_lane(retailer_id))
@@ -126,16 +132,20 @@ class Engine:
         task.add_done_callback(_report)
 
     async def _sweep(self) -> None:
-        """Every so often what time alone brings about; a database out of reach is tried again next time."""
+        """Every so often what time alone brings about. What fails is tried again next time."""
         while True:
-            try:
-                for retailer_id in list(self._lanes):
-                    await self.expire_coupons(retailer_id)
-                    await self._forget_answers(retailer_id)
-                await self.keep_journal()
-            except DatabaseError as error:
-                log.warning("sweep_failed", error=type(error).__name__)
+            await self._try(self.keep_journal())
+            for retailer_id in list(self._lanes):
+                await self._try(self.expire_coupons(retailer_id))
+                await self._try(self._forget(retailer_id))
             await asyncio.sleep(SWEEP_S)
+
+    @staticmethod
+    async def _try(work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - one step's trouble must not end the others
+            log.warning("sweep_failed", error=type(error).__name__)
 
     async def keep_journal(self) -> None:
         """Opens tomorrow's journal ahead of time, and drops the days whose retention is over."""
@@ -144,11 +154,12 @@ class Engine:
             await connection.execute(SQL["open_journal_day"], today + timedelta(days=1))
             await connection.execute(SQL["drop_journal_days"], today - timedelta(days=self._journal_days))
 
-    async def _forget_answers(self, retailer_id: str) -> None:
-        """Answers to requests with an Idempotency-Key are kept for a day."""
-        before = from_us(self._clock.now_us()) - timedelta(days=1)
+    async def _forget(self, retailer_id: str) -> None:
+        """Forgets what is kept for a time: first answers for a day, used refresh tokens for a week."""
+        now = from_us(self._clock.now_us())
         async with self._database.transaction(retailer_id) as connection:
-            await connection.execute(SQL["forget_answers"], retailer_id, before)
+            await connection.execute(SQL["forget_answers"], retailer_id, now - timedelta(days=1))
+            await connection.execute(SQL["forget_tokens"], retailer_id, now, now - timedelta(days=7))
 
     async def expire_coupons(self, retailer_id: str) -> None:
         """Gives back what the retailer's expired coupons hold of their offers' budgets."""

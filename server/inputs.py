@@ -30,13 +30,6 @@ class RegisterDevice(_Input, frozen=True, kw_only=True):
     address: tuple[str, str] | None = None  #: (kind, value) of the push address
 
 
-class SetAddress(_Input, frozen=True, kw_only=True):
-    """The device's push address is confirmed or changed."""
-
-    device_id: str
-    address: tuple[str, str]
-
-
 class RecordFixes(_Input, frozen=True, kw_only=True):
     """Positions of one device, each already judged by itself, in the order the phone sent them."""
 
@@ -89,7 +82,6 @@ class Wake(_Input, frozen=True, kw_only=True):
 
 Input = (
     RegisterDevice
-    | SetAddress
     | RecordFixes
     | RecordEvents
     | SetConsents

@@ -5,13 +5,13 @@ same transaction as its effects, partitioned by day so that retention is the dro
 """
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Protocol
 
 import msgspec
 
 from server.clock import from_us, to_us
-from server.db import Connection
+from server.db import Connection, Database
 from server.inputs import Input, pack_inputs, unpack_inputs
 from server.sql import queries
 
@@ -35,6 +35,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Journal(Protocol):
     """Where micro-batches are kept. The same tests run on every implementation."""
 
+    async def prepare(self, database: Database, day: date) -> None:
+        """Makes room for entries of a day and of the next; cheap when there is."""
+        ...
+
     async def append(self, connection: Connection, retailer_id: str, entry: Entry) -> None:
         """Adds the entry in the caller's transaction; durable when that commits."""
         ...
@@ -50,10 +54,15 @@ class PostgresJournal:
     def __init__(self) -> None:
         self._opened: set[date] = set()
 
+    async def prepare(self, database: Database, day: date) -> None:
+        if day not in self._opened:
+            both = {day, day + timedelta(days=1)}  # the batch may be written just after midnight
+            async with database.system() as connection:
+                for wanted in both:
+                    await connection.execute(SQL["open_journal_day"], wanted)
+            self._opened = both
+
     async def append(self, connection: Connection, retailer_id: str, entry: Entry) -> None:
-        if entry.day not in self._opened:
-            await connection.execute(SQL["open_journal_day"], entry.day)
-            self._opened = {entry.day}
         await connection.execute(
             SQL["append_journal"],
             retailer_id,

@@ -15,9 +15,9 @@ import structlog
 from geo.region import SafeRegion
 from server.admit import Admitted
 from server.clock import Clock
-from server.db import Database, DatabaseError, DatabaseUnfit
+from server.db import Database, DatabaseBusy, DatabaseError, out_of_order
 from server.errors import VicinoError
-from server.inputs import Input, Wake
+from server.inputs import Input, RecordEvents, RecordFixes, Wake
 from server.pipeline import Pipeline
 from server.redeem import Answer, Redeem
 from server.sql import queries
@@ -26,7 +26,8 @@ SQL = queries("engine")
 log = structlog.get_logger("vicino.lane")
 
 BATCH_MOST = 500  #: inputs in one micro-batch
-WAITING_MOST = 20_000  #: inputs that may wait; past that callers are told to come back
+BATCH_WEIGHT = 2_000  #: fixes and events after which a micro-batch is closed
+WAITING_MOST = 40_000  #: fixes, events and others that may wait; past that callers are told to come back
 RETRY_US = 1_000_000  #: when a timer is tried again that met a database out of reach
 TIMER_POLL_S = 0.25  #: how late a timer may be noticed
 
@@ -50,14 +51,16 @@ class Lane:
         self._database = database
         self._clock = clock
         self._waiting: list[Waiting] = []
+        self._weight = 0  #: of all that wait
         self._arrived = asyncio.Event()
 
     async def submit(self, item: Input | Redeem) -> Admitted | Answer:
         """Waits until the item is processed and committed. Raises Busy, Poison, or what hit the database."""
-        if len(self._waiting) >= WAITING_MOST:
-            raise Busy("too many inputs are waiting: try again in a second")
+        if self._weight >= WAITING_MOST:
+            raise Busy("too much is waiting: try again in a second")
         future: asyncio.Future[Admitted | Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
+        self._weight += _weight(item)
         self._arrived.set()
         return await future
 
@@ -66,13 +69,26 @@ class Lane:
         return self._pipeline.memory.safe_region(shopper_id, device_id)
 
     async def run(self) -> None:
-        """Processes batches until cancelled."""
+        """Processes batches until cancelled. Nothing else ends it: a defect costs a round, no more."""
         while True:
-            await self._wait()
-            batch, self._waiting = self._waiting[:BATCH_MOST], self._waiting[BATCH_MOST:]
-            if batch:
-                await self._process(batch)
-            await self._wake_due()
+            try:
+                await self._wait()
+                if batch := self._next_batch():
+                    await self._process(batch)
+                await self._wake_due()
+            except Exception:
+                log.exception("lane_round_failed")
+                await asyncio.sleep(RETRY_US / 1_000_000)
+
+    def _next_batch(self) -> list[Waiting]:
+        """What is waiting, up to so many fixes and events that others need not wait long for it."""
+        count = weight = 0
+        while count < len(self._waiting) and count < BATCH_MOST and weight < BATCH_WEIGHT:
+            weight += _weight(self._waiting[count][0])
+            count += 1
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._weight -= weight
+        return batch
 
     async def _wait(self) -> None:
         """Until something has arrived or a timer may be due."""
@@ -96,44 +112,59 @@ class Lane:
     async def _process(self, batch: Sequence[Waiting]) -> None:
         try:
             answers = await self._pipeline.run([item for item, _ in batch])
-        except DatabaseError as error:
-            self._put_off(batch, error)
-        except asyncpg.SyntaxOrAccessError:
-            # No input is to blame for a schema that is not this program's.
-            log.exception("schema")
-            self._put_off(batch, DatabaseUnfit("the database has another schema: run ./vicino migrate"))
-        except Exception as error:  # noqa: BLE001 - whatever it is, one input is to blame and the rest go on
-            await self._bisect(batch, error)
+        except Exception as error:  # noqa: BLE001 - the database is to blame, or one of the inputs
+            await self._after_failure(batch, error)
         else:
             for (_, future), answer in zip(batch, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)
 
+    async def _after_failure(self, batch: Sequence[Waiting], error: Exception) -> None:
+        """Puts all off where the database is to blame; else finds the one input that is, by halving."""
+        if (trouble := out_of_order(error)) is not None:
+            self._put_off(batch, trouble)
+        elif len(batch) > 1:
+            middle = len(batch) // 2
+            await self._process(batch[:middle])
+            await self._process(batch[middle:])
+        else:
+            await self._quarantine(batch[0], error)
+
     def _put_off(self, batch: Sequence[Waiting], error: DatabaseError) -> None:
         """Tells everybody to come back; for timers nobody will, so the lane does."""
-        log.warning("batch_failed", inputs=len(batch), error=type(error).__name__)
+        log.warning("batch_failed", inputs=len(batch), error=type(error).__name__, detail=str(error))
         for item, future in batch:
             _fail(future, error)
             if isinstance(item, Wake):
                 self._pipeline.memory.postpone(item.shopper_id, self._clock.now_us() + RETRY_US)
 
-    async def _bisect(self, batch: Sequence[Waiting], error: Exception) -> None:
-        if len(batch) > 1:
-            middle = len(batch) // 2
-            await self._process(batch[:middle])
-            await self._process(batch[middle:])
-            return
-        [(item, future)] = batch
-        log.error("poison", input=type(item).__name__, error=type(error).__name__, exc_info=error)
-        async with self._database.transaction(self._pipeline.retailer_id) as connection:
-            await connection.execute(
-                SQL["quarantine"],
-                self._pipeline.retailer_id,
-                type(error).__name__,
-                type(item).__name__,
-                msgspec.msgpack.encode(item),
-            )
-        _fail(future, Poison("this input could not be processed; it was put aside for the operator"))
+    async def _quarantine(self, waiting: Waiting, error: Exception) -> None:
+        """Puts an input aside; where even that fails, its sender is told to come back."""
+        item, future = waiting
+        kind = type(item).__name__
+        # An error of the database quotes the values it was given: they are nobody's to read in a log.
+        trace = None if isinstance(error, asyncpg.PostgresError) else error
+        log.error("poison", input=kind, error=type(error).__name__, exc_info=trace)
+        try:
+            packed = msgspec.msgpack.encode(item)
+        except (ValueError, TypeError):  # a text with lone surrogates, say
+            packed = None
+        try:
+            async with self._database.transaction(self._pipeline.retailer_id) as connection:
+                await connection.execute(
+                    SQL["quarantine"], self._pipeline.retailer_id, type(error).__name__, kind, packed
+                )
+        except (DatabaseError, asyncpg.PostgresError) as second:
+            self._put_off([waiting], out_of_order(second) or DatabaseBusy("quarantine refused the input"))
+        else:
+            _fail(future, Poison("this input could not be processed; it was put aside for the operator"))
+
+
+def _weight(item: Input | Redeem) -> int:
+    """How much work an input is: its fixes or events."""
+    if isinstance(item, RecordFixes):
+        return len(item.fixes)
+    return len(item.events) if isinstance(item, RecordEvents) else 1
 
 
 def _fail(future: asyncio.Future[Admitted | Answer], error: Exception) -> None:

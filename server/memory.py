@@ -7,10 +7,12 @@ from datetime import date
 
 import msgspec
 
+from geo.problem import GeoError
 from geo.region import SafeRegion, safe_region
 from offers.moment import Moment
+from offers.problem import OffersError
 from server.clock import to_us
-from server.db import Connection
+from server.db import Connection, DatabaseUnfit
 from server.inputs import Input, RegisterDevice
 from server.publish import UnknownRetailer, load_published
 from server.records import Record, unpack_record
@@ -19,7 +21,7 @@ from server.world import World
 
 SQL = queries("engine")
 
-RECORDS_MOST = 200_000  #: records kept; the least recently written go first and are read again when needed
+RECORDS_MOST = 20_000  #: records kept; the least recently written go first and are read again when needed
 
 
 class Memory:
@@ -31,13 +33,29 @@ class Memory:
         self._records: dict[str, tuple[Record, date]] = {}
         self._wakes: dict[str, int] = {}
         self._heap: list[tuple[int, str]] = []
+        self._seq: int | None = None  #: the journal entry after which all this held; None: nothing is known
+        self._unusable: tuple[int, str] | None = None  #: a version that could not be built, and why
+
+    async def catch_up(self, connection: Connection, head: "Head") -> None:
+        """Drops what is not of the newest journal entry: after a failed commit, or another engine's work."""
+        if self._seq != head.journal_seq:
+            self._records.clear()
+            await self.load_wakes(connection)
+            self._seq = head.journal_seq
 
     async def world(self, connection: Connection, version: int, secret: bytes) -> World:
-        """The world at a version; built in a thread when it is not the one in use."""
-        if self._world is None or self._world.version != version:
+        """The world at a version; built in a thread when it is not the one in use. Raises DatabaseUnfit."""
+        if self._world is not None and self._world.version == version:
+            return self._world
+        if self._unusable is None or self._unusable[0] != version:
             bodies = await load_published(connection, self._retailer_id, version)
-            self._world = await asyncio.to_thread(World.build, self._retailer_id, secret, version, bodies)
-        return self._world
+            try:
+                self._world = await asyncio.to_thread(World.build, self._retailer_id, secret, version, bodies)
+            except (OffersError, GeoError) as error:
+                self._unusable = (version, f"what is published as version {version} cannot be used: {error}")
+            else:
+                return self._world
+        raise DatabaseUnfit(self._unusable[1])
 
     async def load(self, connection: Connection, shopper_ids: Collection[str]) -> dict[str, Record]:
         """The records of those shoppers that exist; one query for all that are not in memory."""
@@ -59,8 +77,11 @@ class Memory:
         """Those whose state has not changed on that day yet."""
         return [name for name in shopper_ids if name not in self._records or self._records[name][1] < day]
 
-    def keep(self, changed: Mapping[str, Record], wakes: Mapping[str, int | None], day: date) -> None:
-        """Takes over what a batch has committed."""
+    def keep(
+        self, changed: Mapping[str, Record], wakes: Mapping[str, int | None], day: date, seq: int
+    ) -> None:
+        """Takes over what a batch has committed as journal entry `seq`."""
+        self._seq = seq
         for shopper_id, record in changed.items():
             self._records.pop(shopper_id, None)
             self._records[shopper_id] = (record, day)
@@ -69,8 +90,8 @@ class Memory:
             del self._records[next(iter(self._records))]
 
     def forget(self) -> None:
-        """Drops every record: the next batch reads them again."""
-        self._records.clear()
+        """Whether the batch has committed is not known: the next one reads everything again."""
+        self._seq = None
 
     async def load_wakes(self, connection: Connection) -> None:
         """The timers as the last process left them."""
@@ -102,6 +123,9 @@ class Memory:
         elif self._wakes.get(shopper_id) != at_us:
             self._wakes[shopper_id] = at_us
             heapq.heappush(self._heap, (at_us, shopper_id))
+            if len(self._heap) > 2 * len(self._wakes) + 1000:  # mostly timers that were set anew since
+                self._heap = [(due_us, name) for name, due_us in self._wakes.items()]
+                heapq.heapify(self._heap)
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -11,7 +11,7 @@ from what happened, so the same rows come out and nobody is pushed twice.
 from collections.abc import Callable, Mapping, Sequence
 
 from server.admit import Admitted
-from server.clock import Clock
+from server.clock import Clock, from_us
 from server.db import Connection, Database
 from server.effects.offers import save_decisions
 from server.effects.places import save_transitions
@@ -56,11 +56,13 @@ class Pipeline:
             raise
 
     async def _run(self, batch: Sequence[Input | Redeem]) -> list[Admitted | Answer]:
+        await self._journal.prepare(self._database, from_us(self._clock.now_us()).date())
         async with self._database.transaction(self.retailer_id) as connection:
             # The retailer's place in line: its batches are written in the order of this lock.
             head = await lock_head(connection, self.retailer_id)
-            now_us = self._clock.now_us()
+            await self.memory.catch_up(connection, head)
             world = await self.memory.world(connection, head.version, head.secret)
+            now_us = self._clock.now_us()
 
             # What only the database can answer: whether a coupon is good, whose a user id is.
             answers, inputs = await self._ask(connection, batch)
@@ -91,7 +93,7 @@ class Pipeline:
             pushed = await save_decisions(connection, world, entry, decisions, turn.records)
             await ledgers.write(connection, self.retailer_id, entry.day)
 
-        self.memory.keep(changed, wakes, entry.day)
+        self.memory.keep(changed, wakes, entry.day, entry.seq if entry.inputs else head.journal_seq)
         if pushed:
             self._on_push()
         admitted = iter(turn.admitted)

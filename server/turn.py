@@ -13,6 +13,7 @@ from geo.transition import Transition
 from geo.window import speed_at
 from offers.decide import decide, remembered
 from offers.decision import Answers, Decision
+from offers.hours import rfc3339
 from offers.ids import derived_id
 from offers.moment import Moment, Whereabouts, moment_from_transition, moments_from_event
 from offers.shopper import with_event, with_outcome, with_redemption
@@ -126,12 +127,14 @@ def _note(inputs: Iterable[Input], records: dict[str, Record]) -> None:
 def _from_places(
     inputs: Iterable[Input], seen: Iterable[Seen], records: Mapping[str, Record], world: World
 ) -> Iterator[Moment]:
-    """Moments of shoppers who come near, and those in which a sensitive place asks for silence."""
+    """Moments of shoppers who come near, and those in which the place or the fix asks for silence."""
     fixes = [item for item in inputs if isinstance(item, RecordFixes)]
     mocked = {(item.device_id, fix.fixed_at_us) for item in fixes for fix in item.fixes if fix.mock}
     for one in seen:
-        if _device(records, one.shopper_id, one.device_id).in_sensitive:
+        device = _device(records, one.shopper_id, one.device_id)
+        if device.in_sensitive:
             continue  # a timer of a store that she left for a place nobody is to know of
+        visits = {(presence.geofence, presence.entered_at_us) for presence in device.state.present}
         moment = moment_from_transition(
             one.transition,
             world.catalogue,
@@ -140,12 +143,40 @@ def _from_places(
             device_id=one.device_id,
             received_at_us=one.received_at_us,
             mock=(one.device_id, one.transition.at_us) in mocked,
+            left=(one.transition.geofence, one.transition.entered_at_us) not in visits,
         )
         if moment is not None:
             yield moment
+    for item in {item.device_id: item for item in fixes if item.fixes}.values():
+        yield from _too_coarse(item, _device(records, item.shopper_id, item.device_id), world)
     for item in fixes:
         if item.sensitive_at_us is not None:
             yield _sensitive_moment(item, item.sensitive_at_us, world)
+
+
+def _too_coarse(item: RecordFixes, device: Device, world: World) -> Iterator[Moment]:
+    """Silent moments of a newest fix in fences that it is too coarse to enter: one an hour and store."""
+    last, settings = device.state.last, world.catalogue.settings
+    if last is None or last.accuracy_m is None or last.accuracy_m <= settings.low_accuracy_m:
+        return
+    visited = {presence.store for presence in device.state.present}
+    for geofence, store, _ in last.inside:
+        if store in visited:
+            continue
+        hour = last.at_us // 3_600_000_000
+        yield Moment(
+            moment_id=derived_id("mom", world.retailer_id, device.device_id, store, "fix", hour),
+            shopper_id=item.shopper_id,
+            device_id=device.device_id,
+            store=store,
+            geofence=geofence,
+            trigger="fix",
+            at_us=last.at_us,
+            received_at_us=item.received_at_us,
+            entered_at_us=last.at_us,
+            accuracy_m=last.accuracy_m,
+            evidence=({"kind": "fix", "geofence": geofence, "at": rfc3339(last.at_us)},),
+        )
 
 
 def _from_events(inputs: Iterable[Input], records: Mapping[str, Record], world: World) -> Iterator[Moment]:

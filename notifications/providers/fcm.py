@@ -29,6 +29,8 @@ CONNECT_TIMEOUT_S = 5.0
 PLATFORM_PAUSE_US = 60 * 1_000_000
 
 _THIRD_PARTY = Misconfigured(reason="third_party_auth_error")
+#: Reached by FCM itself: a wrong key for APNs or web push concerns the others alone.
+_OWN_PLATFORMS = frozenset({"android"})
 _TOKEN_REFUSED = Misconfigured(reason="http_401")
 
 
@@ -96,7 +98,7 @@ class FcmProvider:
             if self._now_us() < self._paused_until_us.get(platform, 0):
                 return _THIRD_PARTY
             outcome = await self._attempt(push)
-        if outcome == _THIRD_PARTY:
+        if outcome == _THIRD_PARTY and platform.lower() not in _OWN_PLATFORMS:
             self._paused_until_us[platform] = self._now_us() + PLATFORM_PAUSE_US
         return outcome
 

@@ -9,11 +9,11 @@ from aiohttp import web
 from offers.consent import consents_body, consents_from_body
 from offers.ids import derived_id
 from offers.preferences import preferences_body, preferences_from_body
-from server.api.idempotency import first_time
+from server.api.idempotency import first_time, request_hash
 from server.api.route import SERVICES, json_answer
 from server.auth import Caller, Tokens
 from server.ids import new_id
-from server.inputs import RegisterDevice, SetAddress, SetConsents, SetPreferences
+from server.inputs import RegisterDevice, SetConsents, SetPreferences
 from server.people import record_of, user_hash
 from server.wire import Text, decode, rfc3339
 
@@ -46,7 +46,7 @@ class RegisteredDevice(DeviceTokens, frozen=True, kw_only=True):
 
 
 class RefreshBody(_Body, frozen=True, kw_only=True):
-    refresh_token: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    refresh_token: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"^[!-~]+$")]
     push: PushTarget | None = None  #: FCM gave the app a new address
 
 
@@ -56,9 +56,10 @@ async def register(request: web.Request, caller: Caller) -> web.Response:
     wanted = decode(body, NewDevice)
     key = request.headers.get("Idempotency-Key")
     if key is not None:
-        # The ids follow from the key, so a repeat finds the device it made; tokens are new each time.
+        # The ids follow from the request, so a repeat finds the device it made; tokens are new each time.
         await first_time(services.database, caller, key, body)
-        device_id, shopper_id = (derived_id(kind, caller.name, key) for kind in ("dev", "shp"))
+        made_of = (caller.retailer_id, caller.name, key, request_hash(body).hex())
+        device_id, shopper_id = derived_id("dev", *made_of), derived_id("shp", *made_of)
     else:
         device_id, shopper_id = new_id("dev"), new_id("shp")
     now_us = services.clock.now_us()
@@ -101,22 +102,8 @@ async def refresh(request: web.Request, _: Caller) -> web.Response:
         fields = {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
         body = msgspec.json.encode({"refresh_token": fields.get("refresh_token", "")})
     wanted = decode(body, RefreshBody)
-    tokens = await services.auth.refresh(wanted.refresh_token)
-    if wanted.push is not None:
-        owner = await services.auth.caller(tokens.access_token)
-        assert owner.shopper_id is not None
-        assert owner.device_id is not None
-        address = (wanted.push.kind, wanted.push.value)
-        await services.engine.submit(
-            owner.retailer_id,
-            SetAddress(
-                shopper_id=owner.shopper_id,
-                received_at_us=services.clock.now_us(),
-                device_id=owner.device_id,
-                address=address,
-            ),
-        )
-    return json_answer(_tokens(tokens))
+    address = None if wanted.push is None else (wanted.push.kind, wanted.push.value)
+    return json_answer(_tokens(await services.auth.refresh(wanted.refresh_token, address=address)))
 
 
 async def _shopper(request: web.Request, caller: Caller) -> str:

@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import asyncpg
 import structlog
 from aiohttp import web
 
 from offers.problem import BodyRejected
 from server.api.route import ANYBODY, SERVICES, Route
 from server.auth import Caller
-from server.db import DatabaseError
+from server.db import out_of_order
 from server.errors import BadUse
 from server.lane import Busy, Poison
 from server.problems import Problem
@@ -23,6 +24,7 @@ def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
     """The route's handler behind its guard."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
+        _require_readable(request)
         caller = await _caller(request, route)
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Problem(415, "content_encoding", "send the body as it is, without Content-Encoding")
@@ -32,6 +34,14 @@ def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
         return await route.handler(request.clone(client_max_size=route.body_most), caller)
 
     return handle
+
+
+def _require_readable(request: web.Request) -> None:
+    """Refuses what no id, cursor or credential can hold, and the database could not take."""
+    header = request.headers.get("Authorization", "") + request.headers.get("X-Api-Key", "")
+    texts = (*request.match_info.values(), *request.query.keys(), *request.query.values(), header)
+    if any("\0" in text or any("\ud800" <= c <= "\udfff" for c in text) for text in texts):
+        raise Problem(400, "bad_character", "an address or header holds a NUL or bytes that are no text")
 
 
 async def _caller(request: web.Request, route: Route) -> Caller:
@@ -80,7 +90,15 @@ async def tell_failures(request: web.Request, handler: Any) -> web.StreamRespons
     except Exception as error:
         problem = _foreseen(error)
         if problem is None:
-            log.exception("unforeseen", method=request.method, route=_route_name(request))
+            # An error of the database quotes the values it was given: they are nobody's to read in a log.
+            trace = None if isinstance(error, asyncpg.PostgresError) else error
+            log.error(  # noqa: TRY400
+                "unforeseen",
+                method=request.method,
+                route=_route_name(request),
+                error=type(error).__name__,
+                exc_info=trace,
+            )
             problem = Problem(500, "internal", "this should not have happened; it was logged")
         return problem.response()
     return response
@@ -108,8 +126,9 @@ def _foreseen(error: Exception) -> Problem | None:
         return Problem(422, first.code, str(error), field=first.field, problems=problems)
     if isinstance(error, BadUse):
         return Problem(422, "bad_use", str(error))
-    if isinstance(error, Busy | DatabaseError):
-        return Problem(503, "try_again", str(error), headers={"Retry-After": RETRY_AFTER_S})
+    trouble = error if isinstance(error, Busy) else out_of_order(error)
+    if trouble is not None:
+        return Problem(503, "try_again", str(trouble), headers={"Retry-After": RETRY_AFTER_S})
     if isinstance(error, Poison):
         return Problem(422, "poison", str(error))
     return None

@@ -23,13 +23,20 @@ def request_hash(body: bytes) -> bytes:
     return hashlib.sha256(body).digest()
 
 
+def require_key(key: str) -> None:
+    """Raises Problem 400 for a key that is none."""
+    if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
+        raise Problem(
+            400, "bad_idempotency_key", "an Idempotency-Key has 1 to 255 printable ASCII characters"
+        )
+
+
 async def first_time(database: Database, caller: Caller, key: str, body: bytes) -> FirstAnswer | None:
     """Claims the key for this request; the first answer if there was one already.
 
     Raises Problem 422 where the key was used for a different request.
     """
-    if not 1 <= len(key) <= 255:
-        raise Problem(400, "bad_idempotency_key", "an Idempotency-Key has 1 to 255 characters")
+    require_key(key)
     hashed = request_hash(body)
     async with database.transaction(caller.retailer_id) as connection:
         row = await connection.fetchrow(SQL["first_time"], caller.retailer_id, caller.name, key, hashed)

@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from offers.coupon import code_hash, normalise_code
-from server.api.idempotency import request_hash
+from server.api.idempotency import request_hash, require_key
 from server.api.pages import cursor_for, limit_of, position_of
 from server.api.route import SERVICES, json_answer
 from server.auth import Caller
@@ -25,7 +25,7 @@ class Redemption(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """What a till sends."""
 
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-    basket: list[dict[str, Any]] | None = None
+    basket: Any = None  #: taken as it is, and not used yet
 
 
 async def inbox(request: web.Request, caller: Caller) -> web.Response:
@@ -85,6 +85,9 @@ async def redeem(request: web.Request, caller: Caller) -> web.Response:
     code = normalise_code(wanted.code)
     if code is None:
         raise Problem(404, "unknown_code", "no such code; read it again, all characters count", field="code")
+    key = request.headers.get("Idempotency-Key")
+    if key is not None:
+        require_key(key)
     secret = await secret_of(services.database, caller.retailer_id)
     answer = await services.engine.redeem(
         caller.retailer_id,
@@ -93,7 +96,7 @@ async def redeem(request: web.Request, caller: Caller) -> web.Response:
             store=caller.store,
             received_at_us=services.clock.now_us(),
             caller=caller.name,
-            idempotency_key=request.headers.get("Idempotency-Key"),
+            idempotency_key=key,
             request_hash=request_hash(body),
         ),
     )

@@ -20,6 +20,8 @@ async def readyz(request: web.Request, _: Caller) -> web.Response:
             await connection.execute("SELECT 1")
     except DatabaseError as error:
         raise Problem(503, "database", str(error)) from None
+    if not request.app[SERVICES].engine.ready:
+        raise Problem(503, "engine", "the engine does not hold its lock, or a lane has ended: see the log")
     return json_answer({"status": "ready"})
 
 

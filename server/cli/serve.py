@@ -23,7 +23,10 @@ def command(config: Config, role: str) -> None:
     The settings are environment variables: see docs/reference.md.
     """
     del role  # `all` is the only one so far
-    run(_serve(config))
+    try:
+        run(_serve(config))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        click.echo("stopped", err=True)
 
 
 async def _serve(config: Config) -> None:

@@ -6,7 +6,7 @@ from datetime import date
 from geo.engine import wake_at_us
 from server.clock import from_us
 from server.db import Connection
-from server.inputs import Input, RecordOutcome, RegisterDevice, SetAddress, SetConsents
+from server.inputs import Input, RecordOutcome, RegisterDevice, SetConsents
 from server.outbox import withdraw
 from server.records import Record, pack_record
 from server.sql import queries
@@ -62,9 +62,7 @@ async def save_devices(
             [i.platform for i in registered],
         )
     addresses = {
-        i.device_id: i.address
-        for i in inputs
-        if isinstance(i, RegisterDevice | SetAddress) and i.address is not None
+        i.device_id: i.address for i in inputs if isinstance(i, RegisterDevice) and i.address is not None
     }
     if addresses:
         kinds, values = zip(*addresses.values(), strict=True)

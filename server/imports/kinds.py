@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
+from msgspec.structs import replace
+
 import geo.problem
 import offers.problem
 from geo.fence import Fence
@@ -29,6 +31,14 @@ from server.imports.report import ImportKind
 from server.imports.stores import has_position, read_stores
 
 _Body: TypeAlias = dict[str, Any]
+#: What is read of a feature's properties; anything else is told as ignored, up to so many of one feature.
+_PROPERTIES = frozenset(
+    (
+        *("external_id", "store", "name", "radius", "dwell_s", "enabled", "kind", "distance_m"),
+        *("subType", "geometryRadius", "geometryCenter"),
+    )
+)
+_UNKNOWN_MOST = 20
 _Found: TypeAlias = Sequence[geo.problem.Problem | offers.problem.Problem]
 
 
@@ -94,6 +104,13 @@ def _judge_feature(normal: Callable[[_Body], _Body], record: Record) -> Verdict:
         body = normal(record.body)
     except FenceRejected as rejected:
         return _problems(record.place, rejected.problems, external_id)
+    unknown = sorted(set(properties or ()) - _PROPERTIES)[:_UNKNOWN_MOST]
+    detail = "is no property that is known here; it was ignored"
+    ignored = tuple(
+        problem_at(record.place, "unknown_property", f"properties.{name}", detail, external_id)
+        for name in unknown
+    )
+    record = replace(record, warnings=(*record.warnings, *ignored))
     return _accepted(record, body["properties"]["external_id"], body, "properties.external_id")
 
 

@@ -39,6 +39,7 @@ WHOLE_FILE = Place(index=-1)
 
 #: What to do about a problem, by its code. A code that is absent says it all by its detail.
 REMEDIES = {
+    "unknown_property": "Remove it, or mend its spelling if it was meant for Vicino.",
     "bad_character": "Remove the character; if the file is not in UTF-8, save it as UTF-8.",
     "bad_csv": "Check the quoting there: a quote inside a quoted cell is written twice.",
     "bad_currency": "Write the code of ISO 4217, such as EUR.",

@@ -252,3 +252,7 @@ SELECT drop_journal_days($1)
 -- decided_before --
 -- Which of these moments an earlier micro-batch has decided.
 SELECT moment_id FROM decisions WHERE retailer_id = $1 AND moment_id = ANY($2::text[]) AND journal_seq < $3
+
+-- forget_tokens --
+-- Refresh tokens that have run out, or were used long ago: a copy of those is refused as unknown.
+DELETE FROM refresh_tokens WHERE retailer_id = $1 AND (expires_at < $2 OR used_at < $3)

@@ -191,6 +191,41 @@ async def test_a_repeated_redemption_gets_its_first_answer(at_noon: Mall) -> Non
     assert answers[0]["offer"] == "trainers-15"
 
 
+async def test_a_key_that_is_no_text_is_refused_and_the_till_goes_on(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper()
+    await shopper.looks_at("T-1")
+    await shopper.ping(north_m=40)
+    [item] = await shopper.inbox()
+    for key in ("k" * 6000, "caf\u00e9"):
+        status, problem = await at_noon.till.call(
+            "POST", "/v1/redemptions", {"code": item["code"]}, Idempotency_Key=key
+        )
+        assert (status, problem["code"]) == (400, "bad_idempotency_key")
+
+    answer = await at_noon.till.post("/v1/redemptions", {"code": item["code"], "basket": {"total": 90}})
+
+    assert answer["status"] == "redeemed"
+
+
+async def test_withdrawing_nearby_offers_forgets_where_she_was_and_stops_her_timers(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper()
+    await shopper.ping(north_m=40)
+    await shopper.put("/v1/me/consents", {"nearby_offers": {"granted": False}})
+    at_noon.clock.advance(61)
+    await at_noon.server.post("/v1/offers", at_noon.offer())  # somebody else's batch, after the time
+    stranger = await at_noon.shopper()
+    await stranger.ping(north_m=400)
+
+    assert await history(at_noon, shopper.device_id) == ["enter"]
+
+
+async def test_an_unknown_property_of_a_fence_is_told(at_noon: Mall) -> None:
+    report = await at_noon.server.post("/v1/geofences", at_noon.fence(dwell=5))
+
+    [warning] = report["warnings"]
+    assert (warning["code"], warning["field"]) == ("unknown_property", "properties.dwell")
+
+
 async def test_an_expired_coupon_gives_its_reservation_back(at_noon: Mall) -> None:
     shopper = await at_noon.shopper()
     await shopper.looks_at("T-1")

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from server import turn
@@ -142,6 +143,40 @@ async def test_a_withdrawn_consent_withdraws_what_was_not_sent(at_noon: Mall) ->
 
     [receipt, *_] = await shopper.receipts()
     assert receipt["push"] == {"state": "withdrawn", "reason": "no_consent"}
+
+
+async def test_a_database_that_refuses_for_a_while_costs_nobody_anything(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper()
+    owner = await asyncpg.connect(at_noon.vicino.database_url)
+    name = await owner.fetchval("SELECT current_database()")
+    await owner.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    await owner.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+    async def refused() -> bool:
+        status, _ = await shopper.call("POST", "/v1/pings", {"fixes": [at_noon.fix(40)]})
+        assert status == 503
+        return True
+
+    for _ in range(5):
+        await refused()
+    await owner.execute("SET default_transaction_read_only = off")
+    await owner.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = off')
+    await owner.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await owner.close()
+
+    async def taken() -> bool:
+        status, _ = await shopper.call("POST", "/v1/pings", {"fixes": [at_noon.fix(40)]})
+        return status == 200
+
+    await until(taken)
+    async with at_noon.vicino.database.transaction(at_noon.keys["retailer_id"]) as connection:
+        assert await connection.fetchval("SELECT count(*) FROM quarantine") == 0
 
 
 async def test_what_the_phone_reports_is_shown_in_the_inbox(at_noon: Mall) -> None:

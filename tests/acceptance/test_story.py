@@ -226,3 +226,33 @@ async def test_where_the_fences_of_two_shops_overlap_she_is_made_one_offer(at_no
     assert sorted(receipt["outcome"] for receipt in receipts) == ["offer", "silence"]
     [silent] = [receipt for receipt in receipts if receipt["outcome"] == "silence"]
     assert silent["reasons"] == ["already_offered"]
+
+
+async def test_a_visit_that_is_over_in_the_same_ping_makes_no_offer_and_the_one_that_lasts_does(
+    at_noon: Mall,
+) -> None:
+    far = STORE | {"external_id": "shoes-2", "name": "Other Shoes", "lat": SHOP[0] + 0.01}
+    fence = at_noon.fence(external_id="other-door", store="shoes-2")
+    fence["geometry"] = {"type": "Point", "coordinates": [SHOP[1], SHOP[0] + 0.01]}
+    await at_noon.server.post("/v1/stores", far)
+    await at_noon.server.post("/v1/geofences", fence)
+    shopper = await at_noon.shopper()
+    await shopper.looks_at("T-1")
+    fixes = [at_noon.fix(0, ago_s=100, speed_mps=1), at_noon.fix(1112, ago_s=20, speed_mps=1)]
+
+    await shopper.post("/v1/pings", {"fixes": fixes})
+
+    told = {receipt["moment"]["store"]: receipt["reasons"] for receipt in await shopper.receipts()}
+    assert told["shoes-1"] == ["left"]
+    assert told["shoes-2"] == []
+    await at_noon.fcm.wait_for_push(shopper.address, timeout_s=20)
+
+
+async def test_a_fix_too_coarse_to_enter_is_told_of_once(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper()
+    await shopper.looks_at("T-1")
+    for _ in range(3):
+        await shopper.ping(north_m=0, accuracy_m=400)
+        at_noon.clock.advance(60)
+
+    await silence(await shopper.receipts(), "low_accuracy")

@@ -52,6 +52,7 @@ def contacted(*hours_ago: float, store: str = "elsewhere", offer: str = "another
 ALONE = {
     "made-up position": ("implausible", moment(mock=True)),
     "fix of three minutes ago": ("stale", moment(at_us=NOON_US - 180 * SECOND_US)),
+    "gone again": ("left", moment(left=True)),
     "hospital car park": ("sensitive_place", moment(sensitive=True)),
     "coarse fix": ("low_accuracy", moment(accuracy_m=101.0)),
     "no push consent": ("no_consent", {"who": shopper(push=False)}),
@@ -166,7 +167,7 @@ def test_caps_roll_instead_of_starting_anew_at_midnight() -> None:
 
 def test_a_consent_of_over_a_year_ago_no_longer_holds() -> None:
     later_us = NOON_US + 364 * DAY_US
-    assert decided(now_us=later_us).gates[4].detail == "not granted: nearby_offers, push"
+    assert detail_of(decided(now_us=later_us), "no_consent") == "not granted: nearby_offers, push"
 
 
 def test_personalisation_is_what_interest_rests_on() -> None:
