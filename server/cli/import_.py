@@ -36,10 +36,10 @@ _EXAMPLES = """
 Examples:
 
 \b
-  ./vicino import stores shops.csv --retailer ret_… --radius 60
-  ./vicino import geofences malls.geojson --retailer ret_… --dry-run
-  ./vicino import catalog products.ndjson --retailer ret_…
-  ./vicino import offers summer.ndjson --retailer ret_… --json
+  ./vicino import stores shops.csv --retailer rtl_… --radius 60
+  ./vicino import geofences malls.geojson --retailer rtl_… --dry-run
+  ./vicino import catalog products.ndjson --retailer rtl_…
+  ./vicino import offers summer.ndjson --retailer rtl_… --json
 
 Every record stands by itself: good ones are published even where others are refused. The same file can be
 imported again at any time; records are known by their `external_id` or `sku`.
