@@ -27,7 +27,7 @@ log = structlog.get_logger("vicino.lane")
 
 BATCH_MOST = 500  #: inputs in one micro-batch
 BATCH_WEIGHT = 2_000  #: fixes and events after which a micro-batch is closed
-WAITING_MOST = 40_000  #: fixes, events and others that may wait; past that callers are told to come back
+WAITING_MOST = 100_000  #: fixes, events and others that may wait; past that callers are told to come back
 RETRY_US = 1_000_000  #: when a timer is tried again that met a database out of reach
 TIMER_POLL_S = 0.25  #: how late a timer may be noticed
 
