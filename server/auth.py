@@ -19,6 +19,7 @@ from server.problems import Problem
 from server.sql import queries
 
 SQL = queries("auth")
+SET_ADDRESSES = queries("engine")["set_addresses"]
 
 ACCESS_TTL_US = 15 * 60 * 1_000_000
 REFRESH_TTL_US = 90 * 86_400 * 1_000_000
@@ -140,7 +141,8 @@ class Authenticator:
             row = await connection.fetchrow(SQL["use_refresh_token"], retailer_id, hashed, now)
             if row is not None:
                 if address is not None:
-                    await connection.execute(SQL["set_address"], retailer_id, row["device_id"], *address, now)
+                    columns = [[value] for value in (row["device_id"], *address)]
+                    await connection.execute(SET_ADDRESSES, retailer_id, *columns, now)
                 return await self._issue(
                     connection, retailer_id, row["device_id"], row["shopper_id"], row["family"]
                 )

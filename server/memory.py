@@ -25,7 +25,7 @@ RECORDS_MOST = 20_000  #: records kept; the least recently written go first and 
 
 
 class Memory:
-    """Valid as long as this process is the only one that runs the retailer's pipeline."""
+    """Of one retailer. `catch_up` drops it where another process wrote the journal's newest entry."""
 
     def __init__(self, retailer_id: str) -> None:
         self._retailer_id = retailer_id

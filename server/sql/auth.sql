@@ -35,9 +35,3 @@ INSERT INTO api_keys (retailer_id, key_hash, kind, store) VALUES ($1, $2, $3, $4
 -- add_retailer --
 -- A new retailer with the secret that keys its coupon codes.
 INSERT INTO retailers (retailer_id, name, secret) VALUES ($1, $2, $3)
-
--- set_address --
--- The device's push address, confirmed now.
-INSERT INTO push_addresses (retailer_id, device_id, kind, value, confirmed_at) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (retailer_id, device_id) DO UPDATE
-SET kind = excluded.kind, value = excluded.value, confirmed_at = excluded.confirmed_at

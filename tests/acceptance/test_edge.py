@@ -147,6 +147,18 @@ async def test_an_access_token_is_refreshed_and_a_reused_refresh_token_ends_its_
     assert (again, descendant) == (401, 401)
 
 
+async def test_a_refresh_may_bring_a_new_push_address(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper()
+    await shopper.looks_at("T-1")
+    address = "phone-new:APA91b" + "y" * 100
+    push = {"kind": "fcm_token", "value": address}
+    await at_noon.app.post("/v1/devices/token", {"refresh_token": shopper.refresh_token, "push": push})
+
+    await shopper.ping(north_m=40)
+
+    await at_noon.fcm.wait_for_push(address, timeout_s=20)
+
+
 async def test_an_expired_access_token_asks_for_a_refresh(at_noon: Mall) -> None:
     shopper = await at_noon.shopper()
     at_noon.clock.advance(15 * 60 + 1)
