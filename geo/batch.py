@@ -9,6 +9,9 @@ import numpy.typing as npt
 from geo.distance import FloatArray, IndexArray
 from geo.fix import Fix
 
+LEAST_ACCURACY_M = 0.015625  #: a more accurate fix is taken for this accurate, so that no sigma is zero
+LARGEST = float(np.finfo(np.float32).max)
+
 
 class FixBatch(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Fixes in the order they arrived; all columns are equally long."""
@@ -17,8 +20,8 @@ class FixBatch(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     lat_deg: FloatArray
     lon_deg: FloatArray
     fixed_at_us: npt.NDArray[np.int64]
-    accuracy_m: FloatArray  #: NaN: unknown
-    speed_mps: FloatArray  #: NaN: unknown
+    accuracy_m: FloatArray  #: NaN: unknown; to float32 precision, so that 4 bytes may keep it
+    speed_mps: FloatArray  #: the same
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[int, Fix]]) -> "FixBatch":
@@ -31,9 +34,16 @@ class FixBatch(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             lon_deg=np.array([fix.lon_deg for fix in fixes], np.float64),
             fixed_at_us=np.array([fix.fixed_at_us for fix in fixes], np.int64),
             # None becomes NaN.
-            accuracy_m=np.array([fix.accuracy_m for fix in fixes], np.float64),
-            speed_mps=np.array([fix.speed_mps for fix in fixes], np.float64),
+            accuracy_m=np.maximum(
+                float32_precision(np.array([fix.accuracy_m for fix in fixes], np.float64)), LEAST_ACCURACY_M
+            ),
+            speed_mps=float32_precision(np.array([fix.speed_mps for fix in fixes], np.float64)),
         )
 
     def __len__(self) -> int:
         return len(self.device)
+
+
+def float32_precision(numbers: FloatArray) -> FloatArray:
+    """The same numbers with no more digits than a float32 holds; larger ones become its largest."""
+    return np.minimum(numbers, LARGEST).astype(np.float32).astype(np.float64)

@@ -24,6 +24,8 @@ MEAN_RADIUS_M = 6_371_008.8  #: (2a + b) / 3
 _ECCENTRICITY = math.sqrt(ECCENTRICITY_2)
 #: No meridian degree anywhere is shorter than this (the equator's is the shortest).
 SHORTEST_MERIDIAN_DEGREE_M = math.radians(SEMI_MAJOR_M * (1 - ECCENTRICITY_2))
+#: No degree of latitude or longitude is longer (the ellipsoid is flattest at the poles).
+LONGEST_DEGREE_M = math.radians(SEMI_MAJOR_M / math.sqrt(1 - ECCENTRICITY_2))
 
 
 def earth_centred(lat_deg: FloatArray, lon_deg: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -73,6 +73,8 @@ class Fence(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     dwell_s: float = DEFAULT_DWELL_S  #: a visit dwells when it has lasted this long
     enabled: bool = True  #: a disabled fence matches nothing
+    valid_from_us: int | None = None  #: a temporary fence matches nothing before this time …
+    valid_until_us: int | None = None  #: … nor from this time on
 
     def contains(self, lat_deg: float, lon_deg: float) -> bool:
         """Whether a point lies inside or on the boundary."""

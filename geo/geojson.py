@@ -24,7 +24,15 @@ from geo.coordinates import (
     read_position,
 )
 from geo.fence import DEFAULT_DWELL_S, MAX_RADIUS_M, MIN_RADIUS_M, Area, Circle, Fence, Shape
-from geo.members import check_members, check_size, read_bool, read_number, read_text
+from geo.members import (
+    check_members,
+    check_size,
+    interval,
+    read_bool,
+    read_interval,
+    read_number,
+    read_text,
+)
 from geo.problem import FenceRejected, Problem, wrong
 
 __all__ = [
@@ -98,6 +106,7 @@ def fence_from_feature(feature: dict[str, Any], *, default_radius_m: float | Non
     name = read_text(properties, "name", MAX_NAME_LENGTH, found)
     dwell_s = read_number(properties, "dwell_s", 0.0, MAX_DWELL_S, found)
     enabled = read_bool(properties, "enabled", found)
+    valid_from_us, valid_until_us = read_interval(properties, "valid", found)
     shape = read_shape(feature, properties, found, default_radius_m=default_radius_m)
     if found or shape is None or external_id is None or store is None:
         raise FenceRejected(found)
@@ -108,6 +117,8 @@ def fence_from_feature(feature: dict[str, Any], *, default_radius_m: float | Non
         name=name or "",
         dwell_s=DEFAULT_DWELL_S if dwell_s is None else dwell_s,
         enabled=enabled is not False,
+        valid_from_us=valid_from_us,
+        valid_until_us=valid_until_us,
     )
 
 
@@ -121,6 +132,9 @@ def feature_from_fence(fence: Fence) -> dict[str, Any]:
     else:
         geometry = _geometry_of(shape.geometry)
     properties |= {"dwell_s": fence.dwell_s, "enabled": fence.enabled}
+    valid = interval(fence.valid_from_us, fence.valid_until_us)
+    if valid is not None:
+        properties["valid"] = valid
     return {"type": "Feature", "geometry": geometry, "properties": properties}
 
 

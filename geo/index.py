@@ -1,210 +1,254 @@
 """A set of fences, indexed: which of them hold these points, how surely, and which are near.
 
-A `FenceSet` never changes; publishing builds the next one, so that no batch is ever judged by two. All
-questions are asked for many points at once and answered by arrays. Fences are named by their place in
-`fences`; a disabled one keeps its place and matches nothing.
+A `FenceSet` never changes; publishing makes the next one, so that no batch is ever judged by two. Most
+questions are asked for many points at once and answered by arrays; for a single point there are twins in
+plain Python that give the same answers.
+
+Fences are named by their *place* in a set, which tells where their data lie, and by their *number*
+(`geo.fences.roll`), which stays the same in all sets that descend from one another. Disabled fences have no
+place. A place may be that of a fence that is gone since: nothing ever matches it.
+
+An edit shares the index of the set it starts from (`main`), leaves out what was changed or removed, and
+indexes what is new in a small one of its own (`overlay`). Once edits have piled up, `folded` joins the two.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
-import shapely
 
-from geo.accuracy import probability_in_area, probability_in_disc
-from geo.distance import (
-    SHORTEST_MERIDIAN_DEGREE_M,
-    FloatArray,
-    IndexArray,
-    chord_m,
-    distances_m,
-    earth_centred,
-    point_earth_centred,
-)
-from geo.edges import Edges
-from geo.fence import Area, Circle, Fence
-from geo.grid import Boxes, Level, levels_of
+from geo.distance import FloatArray, IndexArray
+from geo.fence import Fence
+from geo.fences.columns import Columns, TimeArray
+from geo.fences.nearest import Source, Wanted, nearest
+from geo.fences.part import Pairs, Part
+from geo.fences.places import Places
+from geo.fences.roll import Roll
 
-#: In a town the nearest fences are looked for within this distance first.
-NEAR_M = 500.0
-#: So few fences are all looked at instead.
-FEW = 256
+#: Sets of up to so many fences are indexed anew by every edit.
+SMALL = 1_000
+#: An edit after which more than this share of the main index is dead or overlaid makes a new one.
+LARGEST_OVERLAY = 1 / 4
+#: With more fences than this in its overlay a set is worth folding.
+WORTH_FOLDING = 1_000
+#: Gaps are rounded to about a millimetre, so that numpy and Python agree on every digit.
+_PER_METRE = 1024.0
 
 
-class FenceSet(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class FenceSet(Places, frozen=True, kw_only=True, eq=False):
     """Fences of one retailer at one version, ready to be matched."""
 
-    fences: tuple[Fence, ...]
     version: int
-    by_id: Mapping[str, Fence]  #: the enabled fences by external id
-    place_of: Mapping[str, int]  #: the places in `fences` of the enabled ones, by external id
-    centre_lat_deg: FloatArray  #: of a circle, or of the circle around an area
-    centre_lon_deg: FloatArray
-    radius_m: FloatArray
-    centre: tuple[FloatArray, FloatArray, FloatArray]  #: the same centres, Earth-centred
-    chord2: FloatArray  #: the squared chord under the radius
-    area_of: IndexArray  #: the fence's place among the areas; -1 for a circle
-    geometries: npt.NDArray[Any]  #: the areas' prepared geometries
-    edges: Edges  #: the areas' edges
-    levels: tuple[Level, ...]  #: finds the fences that may hold a point
-    near: tuple[Level, ...]  #: finds those whose boundary may be within `NEAR_M` of a point, and more
-    by_lat: IndexArray  #: places of the enabled fences, by their centres' latitude
+    dwell_us: TimeArray  #: by place
+    temporary: bool  #: whether any fence has a begin or an end
 
     @classmethod
-    def build(cls, fences: Iterable[Fence], *, version: int = 0) -> "FenceSet":
-        """Indexes fences; their external ids must differ."""
-        kept = tuple(fences)
-        circles = [_circle_around(fence) for fence in kept]
-        lat = np.array([circle.lat_deg for circle in circles], np.float64)
-        lon = np.array([circle.lon_deg for circle in circles], np.float64)
-        radius = np.array([circle.radius_m for circle in circles], np.float64)
-        areas = [fence.shape for fence in kept if isinstance(fence.shape, Area)]
-        is_area = np.array([isinstance(fence.shape, Area) for fence in kept], bool)
-        enabled = np.array([place for place, fence in enumerate(kept) if fence.enabled], np.int32)
-        geometries = np.array([area.geometry for area in areas], dtype=object)
-        shapely.prepare(geometries)
-        boxes = _boxes_of_circles(lat, lon, radius).replaced(is_area, [area.bounds for area in areas])
-        reach = _boxes_of_circles(lat, lon, radius + NEAR_M)
+    def build(cls, fences: Iterable[Fence], *, version: int = 0, roll: Roll | None = None) -> "FenceSet":
+        """Indexes fences; their external ids must differ. `roll` may know some of them already."""
+        roll = Roll() if roll is None else roll
+        return cls._of(Columns.of(fences, roll), roll, version)
+
+    @classmethod
+    def _of(cls, columns: Columns, roll: Roll, version: int) -> "FenceSet":
+        main = Part.build(columns)
+        number, dwell_us = main.columns.number, main.columns.dwell_us
+        place_by_number = np.full(len(roll), -1, np.int32)
+        place_by_number[number] = main.places
         return cls(
-            fences=kept,
             version=version,
-            by_id={fence.external_id: fence for fence in kept if fence.enabled},
-            place_of={fence.external_id: place for place, fence in enumerate(kept) if fence.enabled},
-            centre_lat_deg=lat,
-            centre_lon_deg=lon,
-            radius_m=radius,
-            centre=earth_centred(lat, lon),
-            chord2=chord_m(radius) ** 2,
-            area_of=np.where(is_area, np.cumsum(is_area) - 1, -1).astype(np.int32),
-            geometries=geometries,
-            edges=Edges.of(geometries),
-            levels=levels_of(boxes.take(enabled), enabled),
-            near=levels_of(reach.take(enabled), enabled, cell_share=1.0),
-            by_lat=enabled[np.argsort(lat[enabled], kind="stable")],
+            roll=roll,
+            main=main,
+            overlay=_NO_PART,
+            alive=None,
+            count=len(main),
+            number=number,
+            dwell_us=dwell_us,
+            place_by_number=place_by_number,
+            temporary=columns.temporary,
         )
+
+    def edited(self, changed: Iterable[Fence], removed: Iterable[str] = (), *, version: int) -> "FenceSet":
+        """The next set: some fences added or replaced, some removed. Shares what it can with this one.
+
+        Ids to remove that are not there are ignored; a changed fence that is disabled is removed.
+        """
+        latest = {fence.external_id: fence for fence in changed}
+        places = {self.place_of_id(external_id) for external_id in (*removed, *latest)} - {-1}
+        gone = np.array(sorted(places), np.int64)
+        size = len(self.main)
+        alive = np.ones(size, bool) if self.alive is None else self.alive.copy()
+        alive[gone[gone < size]] = False
+        kept = np.ones(len(self.overlay), bool)
+        kept[gone[gone >= size] - size] = False
+        added = Columns.of(latest.values(), self.roll)
+        overlaid = self.overlay.columns.take(kept.nonzero()[0]).joined(added)
+        dead = size - int(np.count_nonzero(alive))
+        if size <= SMALL or len(overlaid) + dead > LARGEST_OVERLAY * size:
+            rest = self.main.columns.take(alive.nonzero()[0])
+            return self._of(rest.joined(overlaid), self.roll, version)
+        return self._overlaid(Part.build(overlaid), alive if dead else None, size - dead, version)
+
+    def _overlaid(
+        self, overlay: Part, alive: npt.NDArray[np.bool_] | None, alive_count: int, version: int
+    ) -> "FenceSet":
+        main, over, size = self.main.columns, overlay.columns, len(self.main)
+        place_by_number = np.full(len(self.roll), -1, np.int32)
+        place_by_number[: len(self.place_by_number)] = self.place_by_number
+        place_by_number[self.number[size:]] = -1
+        if alive is not None:
+            place_by_number[main.number[~alive]] = -1
+        place_by_number[over.number] = overlay.places + np.int32(size)
+        return FenceSet(
+            version=version,
+            roll=self.roll,
+            main=self.main,
+            overlay=overlay,
+            alive=alive,
+            count=alive_count + len(overlay),
+            number=np.concatenate([main.number, over.number]),
+            dwell_us=np.concatenate([main.dwell_us, over.dwell_us]),
+            place_by_number=place_by_number,
+            temporary=main.temporary or over.temporary,
+        )
+
+    @property
+    def worth_folding(self) -> bool:
+        """Whether edits have piled up so that `folded` would speed up matching and further edits."""
+        return len(self.overlay) > WORTH_FOLDING
+
+    def folded(self) -> "FenceSet":
+        """The same set indexed anew; it answers alike, but places differ. May run in a thread."""
+        if self.alive is None and not len(self.overlay):
+            return self
+        rest = self.main.columns
+        rest = rest if self.alive is None else rest.take(self.alive.nonzero()[0])
+        return self._of(rest.joined(self.overlay.columns), self.roll, self.version)
 
     def __repr__(self) -> str:
-        return f"<FenceSet of {len(self.fences)} fences, version {self.version}>"
+        return f"<FenceSet of {len(self)} fences, version {self.version}>"
 
-    def __len__(self) -> int:
-        return len(self.fences)
+    def match(
+        self, lat_deg: FloatArray, lon_deg: FloatArray, at_us: TimeArray | None = None
+    ) -> tuple[IndexArray, IndexArray]:
+        """All pairs (point, place) where the point lies inside the fence or on its boundary, ascending.
 
-    def match(self, lat_deg: FloatArray, lon_deg: FloatArray) -> tuple[IndexArray, IndexArray]:
-        """All pairs (point, fence) where the point lies inside the fence or on its boundary, ascending."""
-        pairs = [level.candidates(lat_deg, lon_deg) for level in self.levels]
-        if not pairs:
-            return np.empty(0, np.int32), np.empty(0, np.int32)
-        point, fence = pairs[0] if len(pairs) == 1 else _merged(pairs)
-        if not len(point):
-            return point, fence
-        x, y, z = earth_centred(lat_deg, lon_deg)
-        fence_x, fence_y, fence_z = self.centre
-        dx, dy, dz = x[point] - fence_x[fence], y[point] - fence_y[fence], z[point] - fence_z[fence]
-        near = dx * dx + dy * dy + dz * dz <= self.chord2[fence]
-        point, fence = point[near], fence[near]
-        if not len(self.geometries):
-            return point, fence
-        inside = self._in_area(lat_deg, lon_deg, point, fence)
-        return point[inside], fence[inside]
+        Temporary fences match only points whose time `at_us` is theirs; without times, all.
+        """
+        lat_deg, lon_deg = np.asarray(lat_deg, np.float64), np.asarray(lon_deg, np.float64)
+        pairs = self.main.match(lat_deg, lon_deg)
+        if self.alive is not None:
+            pairs = [_where(self.alive[place], point, place) for point, place in pairs]
+        if len(self.overlay):
+            size = np.int32(len(self.main))
+            pairs += [(point, place + size) for point, place in self.overlay.match(lat_deg, lon_deg)]
+        if self.temporary and at_us is not None:
+            pairs = [_where(self._is_valid(place, at_us[point]), point, place) for point, place in pairs]
+        return _merged(pairs)
 
-    def _in_area(
-        self, lat_deg: FloatArray, lon_deg: FloatArray, point: IndexArray, fence: IndexArray
-    ) -> npt.NDArray[np.bool_]:
-        """True for pairs with a circle, and for those with an area that holds the point."""
-        inside = np.ones(len(point), bool)
-        pair = np.flatnonzero(self.area_of[fence] >= 0)
-        geometry = self.geometries[self.area_of[fence[pair]]]
-        lon, lat = lon_deg[point[pair]], lat_deg[point[pair]]
-        inside[pair] = shapely.intersects_xy(geometry, lon, lat)
-        # The antimeridian has two longitudes, and an area that ends there knows only one of them.
-        seam = np.flatnonzero(np.abs(lon) == 180.0)
-        inside[pair[seam]] |= shapely.intersects_xy(geometry[seam], -lon[seam], lat[seam])
-        return inside
+    def match_one(self, lat_deg: float, lon_deg: float, at_us: int | None = None) -> list[int]:
+        """The places of the fences that hold a point, ascending; `match` for one point."""
+        places = self.main.match_one(lat_deg, lon_deg)
+        if self.alive is not None:
+            places = [place for place in places if self.alive[place]]
+        if len(self.overlay):
+            size = len(self.main)
+            places += [place + size for place in self.overlay.match_one(lat_deg, lon_deg)]
+        if self.temporary and at_us is not None:
+            validity = ((place, *self.validity_us(place)) for place in places)
+            places = [place for place, from_us, until_us in validity if from_us <= at_us < until_us]
+        places.sort()
+        return places
 
     def probability_inside(
-        self, lat_deg: FloatArray, lon_deg: FloatArray, fence: IndexArray, sigma_m: FloatArray
+        self, lat_deg: FloatArray, lon_deg: FloatArray, place: IndexArray, sigma_m: FloatArray
     ) -> FloatArray:
-        """P(inside) for matched pairs: point i lies in fence[i]."""
-        probability = np.empty(len(fence))
-        area = self.area_of[fence]
-        circle, polygon = np.flatnonzero(area < 0), np.flatnonzero(area >= 0)
-        here = earth_centred(lat_deg[circle], lon_deg[circle])
-        off_m = distances_m(here, [axis[fence[circle]] for axis in self.centre])
-        probability[circle] = probability_in_disc(off_m, self.radius_m[fence[circle]], sigma_m[circle])
-        probability[polygon] = probability_in_area(
-            self.edges, lat_deg[polygon], lon_deg[polygon], area[polygon], sigma_m[polygon]
-        )
-        return probability
+        """P(inside) for matched pairs: point i lies in the fence at place[i]."""
+        if not len(self.overlay):
+            return self.main.probability(lat_deg, lon_deg, place, sigma_m)
+        found = np.empty(len(place))
+        for part, at, local in self._by_part(place):
+            found[at] = part.probability(lat_deg[at], lon_deg[at], local, sigma_m[at])
+        return found
+
+    def probability_one(self, lat_deg: float, lon_deg: float, place: int, sigma_m: float) -> float:
+        """The same for one pair, to the last bit."""
+        part, local = self._at(place)
+        return part.probability_one(lat_deg, lon_deg, local, sigma_m)
+
+    def boundary_gap_m(self, lat_deg: FloatArray, lon_deg: FloatArray, place: IndexArray) -> FloatArray:
+        """Metres from point i, which lies outside, to the boundary of the fence at place[i].
+
+        Circles are measured along the ellipsoid, areas in the plane that touches it at the point.
+        """
+        found = np.empty(len(place))
+        for part, at, local in self._by_part(place):
+            found[at] = part.gap_m(lat_deg[at], lon_deg[at], local)
+        return np.rint(found * _PER_METRE) / _PER_METRE
+
+    def boundary_gap_one(self, lat_deg: float, lon_deg: float, place: int) -> float:
+        """The same for one pair."""
+        part, local = self._at(place)
+        return round(part.gap_one(lat_deg, lon_deg, local) * _PER_METRE) / _PER_METRE
 
     def nearest(
-        self, lat_deg: float, lon_deg: float, count: int, *, within_m: float = 5_000.0
+        self,
+        lat_deg: float,
+        lon_deg: float,
+        count: int,
+        *,
+        within_m: float = 5_000.0,
+        at_us: int | None = None,
+        until_us: int | None = None,
     ) -> tuple[IndexArray, FloatArray]:
         """The fences whose boundaries are nearest to a point, inside or outside of it, nearest first.
 
-        Returns their places and the unsigned distances to their boundaries, `within_m` at most.
+        Returns their places and the unsigned distances to their boundaries, `within_m` at most. Where a time
+        is given, only fences that are valid then count, or at any time from then `until_us`.
         """
-        if len(self.by_lat) > FEW:
-            here = np.array([lat_deg]), np.array([lon_deg])
-            near = np.concatenate([level.candidates(*here)[1] for level in self.near])
-            fence, gap_m = self._by_gap(lat_deg, lon_deg, near, count, min(NEAR_M, within_m))
-            if len(fence) == count:
-                return fence, gap_m
-        return self._by_gap(lat_deg, lon_deg, self._around(lat_deg, within_m), count, within_m)
-
-    def _by_gap(
-        self, lat_deg: float, lon_deg: float, fence: IndexArray, count: int, within_m: float
-    ) -> tuple[IndexArray, FloatArray]:
-        """Of some fences those with the nearest boundaries, and how far these are."""
-        off_m = distances_m(point_earth_centred(lat_deg, lon_deg), [axis[fence] for axis in self.centre])
-        radius_m, area = self.radius_m[fence], self.area_of[fence]
-        gap_m = np.abs(off_m - radius_m)
-        polygon = area >= 0
-        if polygon.any():
-            # An area's boundary is no nearer than the circle around it, or anywhere inside of that.
-            gap_m[polygon] = np.maximum(off_m - radius_m, 0.0)[polygon]
-            most_m = np.where(polygon, off_m + radius_m, gap_m)
-            enough_m = np.partition(most_m, count - 1)[count - 1] if len(fence) > count else np.inf
-            exact = np.flatnonzero(polygon & (gap_m <= min(enough_m, within_m)))
-            repeated = np.full(len(exact), lat_deg), np.full(len(exact), lon_deg)
-            gap_m[exact] = self.edges.distance_m(*repeated, area[exact])
-        order = np.flatnonzero(gap_m <= within_m)
-        order = order[np.argsort(gap_m[order], kind="stable")[:count]]
-        return fence[order], gap_m[order]
-
-    def _around(self, lat_deg: float, within_m: float) -> IndexArray:
-        """Enabled fences that may have a boundary within this distance, and more."""
-        if not len(self.by_lat):
-            return self.by_lat
-        reach_deg = (within_m + float(self.radius_m.max())) / SHORTEST_MERIDIAN_DEGREE_M
-        begin, end = np.searchsorted(
-            self.centre_lat_deg, [lat_deg - reach_deg, lat_deg + reach_deg], sorter=self.by_lat
+        wanted = Wanted(
+            lat_deg=lat_deg,
+            lon_deg=lon_deg,
+            count=count,
+            within_m=within_m,
+            from_us=at_us,
+            until_us=at_us if until_us is None else until_us,
         )
-        return self.by_lat[begin:end]
+        sources = [Source(part=self.main, first=0, alive=self.alive, temporary=self.temporary)]
+        if len(self.overlay):
+            first = len(self.main)
+            sources.append(Source(part=self.overlay, first=first, alive=None, temporary=self.temporary))
+        place, gap_m = nearest(sources, wanted)
+        if (gap_m[1:] == gap_m[:-1]).any():
+            place, gap_m = self._in_order(place, gap_m)
+        return place[:count], gap_m[:count]
+
+    def _in_order(self, place: IndexArray, gap_m: FloatArray) -> tuple[IndexArray, FloatArray]:
+        """By distance and, where that is the same, by external id: so all equal sets answer alike."""
+        ids = [self.roll.external_id(number) for number in self.number[place].tolist()]
+        order = sorted(range(len(ids)), key=lambda i: (gap_m[i], ids[i]))
+        return place[order], gap_m[order]
+
+    def _is_valid(self, place: IndexArray, at_us: TimeArray) -> npt.NDArray[np.bool_]:
+        valid = np.empty(len(place), bool)
+        for part, pair, local in self._by_part(place):
+            at = at_us[pair]
+            valid[pair] = (part.columns.from_us[local] <= at) & (at < part.columns.until_us[local])
+        return valid
 
 
-def _circle_around(fence: Fence) -> Circle:
-    return fence.shape if isinstance(fence.shape, Circle) else fence.shape.bounding_circle
+def _where(keep: npt.NDArray[np.bool_], point: IndexArray, place: IndexArray) -> Pairs:
+    return point[keep], place[keep]
 
 
-def _boxes_of_circles(lat_deg: FloatArray, lon_deg: FloatArray, radius_m: FloatArray) -> Boxes:
-    """The bounds of circles, generous by less than 1 %."""
-    reach_deg = radius_m / SHORTEST_MERIDIAN_DEGREE_M
-    south, north = lat_deg - reach_deg, lat_deg + reach_deg
-    polar = (north >= 90) | (south <= -90)
-    sine = np.sin(np.radians(reach_deg)) / np.cos(np.radians(lat_deg))
-    reach_lon_deg = np.where(polar, 180.0, np.degrees(np.arcsin(np.where(polar, 0.0, np.minimum(sine, 1.0)))))
-    return Boxes(
-        south=np.maximum(south, -90.0),
-        west=lon_deg - reach_lon_deg,
-        north=np.minimum(north, 90.0),
-        east=lon_deg + reach_lon_deg,
-    )
+def _merged(pairs: list[Pairs]) -> Pairs:
+    """Pairs of several lists in one order. No pair comes twice."""
+    if len(pairs) == 1:
+        return pairs[0]
+    if not pairs:
+        return np.empty(0, np.int32), np.empty(0, np.int32)
+    key = np.concatenate([point.astype(np.int64) << 32 | place for point, place in pairs])
+    key.sort()
+    return (key >> 32).astype(np.int32), (key & 0xFFFFFFFF).astype(np.int32)
 
 
-def _merged(pairs: list[tuple[IndexArray, IndexArray]]) -> tuple[IndexArray, IndexArray]:
-    """Pairs of several levels in one order. A fence is in one level, so none comes twice."""
-    point, fence = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-    order = np.lexsort((fence, point))
-    return point[order], fence[order]
+_NO_PART = Part.build(Columns.of((), Roll()))

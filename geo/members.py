@@ -1,7 +1,8 @@
 """Members of GeoJSON objects: limits on size, what must not be there, and reading single values."""
 
 import math
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
 
 import msgspec
 
@@ -10,6 +11,10 @@ from geo.problem import FenceRejected, Problem, wrong
 MAX_FEATURE_BYTES = 256 * 1024
 #: Containers within containers: the feature is 1, a MultiPolygon's positions are 6.
 MAX_DEPTH = 6
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST_US = 253_370_764_800_000_000  # the year 9999
+_EXAMPLE = '{"from": "2026-12-01T00:00:00Z", "until": "2026-12-24T18:00:00+02:00"}'
 
 #: Names of WGS84 with longitude first, as files of before RFC 7946 give them.
 WGS84_NAMES = frozenset(
@@ -117,6 +122,53 @@ def read_number(
     else:
         return float(value)
     return None
+
+
+def read_interval(
+    properties: dict[str, Any], name: str, found: list[Problem]
+) -> tuple[int | None, int | None]:
+    """A property `{"from"?, "until"?}` of RFC 3339 times, in microseconds; None for an open or bad end."""
+    value, field = properties.get(name), f"properties.{name}"
+    if value is None:
+        return None, None
+    if not isinstance(value, dict) or not value:
+        detail = f"`{name}` is an object with `from`, `until` or both, as in {_EXAMPLE}"
+        wrong(found, "not_an_interval", field, detail)
+        return None, None
+    for unknown in sorted(value.keys() - {"from", "until"}):
+        wrong(found, "unknown_field", f"{field}.{unknown:.40}", f"`{name}` has `from` and `until` only")
+    begin, end = (_read_time(value.get(key), f"{field}.{key}", found) for key in ("from", "until"))
+    if begin is not None and end is not None and begin >= end:
+        wrong(found, "bad_interval", field, "`from` must be before `until`")
+    return begin, end
+
+
+def _read_time(value: Any, field: str, found: list[Problem]) -> int | None:
+    if value is None:
+        return None
+    try:
+        at = msgspec.convert(value, Annotated[datetime, msgspec.Meta(tz=True)])
+    except msgspec.ValidationError:
+        detail = f"{value!r:.60} is no RFC 3339 time with its offset from UTC, such as 2026-12-24T18:00:00Z"
+        wrong(found, "bad_time", field, detail)
+        return None
+    at_us = (at - _EPOCH) // timedelta(microseconds=1)
+    if not 0 <= at_us < _LATEST_US:
+        detail = f"{value!r} is not within the years 1970 to 9998; an end that is open is left out"
+        wrong(found, "bad_time", field, detail)
+        return None
+    return int(at_us)
+
+
+def interval(begin_us: int | None, end_us: int | None) -> dict[str, str] | None:
+    """The property that `read_interval` reads back; None where both ends are open."""
+    ends = {"from": begin_us, "until": end_us}
+    told = {
+        key: (_EPOCH + timedelta(microseconds=at_us)).isoformat().replace("+00:00", "Z")
+        for key, at_us in ends.items()
+        if at_us is not None
+    }
+    return told or None
 
 
 def read_bool(properties: dict[str, Any], name: str, found: list[Problem]) -> bool | None:

@@ -81,7 +81,8 @@ class SensitiveSet(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """For each point whether it lies in a place or within the place's distance of it."""
         covered = np.zeros(len(lat_deg), bool)
         points, places = self.circles.match(lat_deg, lon_deg)
-        for point, place in zip(points.tolist(), places.tolist(), strict=True):
+        numbers = self.circles.number[places]  # given out in the order of the places
+        for point, place in zip(points.tolist(), numbers.tolist(), strict=True):
             area = self.areas[place]
             covered[point] |= area is None or (
                 area.distance_m(float(lat_deg[point]), float(lon_deg[point]))

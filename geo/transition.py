@@ -6,15 +6,22 @@ A device stands to each fence in one of three **states**:
 - `INSIDE`: a visit has begun, at `entered_at_us`.
 - `DWELLED`: the visit has lasted the fence's `dwell_s`.
 
-Seven things can happen to it (**signs**). Three are what a fix says about a fence:
+Seven things can happen to it (**signs**). Three are what a fix says about a fence. In `exact` mode it lies
+inside (or on the boundary) or outside, and that is all. In `accurate` mode the true position is a bell around
+the fix, as wide as the fix is inaccurate, and P(inside) is the bell's weight inside the fence:
 
-- `Sign.INSIDE`: the device is in it. In `exact` mode the fix lies inside or on the boundary. In `accurate`
-  mode the position is a bell around the fix, as wide as the fix is inaccurate: the fix lies inside, *and* the
-  bell has at least `enter_at` of its weight inside, *and* the fix is no coarser than `coarse_m`.
-- `Sign.OUTSIDE`: the device is not in it. In `exact` mode the fix lies outside. In `accurate` mode it lies so
-  far outside that at most `exit_at` of the bell can be inside.
-- `Sign.UNSURE`: neither (`accurate` mode alone). It changes nothing; that is the hysteresis that keeps a
-  phone at the edge from flapping, and a coarse fix from ending a visit it knows nothing about.
+- `Sign.INSIDE`: the device is in it. The fix lies inside, *and* P(inside) is at least `enter_at`, *and* the
+  fix is no coarser than `coarse_m`.
+- `Sign.OUTSIDE`: the device is not in it. The fix lies outside, *and* either P(inside) is at most `exit_at`
+  (one clear fix is enough), *or* it is at most `doubt_at` and has been for `settle_s`: since the first of
+  the *contrary* fixes (those that lie outside with so little P(inside)) after the newest one that supports
+  the visit. A fix *supports* a visit when it lies inside and P(inside) is at least `doubt_at`. The exit is
+  dated to the first of these contrary fixes, or to the dwell if that came later.
+- `Sign.UNSURE`: neither. It changes nothing; that is the hysteresis that keeps a phone at the edge from
+  flapping, and a coarse fix from ending a visit it knows nothing about.
+
+A fix inside a fence thus never speaks against a visit, and one outside never for it: where a phone that is
+clearly inside may skip fixes (its safe region), what they would have said changes no transition.
 
 The others are not said by a fix:
 
@@ -23,10 +30,13 @@ The others are not said by a fix:
   that very time, the dwell comes first.
 - `Sign.LOST`: for `presence_timeout_s` no fix supported the visit (`accurate` mode alone: in `exact` mode a
   visit stays open until a fix outside ends it). The exit is dated to the last fix that did support it, or to
-  the dwell if that came later. A fix supports a visit when it lies inside and more than `exit_at` of its bell
-  does too.
-- `Sign.GONE`: the fence was deleted or disabled. Noticed at the device's next fix or timer, and dated so.
-  Nothing late revises its visits any more.
+  the dwell if that came later.
+- `Sign.GONE`: the fence is there no more. One that was deleted or disabled ends its visits with the device's
+  next fix or timer, and nothing late revises them; a temporary one ends them at the end of its time.
+
+- `Sign.PASSED`: the device has passed through the fence (`accurate` mode alone): the way between two fixes
+  outside of it leads through it, or a visit that ended without dwelling was driven through. A pass-by is
+  told beside a visit's enter and exit, never in place of one of them.
 
 A visit is one enter and the next exit of the same fence; `entered_at_us` names it in every transition of it.
 An unlisted pair changes nothing.
@@ -57,11 +67,13 @@ class Sign(StrEnum):
     DWELL_DUE = auto()
     LOST = auto()
     GONE = auto()
+    PASSED = auto()
 
 
 #: state, sign -> next state, what is told
 TABLE: dict[tuple[State, Sign], tuple[State, Kind]] = {
     (State.OUTSIDE, Sign.INSIDE): (State.INSIDE, "enter"),
+    (State.OUTSIDE, Sign.PASSED): (State.OUTSIDE, "pass_by"),
     (State.INSIDE, Sign.DWELL_DUE): (State.DWELLED, "dwell"),
     (State.INSIDE, Sign.OUTSIDE): (State.OUTSIDE, "exit"),
     (State.INSIDE, Sign.LOST): (State.OUTSIDE, "exit"),
@@ -73,7 +85,7 @@ TABLE: dict[tuple[State, Sign], tuple[State, Kind]] = {
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A retailer's choices. The defaults are meant to be kept."""
+    """A retailer's choices. The defaults are meant to be kept; docs/judgement.md says how they were found."""
 
     mode: Literal["exact", "accurate"] = "accurate"  #: `exact` ignores accuracy, hysteresis and time-outs
     lateness_s: float = 600.0  #: a fix this much older than the device's newest still counts
@@ -81,8 +93,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     presence_timeout_s: float = 1800.0  #: a visit ends after so long without a fix that supports it
     default_accuracy_m: float = 20.0  #: what an unknown accuracy is taken for (a phone outdoors, in a street)
     coarse_m: float = 1000.0  #: a fix less accurate than this never enters anything
-    enter_at: float = 0.4  #: least probability of being inside for an enter (at the boundary: < .5)
-    exit_at: float = 0.1  #: greatest probability of being inside for an exit
+    enter_at: float = 0.65  #: least probability of being inside for an enter
+    doubt_at: float = 0.1  #: a fix outside, at most this probably inside, is contrary to a visit
+    exit_at: float = 0.01  #: one at most this probably inside ends it at once
+    settle_s: float = 120.0  #: contrary fixes end it when they have come for so long
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
@@ -93,7 +107,8 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fa
     lon_deg: float
     accuracy_m: float | None = None
     speed_mps: float | None = None  #: measured
-    #: the fences it lies in, as they were when it came: geofence, store, probability of being inside
+    #: the fences it lies in, as they were when it came: geofence, store, probability of being inside (to
+    #: float32 precision)
     inside: tuple[tuple[str, str, float], ...] = ()
 
 
@@ -103,9 +118,13 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fa
     geofence: str
     store: str
     entered_at_us: int
-    last: Sighting  #: the newest fix that supports the visit
-    confidence: float  #: probability of being inside at that fix
+    entered_lat_deg: float  #: of the fix that entered
+    entered_lon_deg: float
+    supported_at_us: int  #: time of the newest fix that supports the visit
+    confidence: float  #: probability of being inside at the fix that entered, to float32 precision
     dwelled_at_us: int | None = None
+    #: time of the first fix that has argued against the visit since the newest one that supports it, or None
+    doubted_at_us: int | None = None
 
     @property
     def dwelled(self) -> bool:
@@ -114,23 +133,38 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fa
 
 
 class DeviceState(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
-    """What the engine knows of a device. `DeviceState()` is a device never seen."""
+    """What the engine knows of a device. `DeviceState()` is a device never seen.
+
+    Late fixes are judged from the `anchor` on: a sighting before which nothing can change any more.
+    """
 
     present: tuple[Presence, ...] = ()  #: the visits open now, by geofence
-    recent: tuple[Sighting, ...] = ()  #: by time; the last one is the device's newest fix
-    base: tuple[Presence, ...] = ()  #: the visits that were open before `recent`
-    sealed_us: int = -1  #: nothing up to this time can be revised any more
+    recent: tuple[Sighting, ...] = ()  #: the sightings after the anchor, by time
+    base: tuple[Presence, ...] = ()  #: the visits that were open after the anchor
+    anchor: Sighting | None = None
     clock_us: int = -1  #: the latest time a timer of this device fired
+    doubts: int = 0  #: so many of the newest sightings are doubted
+
+    @property
+    def window(self) -> tuple[Sighting, ...]:
+        """All sightings that are remembered, by time."""
+        return self.recent if self.anchor is None else (self.anchor, *self.recent)
 
     @property
     def last(self) -> Sighting | None:
-        """The device's newest fix."""
-        return self.recent[-1] if self.recent else None
+        """The device's newest sighting."""
+        return self.recent[-1] if self.recent else self.anchor
+
+    @property
+    def believed(self) -> Sighting | None:
+        """The device's newest sighting that is not doubted."""
+        window = self.window
+        return window[-1 - self.doubts] if len(window) > self.doubts else None
 
     @property
     def newest_us(self) -> int:
-        """The time of the device's newest fix; -1 before the first."""
-        return self.recent[-1].at_us if self.recent else -1
+        """The time of the device's newest sighting; -1 before the first."""
+        return -1 if self.last is None else self.last.at_us
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -140,7 +174,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     geofence: str
     store: str
     at_us: int  #: when it happened (the fix's time, or the timer's due time)
-    lat_deg: float  #: where the device was seen last by then
+    lat_deg: float  #: where the device was seen last when it was told
     lon_deg: float
     entered_at_us: int  #: names the visit
     speed_mps: float | None = None  #: measured, else derived from an earlier fix; None: unknown
@@ -157,6 +191,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Sensed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a batch or a timer did to one device."""
 
-    state: DeviceState
+    state: DeviceState = DeviceState()
     transitions: tuple[Transition, ...] = ()  #: in order of time
     retracted: tuple[Transition, ...] = ()  #: told earlier, and now known to be wrong: a late fix says so
+    doubted: tuple[str, ...] = ()  #: why sightings were (`geo.motion`), each time they were judged

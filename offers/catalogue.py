@@ -1,13 +1,18 @@
 """What a retailer publishes: stores, products, offers and settings of one version, indexed for decisions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from itertools import islice
+from itertools import chain, islice
+from typing import TypeVar
 
 import msgspec
 
 from offers.category import Path, fold, prefixes, words_of
 from offers.settings import Settings
+from offers.shelves import Shelves
+from offers.wordbook import Wordbook
+
+T = TypeVar("T")
 
 #: As many products as one search may speak of.
 MATCHES_MAX = 500
@@ -109,8 +114,8 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     by_category: dict[Path, list[str]]  #: offers that name the category
     narrower: dict[Path, list[str]]  #: offers that name a category or product below the category
     whole_store: list[str]  #: offers on everything
-    dearest: dict[Path, Decimal]  #: the highest price below the category; `()` is the whole catalogue
-    words: dict[str, dict[str | Path, None]]  #: skus (str) and categories (tuple) in whose names the word is
+    shelves: Shelves  #: the products
+    categories: Wordbook[Path]  #: those of products and offers, and those above them
 
     @classmethod
     def build(
@@ -121,30 +126,81 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
         settings: Settings = Settings(),  # noqa: B008 - frozen
         version: int = 0,
     ) -> "Catalogue":
-        """A catalogue with its indices, in time linear in its size. The last of equal ids counts."""
-        products_by_sku = {product.sku: product for product in products}
-        offers_by_id = {offer.external_id: offer for offer in sorted(offers, key=lambda o: o.external_id)}
-        everywhere = tuple(offer for offer in offers_by_id.values() if offer.stores is None)
+        """A catalogue with its indices, in time linear in its size. The last of equal ids counts.
+
+        Otherwise the order in which things are given makes no difference.
+        """
+        by_sku = {product.sku: product for product in sorted(products, key=lambda p: p.sku)}
+        return cls._of(
+            version=version,
+            settings=settings,
+            stores={store.external_id: store for store in sorted(stores, key=lambda s: s.external_id)},
+            products=by_sku,
+            offers={offer.external_id: offer for offer in sorted(offers, key=lambda o: o.external_id)},
+            shelves=Shelves.build(by_sku),
+        )
+
+    @classmethod
+    def _of(
+        cls,
+        *,
+        version: int,
+        settings: Settings,
+        stores: dict[str, Store],
+        products: dict[str, Product],
+        offers: dict[str, Offer],
+        shelves: Shelves,
+    ) -> "Catalogue":
+        """Indexes offers anew."""
+        everywhere = tuple(offer for offer in offers.values() if offer.stores is None)
         catalogue = cls(
             version=version,
             settings=settings,
-            stores={store.external_id: store for store in stores},
-            products=products_by_sku,
-            offers=offers_by_id,
+            stores=stores,
+            products=products,
+            offers=offers,
             everywhere=everywhere,
-            by_store=_by_store(offers_by_id, everywhere),
+            by_store=_by_store(offers, everywhere),
             by_sku={},
             by_category={},
             narrower={},
             whole_store=[],
-            dearest={},
-            words={},
+            shelves=shelves,
+            categories=_categories(shelves, offers.values()),
         )
-        for offer in offers_by_id.values():
+        for offer in offers.values():
             _index_offer(catalogue, offer)
-        for product in products_by_sku.values():
-            _index_product(catalogue, product)
         return catalogue
+
+    def edited(
+        self,
+        *,
+        version: int,
+        settings: Settings,
+        stores: Mapping[str, Store | None],
+        products: Mapping[str, Product | None],
+        offers: Mapping[str, Offer | None],
+    ) -> "Catalogue":
+        """The catalogue after these changes (None: removed): the same as one built anew.
+
+        A change of settings, of stores, or of what is in stock and where, costs a copy of one table. Any
+        other change of products is made in their index, and the offers, which are few, are indexed anew.
+        """
+        all_stores, all_products = _edited(self.stores, stores), _edited(self.products, products)
+        replaced = [(sku, self.products.get(sku), product) for sku, product in products.items()]
+        shelves = self.shelves.edited(replaced, all_products)
+        if not offers and shelves is self.shelves:
+            return msgspec.structs.replace(
+                self, version=version, settings=settings, stores=all_stores, products=all_products
+            )
+        return Catalogue._of(
+            version=version,
+            settings=settings,
+            stores=all_stores,
+            products=all_products,
+            offers=_edited(self.offers, offers),
+            shelves=shelves,
+        )
 
     def offers_at(self, store: str) -> tuple[Offer, ...]:
         """The offers of the store, by id, whether they hold now or not."""
@@ -167,16 +223,16 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
         return found + self.whole_store
 
     def matches(self, query: str) -> list[str | Path]:
-        """What a search text speaks of: skus and categories in whose names all of its known words are.
+        """What a search text speaks of: categories, then skus, in whose names all of its known words are.
 
         A word is known when any name has it; when less than half of them are, nothing matches.
         """
-        asked = words_of(query)
-        known = sorted((self.words[word] for word in asked if word in self.words), key=len)
+        asked, skus = words_of(query), self.shelves.words
+        known = [word for word in asked if word in skus or word in self.categories]
         if not known or 2 * len(known) < len(asked):
             return []
-        rarest, *others = known
-        return [*islice((name for name in rarest if all(name in other for other in others)), MATCHES_MAX)]
+        found: Iterator[str | Path] = chain(self.categories.having(known), skus.having(known))
+        return [*islice(found, MATCHES_MAX)]
 
     def highest_price(self, offer: Offer) -> Decimal | None:
         """The dearest thing that the offer can be used on; None where no price is known."""
@@ -184,12 +240,22 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
         paths: Iterable[Path] = (
             ((),) if offer.skus is None and offer.categories is None else offer.categories or ()
         )
-        scope += [self.dearest[fold(path)] for path in paths if fold(path) in self.dearest]
+        dearest = self.shelves.dearest
+        scope += [dearest[fold(path)] for path in paths if fold(path) in dearest]
         return max(scope, default=None)
 
     def _price(self, sku: str) -> Decimal | None:
         product = self.products.get(sku)
         return product.price if product else None
+
+
+def _edited(table: dict[str, T], changes: Mapping[str, T | None]) -> dict[str, T]:
+    """A table in the order of its keys after changes; None takes an entry out."""
+    if not changes:
+        return table
+    edited = {**table, **changes}
+    keys = edited if len(edited) == len(table) else sorted(edited)
+    return {key: value for key in keys if (value := edited[key]) is not None}
 
 
 def _by_store(offers: Mapping[str, Offer], everywhere: tuple[Offer, ...]) -> dict[str, tuple[Offer, ...]]:
@@ -214,22 +280,10 @@ def _index_offer(catalogue: Catalogue, offer: Offer) -> None:
     for category in map(fold, offer.categories or ()):
         catalogue.by_category.setdefault(category, []).append(offer.external_id)
         below.update(prefixes(category[:-1]))
-        for path in prefixes(category):
-            _index_words(catalogue, path, " ".join(path))
     for path in sorted(below):
         catalogue.narrower.setdefault(path, []).append(offer.external_id)
 
 
-def _index_product(catalogue: Catalogue, product: Product) -> None:
-    category = fold(product.category)
-    _index_words(catalogue, product.sku, f"{product.name} {' '.join(category)}")
-    for path in prefixes(category):
-        _index_words(catalogue, path, " ".join(path))
-    if (price := product.price) is not None:
-        for path in (*prefixes(category), ()):
-            catalogue.dearest[path] = max(price, catalogue.dearest.get(path, price))
-
-
-def _index_words(catalogue: Catalogue, name: str | Path, text: str) -> None:
-    for word in words_of(text):
-        catalogue.words.setdefault(word, {})[name] = None
+def _categories(shelves: Shelves, offers: Iterable[Offer]) -> Wordbook[Path]:
+    of_offers = {path for offer in offers for name in offer.categories or () for path in prefixes(fold(name))}
+    return Wordbook.build({path: words_of(" ".join(path)) for path in of_offers | shelves.counts.keys()})

@@ -65,6 +65,7 @@ def remembered(shopper: Shopper, decision: Decision) -> Shopper:
         sku=decision.chosen.sku,
         entered_at_us=decision.moment.entered_at_us,
         cause_us=decision.moment.at_us,
+        ahead=decision.moment.trigger == "approach",
     )
     return with_offer(shopper, contact)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from offers.consent import Purpose
 from offers.hours import DAY_US, SECOND_US, is_open, local_time, rfc3339
-from offers.moment import STALE_AFTER_US
+from offers.moment import PLACE_TRIGGERS, STALE_AFTER_US
 from offers.situation import GateResult, Situation, Verdict, result, rounded_m
 
 #: Both must be granted before anything is sent.
@@ -105,15 +105,17 @@ def shopper_cap(at: Situation) -> Verdict:
 
 
 def already_spoken(at: Situation) -> Verdict:
-    """A dwell is a second chance after a silence, not a second offer in one visit; and where fences overlap,
-    one look or one step brings one offer.
-    """
-    if any(c.cause_us == at.moment.at_us and c.store != at.moment.store for c in at.shopper.contacts):
-        return False, "an offer of another store at this very moment"
+    """An enter or a dwell is a further chance after a silence, not a second offer in one visit."""
     spoken = any(at.in_visit(contact) for contact in at.shopper.contacts)
-    if at.moment.trigger not in ("enter", "dwell") or not spoken:
+    if at.moment.trigger not in PLACE_TRIGGERS or not spoken:
         return True, "an offer in this visit" if spoken else "no offer in this visit yet"
     return False, "an offer in this visit already"
+
+
+def overlapped(at: Situation) -> Verdict:
+    """Where fences overlap one store speaks: see `offers.overlap`."""
+    other = at.moment.overlapped_by
+    return other is None, "no other store here has spoken" if other is None else f"{other} has spoken here"
 
 
 def no_candidate(at: Situation) -> Verdict:
@@ -140,6 +142,7 @@ MOMENT_GATES: tuple[tuple[str, Callable[[Situation], Verdict]], ...] = (
     ("quiet_hours", quiet_hours),
     ("shopper_cap", shopper_cap),
     ("already_offered", already_spoken),
+    ("overlapped", overlapped),
     ("no_candidate", no_candidate),
 )
 

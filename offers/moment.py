@@ -1,8 +1,8 @@
 """Moments: a shopper, a store and a reason to decide now whether to speak.
 
-A transition makes a moment when she enters a store's fence or dwells in it. A browse event makes one for
-each store at which she is present. Both are evidence for "I want to go"; whether to speak is the decision's
-matter.
+A transition makes a moment when she enters a store's fence or dwells in it, and one that is silent when she
+passes a fence by. A browse event makes one for each store at which she is present; coming nearer may make one
+before that (`offers.ahead`). All are evidence for "I want to go"; whether to speak is the decision's matter.
 """
 
 from collections.abc import Iterable
@@ -11,17 +11,22 @@ from typing import Any, Literal
 import msgspec
 
 from geo.distance import distance_m
-from geo.transition import Presence, Transition
+from geo.transition import Presence, Sighting, Transition
 from offers.catalogue import Catalogue
 from offers.category import text_from_path
 from offers.event import Event
-from offers.hours import SECOND_US, rfc3339
+from offers.hours import HOUR_US, SECOND_US, rfc3339
 from offers.ids import derived_id
 
 #: A fix or an event older than this on arrival does not speak.
 STALE_AFTER_US = 120 * SECOND_US
 
 MomentKind = Literal["know", "go", "do", "buy"]
+
+#: Triggers by where she is; the others are looks of hers.
+PLACE_TRIGGERS = ("enter", "dwell", "approach")
+#: Triggers of moments that are silent whatever she is interested in: there is only something to explain.
+SILENT_TRIGGERS = ("fix", "pass_by")
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -33,16 +38,20 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     device_id: str
     store: str
     geofence: str
-    trigger: str  #: `enter`, `dwell`, or the kind of the browse event
+    trigger: str  #: `enter`, `dwell`, `approach`, `pass_by`, `fix`, or the kind of the browse event
     at_us: int  #: when the cause happened
     received_at_us: int  #: when we learned of it
-    entered_at_us: int  #: names the visit
+    entered_at_us: int  #: names the visit; `at_us` where there is none
     distance_m: float | None = None  #: to the store; None where the store is not in the catalogue
     speed_mps: float | None = None
     accuracy_m: float | None = None
     mock: bool = False  #: the position was made up, the phone says
     sensitive: bool = False  #: the position lies in a sensitive place
     left: bool = False  #: she has left the store again, as a later fix in hand says
+    also_entered_us: tuple[
+        int, ...
+    ] = ()  #: names her other open visits to the store, by others of its fences
+    overlapped_by: str | None = None  #: the store that has spoken instead, where fences overlap
     evidence: tuple[dict[str, Any], ...] = ()  #: what caused it, as the receipt tells it
 
 
@@ -57,11 +66,21 @@ def moment_from_transition(
     mock: bool = False,
     sensitive: bool = False,
     left: bool = False,
+    more_evidence: tuple[dict[str, Any], ...] = (),
 ) -> Moment | None:
-    """The moment of an enter or a dwell; None for an exit, a pass-by and what a late fix corrected."""
-    if transition.kind not in ("enter", "dwell") or transition.late:
+    """The moment of an enter, a dwell, or a pass-by without a visit; None for anything else.
+
+    None, too, for what a late fix corrected. Who has driven through a fence in a visit had a moment at the
+    enter. A pass-by is told at most once an hour and fence: as a drive-by if it was fast, else as one who has
+    left again, for she is not there.
+    """
+    passed = transition.kind == "pass_by" and transition.entered_at_us == transition.at_us
+    if not (passed or transition.kind in ("enter", "dwell")) or transition.late:
         return None
-    cause = (transition.kind, transition.geofence, transition.entered_at_us)
+    named_us = transition.at_us // HOUR_US if passed else transition.entered_at_us
+    cause = (transition.kind, transition.geofence, named_us)
+    if passed:
+        left = (transition.speed_mps or 0.0) <= catalogue.settings.drive_by_mps
     evidence = {"kind": transition.kind, "geofence": transition.geofence, "at": rfc3339(transition.at_us)}
     return Moment(
         moment_id=derived_id("mom", retailer_id, shopper_id, device_id, transition.store, *cause),
@@ -73,13 +92,13 @@ def moment_from_transition(
         at_us=transition.at_us,
         received_at_us=received_at_us,
         entered_at_us=transition.entered_at_us,
-        distance_m=_distance_m(catalogue, transition.store, transition.lat_deg, transition.lon_deg),
+        distance_m=distance_to_store_m(catalogue, transition.store, transition.lat_deg, transition.lon_deg),
         speed_mps=transition.speed_mps,
         accuracy_m=transition.accuracy_m,
         mock=mock,
         sensitive=sensitive,
         left=left,
-        evidence=(evidence,),
+        evidence=(evidence, *more_evidence),
     )
 
 
@@ -88,7 +107,8 @@ class Whereabouts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     device_id: str
     presence: Presence
-    speed_mps: float | None = None  #: at the newest fix that supports the visit
+    seen: Sighting  #: the device's newest
+    speed_mps: float | None = None  #: by then
     mock: bool = False  #: that fix was made up, the phone says
 
 
@@ -110,7 +130,7 @@ def moments_from_event(
     if event.kind == "purchase":
         return ()
     latest: dict[str, Whereabouts] = {}
-    for one in sorted(here, key=lambda w: (w.presence.last.at_us, w.device_id, w.presence.geofence)):
+    for one in sorted(here, key=lambda w: (w.seen.at_us, w.device_id, w.presence.geofence)):
         latest[one.presence.store] = one
     return tuple(
         _moment_at(
@@ -134,8 +154,7 @@ def _moment_at(
     shopper_id: str,
     received_at_us: int,
 ) -> Moment:
-    presence = one.presence
-    seen = presence.last
+    presence, seen = one.presence, one.seen
     recent = event.at_us - seen.at_us <= STALE_AFTER_US
     about = {
         "sku": event.sku,
@@ -155,7 +174,7 @@ def _moment_at(
         at_us=event.at_us,
         received_at_us=received_at_us,
         entered_at_us=presence.entered_at_us,
-        distance_m=_distance_m(catalogue, presence.store, seen.lat_deg, seen.lon_deg),
+        distance_m=distance_to_store_m(catalogue, presence.store, seen.lat_deg, seen.lon_deg),
         speed_mps=one.speed_mps if recent else None,
         accuracy_m=seen.accuracy_m,
         mock=one.mock,
@@ -163,6 +182,7 @@ def _moment_at(
     )
 
 
-def _distance_m(catalogue: Catalogue, store: str, lat_deg: float, lon_deg: float) -> float | None:
+def distance_to_store_m(catalogue: Catalogue, store: str, lat_deg: float, lon_deg: float) -> float | None:
+    """Metres from a place to the store; None where that is not in the catalogue."""
     shop = catalogue.stores.get(store)
     return None if shop is None else distance_m(lat_deg, lon_deg, shop.lat_deg, shop.lon_deg)

@@ -28,6 +28,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unkno
     push_ttl_s: int = 900  #: how long a push is worth delivering: the expected time still near
     late_s: float = 3.0  #: a decision later than this after its fix goes to the inbox only; 3 s at the most
     policy: str = "rules"  #: `rules` or `learn`
+    lateness_s: int = 600  #: a fix this much older than its device's newest still changes visits
+    presence_timeout_s: int = 1800  #: a visit ends after so long without a fix that supports it
+    default_accuracy_m: float = 20.0  #: what an accuracy that a phone does not tell is taken for
+    safe_region: bool = True  #: whether phones are told how far they may go without reporting
+    approach_s: int = 0  #: a moment this long before the fence is reached; 0: none before it
 
 
 def settings_from_body(body: Any) -> Settings:
@@ -52,8 +57,21 @@ def settings_from_body(body: Any) -> Settings:
         )
     problems.check(0 <= settings.holdout <= 1, "holdout", "out_of_range", "must be from 0 to 1")
     problems.check(settings.policy in POLICIES, "policy", "unknown", f"must be one of {', '.join(POLICIES)}")
+    _check_engine(problems, settings)
     problems.raise_if_any()
     return settings
+
+
+def _check_engine(problems: Problems, settings: Settings) -> None:
+    """What the fence engine is told."""
+    for field, least, most, unit in (
+        ("lateness_s", 0, 3600, "s"),
+        ("presence_timeout_s", 60, 86_400, "s"),
+        ("default_accuracy_m", 1, 1000, "m"),
+        ("approach_s", 0, 600, "s"),
+    ):
+        in_range = least <= getattr(settings, field) <= most
+        problems.check(in_range, field, "out_of_range", f"must be from {least} to {most} {unit}")
 
 
 def settings_body(settings: Settings) -> dict[str, Any]:

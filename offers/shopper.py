@@ -31,6 +31,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fal
     outcome: str | None = None  #: the newest of `delivered`, `opened`, `dismissed`
     entered_at_us: int = 0  #: names the visit in which it was made
     cause_us: int = 0  #: when what caused it happened
+    ahead: bool = False  #: made as she came near, before the visit
 
 
 class OfferHistory(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):

@@ -5,9 +5,12 @@ from datetime import datetime
 import msgspec
 
 from offers.catalogue import Catalogue, Store
-from offers.hours import local_time
+from offers.hours import HOUR_US, local_time
 from offers.moment import Moment
 from offers.shopper import Contact, Shopper
+
+#: An offer made before a visit counts as made in it when she enters within this time.
+AHEAD_US = HOUR_US
 
 #: Whether the gate lets pass, and why in words.
 Verdict = tuple[bool, str]
@@ -47,8 +50,17 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def in_visit(self, contact: Contact) -> bool:
-        """Whether the offer was made at this store in the visit that the moment is of."""
-        return contact.store == self.moment.store and contact.entered_at_us == self.moment.entered_at_us
+        """Whether the offer was made at this store in the visit that the moment is of.
+
+        Where fences of one store overlap, her open visits to them are one. An offer made as she came near
+        is of the visits that begin within the hour.
+        """
+        if contact.store != self.moment.store:
+            return False
+        visits_us = (self.moment.entered_at_us, *self.moment.also_entered_us)
+        if contact.ahead:
+            return any(0 <= entered_us - contact.entered_at_us <= AHEAD_US for entered_us in visits_us)
+        return contact.entered_at_us in visits_us
 
 
 def result(code: str, verdict: Verdict) -> GateResult:

@@ -1,6 +1,6 @@
 """Which inputs go into the journal: nothing without consent, nothing twice, nothing from a sensitive place.
 
-Pure. It runs before anything is written, and again on replay, where it lets everything through unchanged.
+No I/O. It runs before anything is written, and again on replay, where it lets everything through unchanged.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from geo.fix import Fix, refuse_fix
+from geo.fleet import Fleet
 from offers.event import refuse_event
 from offers.shopper import Shopper, with_consents, with_preferences
 from server.inputs import Input, RecordEvents, RecordFixes, RegisterDevice, SetConsents, SetPreferences
-from server.records import Device, Record, unseen
+from server.records import Device, Record, drop_record, unseen
 from server.world import World
 
 
@@ -32,9 +33,11 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     refusals: tuple[Refusal, ...] = ()
 
 
-def settle(inputs: Iterable[Input], records: Mapping[str, Record]) -> dict[str, Record]:
-    """The records after the batch's registrations, consents and preferences."""
-    settled = dict(records)
+def settle(
+    inputs: Iterable[Input], records: Mapping[str, Record], fleet: Fleet
+) -> tuple[dict[str, Record], set[str]]:
+    """The records after registrations, consents and preferences, and whose places are forgotten."""
+    settled, forgotten = dict(records), set()
     for item in inputs:
         record = settled.get(item.shopper_id)
         if isinstance(item, RegisterDevice):
@@ -51,10 +54,12 @@ def settle(inputs: Iterable[Input], records: Mapping[str, Record]) -> dict[str, 
         record = record.with_shopper(shopper)
         if not shopper.permits("nearby_offers", item.received_at_us):
             # Where she was and is goes at once; no timer of hers can fire any more.
+            drop_record(record, fleet)
+            forgotten.add(item.shopper_id)
             cleared = [Device(device_id=device.device_id) for device in record.devices]
             record = msgspec.structs.replace(record, devices=tuple(cleared))
         settled[item.shopper_id] = record
-    return settled
+    return settled, forgotten
 
 
 def admit(item: Input, records: dict[str, Record], world: World) -> Admitted:

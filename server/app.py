@@ -76,7 +76,9 @@ async def running(
         database = await stack.enter_async_context(await Database.open(url))
         metrics = Metrics()
         relay = await stack.enter_async_context(_relaying(config, database, clock, metrics, provider))
-        engine = await stack.enter_async_context(_engine(config, database, clock, relay, url))
+        engine = await stack.enter_async_context(
+            _engine(config, database, clock, url, relay=relay, metrics=metrics)
+        )
         geocoder = None
         if config.geocoder is not None:
             geocoder = await stack.enter_async_context(Geocoder.open(config.geocoder, at_most=10))
@@ -124,9 +126,15 @@ async def _relaying(
 
 @asynccontextmanager
 async def _engine(
-    config: Config, database: Database, clock: Clock, relay: Relay, url: str
+    config: Config, database: Database, clock: Clock, url: str, *, relay: Relay, metrics: Metrics
 ) -> AsyncIterator[Engine]:
-    engine = Engine(database, clock, journal_days=config.journal_days, on_push=relay.wake)
+    engine = Engine(
+        database,
+        clock,
+        journal_days=config.journal_days,
+        on_push=relay.wake,
+        on_doubt=lambda reason: metrics.doubted.labels(reason).inc(),
+    )
     await engine.start(url)
     try:
         yield engine

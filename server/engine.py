@@ -22,6 +22,7 @@ from server.journal import PostgresJournal
 from server.lane import Lane
 from server.memory import lock_head
 from server.pipeline import Pipeline
+from server.publish import CHANNEL
 from server.redeem import Answer, Redeem
 from server.sql import queries
 
@@ -41,13 +42,20 @@ class Engine:
     """Puts every input into its retailer's lane. `start` it, and `stop` it."""
 
     def __init__(
-        self, database: Database, clock: Clock, *, journal_days: int, on_push: Callable[[], None]
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        journal_days: int,
+        on_push: Callable[[], None],
+        on_doubt: Callable[[str], None],
     ) -> None:
         self._database = database
         self._clock = clock
         self._journal = PostgresJournal()
         self._journal_days = journal_days
         self._on_push = on_push
+        self._on_doubt = on_doubt
         self._lanes: dict[str, asyncio.Task[Lane]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._lock: asyncpg.Connection[asyncpg.Record] | None = None
@@ -55,7 +63,7 @@ class Engine:
 
     async def start(self, database_url: str) -> None:
         """Takes the lock and opens the lanes of all retailers: timers may be due. Raises AnotherEngine."""
-        self._lock = await _take_lock(database_url)
+        self._lock = await self._take_lock(database_url)
         async with self._database.system() as connection:
             retailers = [row[0] for row in await connection.fetch(SQL["retailer_ids"])]
         for retailer_id in retailers:
@@ -77,13 +85,34 @@ class Engine:
             if self._lock is None or not self._lock.is_closed():
                 continue
             try:
-                self._lock = await _take_lock(database_url)
+                self._lock = await self._take_lock(database_url)
             except (AnotherEngine, OSError, TimeoutError, asyncpg.PostgresError) as error:
                 if self._holding:
                     log.warning("lock_lost", error=type(error).__name__)
                 self._holding = False
             else:
                 self._holding = True
+                for lane in self._running_lanes():  # what was published meanwhile was told to nobody
+                    lane.published()
+
+    async def _take_lock(self, database_url: str) -> "asyncpg.Connection[asyncpg.Record]":
+        """A connection that holds the lock, and hears of publications by whichever process."""
+        connection = await asyncpg.connect(database_url, timeout=5)
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", ENGINE_LOCK):
+            await connection.close()
+            raise AnotherEngine("another Vicino runs on this database: stop it first, or use its address")
+        await connection.add_listener(CHANNEL, self._heard)
+        return connection
+
+    def _heard(self, _connection: object, _pid: int, _channel: str, retailer_id: object) -> None:
+        """Something of the retailer's was published."""
+        for lane in self._running_lanes(str(retailer_id)):
+            lane.published()
+
+    def _running_lanes(self, *retailer_ids: str) -> list[Lane]:
+        """The lanes of these retailers (none given: of all) that are open."""
+        opening = [self._lanes[name] for name in retailer_ids or self._lanes if name in self._lanes]
+        return [task.result() for task in opening if task.done() and task.exception() is None]
 
     async def stop(self) -> None:
         """Ends the lanes. What was not answered was not promised."""
@@ -120,10 +149,19 @@ class Engine:
         return await asyncio.shield(opening)
 
     async def _open_lane(self, retailer_id: str) -> Lane:
-        pipeline = Pipeline(retailer_id, self._database, self._journal, self._clock, on_push=self._on_push)
+        pipeline = Pipeline(
+            retailer_id,
+            self._database,
+            self._journal,
+            self._clock,
+            on_push=self._on_push,
+            on_doubt=self._on_doubt,
+        )
         async with self._database.transaction(retailer_id) as connection:
             await pipeline.memory.load_wakes(connection)
         lane = Lane(pipeline, self._database, self._clock)
+        if pipeline.memory.next_wake_us() is not None:  # somebody is in a geofence: it may be gone
+            lane.published()
         self._keep(asyncio.create_task(lane.run(), name=f"lane {retailer_id}"))
         return lane
 
@@ -167,14 +205,6 @@ class Engine:
             # The lane's own lock first: whoever touches ledgers holds it, so nobody can deadlock over them.
             await lock_head(connection, retailer_id)
             await connection.execute(SQL["expire_coupons"], retailer_id, from_us(self._clock.now_us()))
-
-
-async def _take_lock(database_url: str) -> "asyncpg.Connection[asyncpg.Record]":
-    connection = await asyncpg.connect(database_url, timeout=5)
-    if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", ENGINE_LOCK):
-        await connection.close()
-        raise AnotherEngine("another Vicino runs on this database: stop it first, or use its address")
-    return connection
 
 
 def _report(task: asyncio.Task[None]) -> None:

@@ -15,7 +15,7 @@ import structlog
 from geo.region import SafeRegion
 from server.admit import Admitted
 from server.clock import Clock
-from server.db import Database, DatabaseBusy, DatabaseError, out_of_order
+from server.db import Database, DatabaseBusy, DatabaseError, DatabaseUnfit, out_of_order
 from server.errors import VicinoError
 from server.inputs import Input, RecordEvents, RecordFixes, Wake
 from server.pipeline import Pipeline
@@ -53,6 +53,7 @@ class Lane:
         self._waiting: list[Waiting] = []
         self._weight = 0  #: of all that wait
         self._arrived = asyncio.Event()
+        self._published = False  #: something, since the newest batch
 
     async def submit(self, item: Input | Redeem) -> Admitted | Answer:
         """Waits until the item is processed and committed. Raises Busy, Poison, or what hit the database."""
@@ -64,6 +65,11 @@ class Lane:
         self._arrived.set()
         return await future
 
+    def published(self) -> None:
+        """Something was published: the lane moves on to it at once, rather than with its next input."""
+        self._published = True
+        self._arrived.set()
+
     def safe_region(self, shopper_id: str, device_id: str) -> SafeRegion | None:
         """When a device should report next, by the world of the newest batch; None where it is not known."""
         return self._pipeline.memory.safe_region(shopper_id, device_id)
@@ -73,7 +79,8 @@ class Lane:
         while True:
             try:
                 await self._wait()
-                if batch := self._next_batch():
+                if (batch := self._next_batch()) or self._published:
+                    self._published = False
                     await self._process(batch)
                 await self._wake_due()
             except Exception:
@@ -92,7 +99,7 @@ class Lane:
 
     async def _wait(self) -> None:
         """Until something has arrived or a timer may be due."""
-        if self._waiting:
+        if self._waiting or self._published:
             return
         self._arrived.clear()
         timeout_s = TIMER_POLL_S if self._pipeline.memory.next_wake_us() is not None else None
@@ -123,6 +130,8 @@ class Lane:
         """Puts all off where the database is to blame; else finds the one input that is, by halving."""
         if (trouble := out_of_order(error)) is not None:
             self._put_off(batch, trouble)
+        elif not batch:
+            raise error  # a defect, of which no input is to blame
         elif len(batch) > 1:
             middle = len(batch) // 2
             await self._process(batch[:middle])
@@ -133,6 +142,8 @@ class Lane:
     def _put_off(self, batch: Sequence[Waiting], error: DatabaseError) -> None:
         """Tells everybody to come back; for timers nobody will, so the lane does."""
         log.warning("batch_failed", inputs=len(batch), error=type(error).__name__, detail=str(error))
+        if not batch and not isinstance(error, DatabaseUnfit):
+            asyncio.get_running_loop().call_later(RETRY_US / 1_000_000, self.published)
         for item, future in batch:
             _fail(future, error)
             if isinstance(item, Wake):

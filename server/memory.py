@@ -1,23 +1,25 @@
 """What a pipeline remembers between batches: its published world, the records it used, the timers to come."""
 
-import asyncio
 import heapq
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 
 import msgspec
+import numpy as np
 
-from geo.problem import GeoError
-from geo.region import SafeRegion, safe_region
+from geo.fleet import Fleet
+from geo.index import FenceSet
+from geo.region import EVERY_FIX, SafeRegion, safe_region
 from offers.moment import Moment
-from offers.problem import OffersError
 from server.clock import to_us
-from server.db import Connection, DatabaseUnfit
+from server.db import Connection
 from server.inputs import Input, RegisterDevice
-from server.publish import UnknownRetailer, load_published
-from server.records import Record, unpack_record
+from server.publish import UnknownRetailer
+from server.records import Record, drop_record, slot_of, take_record
+from server.republished import FRESH_US, Republished, points_inside
 from server.sql import queries
 from server.world import World
+from server.worlds import Worlds
 
 SQL = queries("engine")
 
@@ -29,49 +31,62 @@ class Memory:
 
     def __init__(self, retailer_id: str) -> None:
         self._retailer_id = retailer_id
-        self._world: World | None = None  #: the one the newest batch was judged by
+        self._worlds = Worlds(retailer_id)
+        self._republished = Republished(retailer_id)
         self._records: dict[str, tuple[Record, date]] = {}
+        self.fleet = Fleet(self._worlds.roll)  #: where the devices of these records are
         self._wakes: dict[str, int] = {}
         self._heap: list[tuple[int, str]] = []
         self._seq: int | None = None  #: the journal entry after which all this held; None: nothing is known
-        self._unusable: tuple[int, str] | None = None  #: a version that could not be built, and why
 
     async def catch_up(self, connection: Connection, head: "Head") -> None:
         """Drops what is not of the newest journal entry: after a failed commit, or another engine's work."""
         if self._seq != head.journal_seq:
             self._records.clear()
+            self.fleet = Fleet(self._worlds.roll)
+            self._republished.forget()
             await self.load_wakes(connection)
             self._seq = head.journal_seq
 
     async def world(self, connection: Connection, version: int, secret: bytes) -> World:
-        """The world at a version; built in a thread when it is not the one in use. Raises DatabaseUnfit."""
-        if self._world is not None and self._world.version == version:
-            return self._world
-        if self._unusable is None or self._unusable[0] != version:
-            bodies = await load_published(connection, self._retailer_id, version)
-            try:
-                self._world = await asyncio.to_thread(World.build, self._retailer_id, secret, version, bodies)
-            except (OffersError, GeoError) as error:
-                self._unusable = (version, f"what is published as version {version} cannot be used: {error}")
-            else:
-                return self._world
-        raise DatabaseUnfit(self._unusable[1])
+        """The world at a version, made of the one in use where there is one. Raises DatabaseUnfit."""
+        return await self._worlds.at(connection, version, secret)
+
+    async def concerned(self, connection: Connection, world: World, now_us: int) -> set[str]:
+        """Whom the publications since the newest batch concern: they are to be woken."""
+        return await self._republished.concerned(
+            connection, world, lambda fences, geofences: self._inside(fences, geofences, now_us)
+        )
 
     async def load(self, connection: Connection, shopper_ids: Collection[str]) -> dict[str, Record]:
         """The records of those shoppers that exist; one query for all that are not in memory."""
         missing = [shopper_id for shopper_id in shopper_ids if shopper_id not in self._records]
         if missing:
             for row in await connection.fetch(SQL["load_records"], self._retailer_id, missing):
-                self._records[row["shopper_id"]] = (unpack_record(row["state"]), row["state_day"])
+                self._records[row["shopper_id"]] = (take_record(row["state"], self.fleet), row["state_day"])
         return {name: self._records[name][0] for name in shopper_ids if name in self._records}
 
     def safe_region(self, shopper_id: str, device_id: str) -> SafeRegion | None:
         """When a device should report next; None where it or the world is not in memory."""
         known = self._records.get(shopper_id)
-        device = known[0].device(device_id) if known is not None else None
-        if self._world is None or device is None or (last := device.state.last) is None:
+        world = self._worlds.current
+        if world is None or known is None or known[0].device(device_id) is None:
             return None
-        return safe_region(last.lat_deg, last.lon_deg, self._world.fences, device.state)
+        slot = slot_of(self.fleet, known[0], device_id)
+        if (last := self.fleet.newest(slot)) is None:
+            return None
+        if not world.catalogue.settings.safe_region:
+            return EVERY_FIX
+        # Where nothing interests her nothing is said before she is there.
+        ahead = bool(known[0].shopper.interests.traces)
+        return safe_region(
+            last,
+            self.fleet.present(slot),
+            world.fences,
+            world.rules,
+            believed=not self.fleet.devices.get_one(slot).doubts,
+            approach_s=float(world.catalogue.settings.approach_s) if ahead else 0.0,
+        )
 
     def first_on(self, day: date, shopper_ids: Collection[str]) -> list[str]:
         """Those whose state has not changed on that day yet."""
@@ -85,9 +100,17 @@ class Memory:
         for shopper_id, record in changed.items():
             self._records.pop(shopper_id, None)
             self._records[shopper_id] = (record, day)
-            self._set_wake(shopper_id, wakes[shopper_id])
+        for shopper_id, at_us in wakes.items():
+            self._set_wake(shopper_id, at_us)
         while len(self._records) > RECORDS_MOST:
-            del self._records[next(iter(self._records))]
+            record, _ = self._records.pop(next(iter(self._records)))
+            drop_record(record, self.fleet)
+
+    def wake(self, shopper_ids: Collection[str], now_us: int, world: World) -> None:
+        """Lets the lane wake those whom the batch has committed to, being the first of that world."""
+        self._republished.settle(world)
+        for shopper_id in shopper_ids:
+            self._set_wake(shopper_id, now_us)
 
     def forget(self) -> None:
         """Whether the batch has committed is not known: the next one reads everything again."""
@@ -116,6 +139,22 @@ class Memory:
     def postpone(self, shopper_id: str, at_us: int) -> None:
         """Sets a timer again that was due and could not be handled."""
         self._set_wake(shopper_id, at_us)
+
+    def _inside(self, fences: FenceSet, geofences: Collection[str], now_us: int) -> Iterable[str]:
+        """The shoppers with a fresh fix in one of these geofences."""
+        devices = self.fleet.devices.data[: self.fleet.devices.used]
+        fresh = np.flatnonzero(devices["newest_us"] >= now_us - FRESH_US)
+        newest = self.fleet.sightings.take(devices["head"][fresh])
+        points = points_inside(fences, geofences, newest["lat_deg"], newest["lon_deg"], now_us)
+        if not len(points):
+            return ()
+        slots = set(fresh[points].tolist())
+        return {
+            shopper_id
+            for shopper_id, (record, _) in self._records.items()
+            for device in record.devices
+            if not device.in_sensitive and slot_of(self.fleet, record, device.device_id) in slots
+        }
 
     def _set_wake(self, shopper_id: str, at_us: int | None) -> None:
         if at_us is None:

@@ -12,7 +12,11 @@ class Metrics:
         self.registry = CollectorRegistry()
         # Counter: fixes, by what became of them: accepted, or the reason code they were rejected with.
         self.fixes = Counter("vicino_fixes", "Fixes received", ["result"], registry=self.registry)
-        # Counter: browse events, likewise.
+        # Counter: fixes that were taken and that the fence engine does not believe, by the reason code.
+        self.doubted = Counter(
+            "vicino_fixes_doubted", "Fixes not believed", ["reason"], registry=self.registry
+        )
+        # Counter: browse events, by what became of them.
         self.events = Counter("vicino_events", "Browse events received", ["result"], registry=self.registry)
         # Counter: pushes by their terminal state and reason.
         self.pushes = Counter(

@@ -17,7 +17,7 @@ async def record_of(database: Database, retailer_id: str, shopper_id: str) -> Re
         row = await connection.fetchrow(SQL["load_records"], retailer_id, [shopper_id])
     if row is None:
         raise Problem(404, "unknown_shopper", "no such shopper")
-    return unpack_record(row["state"])
+    return unpack_record(row["state"]).record
 
 
 async def user_hash(database: Database, retailer_id: str, user_id: str) -> bytes:

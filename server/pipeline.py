@@ -10,18 +10,20 @@ from what happened, so the same rows come out and nobody is pushed twice.
 
 from collections.abc import Callable, Mapping, Sequence
 
+from offers.moment import SILENT_TRIGGERS
 from server.admit import Admitted
 from server.clock import Clock, from_us
 from server.db import Connection, Database
 from server.effects.offers import save_decisions
 from server.effects.places import save_transitions
-from server.effects.states import record_wake_at_us, save_devices, save_records
-from server.inputs import Input, RegisterDevice
+from server.effects.states import record_wake_at_us, save_devices, save_records, save_wakes
+from server.inputs import Input, RegisterDevice, Wake
 from server.journal import Entry, Journal
 from server.ledgers import Ledgers
 from server.memory import Memory, find_users, lock_head, undecided
 from server.records import Record
 from server.redeem import Answer, Redeem, redeem
+from server.republished import wake_now
 from server.turn import begin, decide_all
 
 
@@ -36,6 +38,7 @@ class Pipeline:
         clock: Clock,
         *,
         on_push: Callable[[], None],
+        on_doubt: Callable[[str], None],
     ) -> None:
         self.retailer_id = retailer_id
         self.memory = Memory(retailer_id)
@@ -43,6 +46,7 @@ class Pipeline:
         self._journal = journal
         self._clock = clock
         self._on_push = on_push
+        self._on_doubt = on_doubt
 
     async def run(self, batch: Sequence[Input | Redeem]) -> list[Admitted | Answer]:
         """Processes a micro-batch; one answer per item, in order, valid because it has committed.
@@ -63,39 +67,47 @@ class Pipeline:
             await self.memory.catch_up(connection, head)
             world = await self.memory.world(connection, head.version, head.secret)
             now_us = self._clock.now_us()
+            concerned = await self.memory.concerned(connection, world, now_us)
 
             # What only the database can answer: whether a coupon is good, whose a user id is.
             answers, inputs = await self._ask(connection, batch)
             before = await self.memory.load(connection, {item.shopper_id for item in inputs})
 
             # Pure: consents and preferences, admission, fences, interests; then who wants to go where.
-            turn = begin(inputs, before, world)
+            turn = begin(inputs, before, self.memory.fleet, world)
             entry = Entry(
                 seq=head.journal_seq + 1, written_at_us=now_us, version=world.version, inputs=turn.inputs
             )
 
             # Pure again, given what the offers have left: an offer or silence for each moment.
             moments = await undecided(connection, self.retailer_id, turn.moments, entry.seq)
-            stores = {moment.store for moment in moments if moment.store}
+            stores = {one.store for one in moments if one.store and one.trigger not in SILENT_TRIGGERS}
             ledgers = await Ledgers.lock(connection, self.retailer_id, world.catalogue, stores, entry.day)
             decisions = decide_all(turn, moments, world, ledgers, now_us=now_us, took=ledgers.take)
 
             # The journal and everything that follows from it, or none of it.
             changed = {
-                name: record for name, record in turn.records.items() if record is not before.get(name)
+                name: record
+                for name, record in turn.records.items()
+                if record is not before.get(name) or name in turn.moved
             }
-            wakes = {name: record_wake_at_us(record, world) for name, record in changed.items()}
+            timed = changed.keys() | {item.shopper_id for item in entry.inputs if isinstance(item, Wake)}
+            wakes = {name: record_wake_at_us(turn.records[name], turn.fleet, world) for name in timed}
             if entry.inputs:
                 await self._journal.append(connection, self.retailer_id, entry)
             await self._save_state(connection, entry, changed, wakes)
+            await wake_now(connection, self.retailer_id, concerned, now_us)
             await save_devices(connection, self.retailer_id, entry.inputs, now_us)
             await save_transitions(connection, self.retailer_id, turn)
             pushed = await save_decisions(connection, world, entry, decisions, turn.records)
             await ledgers.write(connection, self.retailer_id, entry.day)
 
         self.memory.keep(changed, wakes, entry.day, entry.seq if entry.inputs else head.journal_seq)
+        self.memory.wake(concerned, now_us, world)
         if pushed:
             self._on_push()
+        for reason in turn.doubted:
+            self._on_doubt(reason)
         admitted = iter(turn.admitted)
         return [answer if answer is not None else next(admitted) for answer in answers]
 
@@ -123,8 +135,11 @@ class Pipeline:
             connection,
             self.retailer_id,
             changed,
+            self.memory.fleet,
             wakes,
             day=entry.day,
             first_today=self.memory.first_on(entry.day, changed),
             users={i.shopper_id: i.user_hash for i in entry.inputs if isinstance(i, RegisterDevice)},
         )
+        idle = {name: at_us for name, at_us in wakes.items() if name not in changed}
+        await save_wakes(connection, self.retailer_id, idle)

@@ -3,7 +3,7 @@
 Rows are never overwritten: a change closes the row of the old body and adds one with the new, so that
 any earlier version can be loaded again, which is what a replay does. A publication that changes nothing
 makes no version. The retailer's own row, which its micro-batches lock one after the other, is touched
-last, so a large publication holds no ping up.
+last, so a large publication holds no ping up while it is written.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -150,6 +150,33 @@ async def load_published(connection: Connection, retailer_id: str, version: int 
         for kind, external_id, body in rows:
             bodies.setdefault(kind, {})[external_id] = body
     return bodies
+
+
+async def load_changes(connection: Connection, retailer_id: str, since: int, version: int) -> Bodies:
+    """What differs between version `since` and the newer `version`, by kind and external id.
+
+    As published by the newer one; None for what is gone. In time that depends on the changes alone.
+    """
+    changes: Bodies = {}
+    cursor = await connection.cursor(_SQL["changes"], retailer_id, since, version)
+    while rows := await cursor.fetch(_ROWS_AT_ONCE):
+        for kind, external_id, body in rows:
+            changes.setdefault(kind, {})[external_id] = body
+    return changes
+
+
+async def changed_ids(
+    connection: Connection, retailer_id: str, kind: Kind, since: int, version: int
+) -> list[str]:
+    """The external ids of what differs in one kind between version `since` and the newer `version`."""
+    rows = await connection.fetch(_SQL["changed_ids"], retailer_id, kind, since, version)
+    return [row["external_id"] for row in rows]
+
+
+async def settings_at(connection: Connection, retailer_id: str, version: int) -> dict[str, Any]:
+    """The retailer's settings as of a version; what they do not name has its default."""
+    body = await connection.fetchval(_SQL["body_at"], retailer_id, "settings", SETTINGS_ID, version)
+    return dict(body or {})
 
 
 async def published_ids(

@@ -1,6 +1,7 @@
 """A shopper's record: all the state that her inputs change and her decisions read, packed in one row.
 
-It lies in `shoppers.state`. The pipeline is its only writer and keeps the records it has used in memory.
+It lies in `shoppers.state`. The pipeline is its only writer and keeps the records it has used in memory;
+where her devices are and were is kept apart, in a fleet (`geo.fleet`), and goes into the row with the rest.
 """
 
 import hashlib
@@ -8,7 +9,8 @@ import hashlib
 import msgspec
 
 from geo.fix import Fix
-from geo.transition import DeviceState
+from geo.fleet import Fleet
+from geo.packed import Packed, pack, unpack
 from offers.shopper import Shopper
 
 SEEN_MOST = 1024  #: keys of the newest fixes of a device that are remembered, so that a resent fix is known
@@ -18,7 +20,6 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     """One of the shopper's devices."""
 
     device_id: str
-    state: DeviceState = DeviceState()
     seen: bytes = b""  #: 8-byte keys of its newest fixes, oldest first
     in_sensitive: bool = False  #: its newest fix was dropped for a sensitive place
     mock: bool = False  #: its newest fix was made up, the phone said
@@ -43,16 +44,55 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
         return msgspec.structs.replace(self, shopper=shopper)
 
 
+class Kept(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """What is in the row."""
+
+    record: Record
+    places: tuple[Packed, ...] = ()  #: of each of the devices: where it is and was
+
+    @property
+    def stores(self) -> set[str]:
+        """The stores she is at, with any of her devices."""
+        return {visit.store for place in self.places for visit in place.present}
+
+
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Record)
+_decoder = msgspec.msgpack.Decoder(Kept)
 
 
-def pack_record(record: Record) -> bytes:
-    return _encoder.encode(record)
+def pack_record(record: Record, fleet: Fleet) -> bytes:
+    places = tuple(pack(fleet, slot_of(fleet, record, device.device_id)) for device in record.devices)
+    return _encoder.encode(Kept(record=record, places=places))
 
 
-def unpack_record(packed: bytes) -> Record:
+def unpack_record(packed: bytes) -> Kept:
     return _decoder.decode(packed)
+
+
+def take_record(packed: bytes, fleet: Fleet) -> Record:
+    """Unpacks a record, and takes its devices into the fleet."""
+    kept = unpack_record(packed)
+    for device, place in zip(kept.record.devices, kept.places, strict=True):
+        unpack(fleet, _name(kept.record, device.device_id), place)
+    return kept.record
+
+
+def drop_record(record: Record, fleet: Fleet) -> None:
+    """Takes the record's devices out of the fleet; they are unknown then."""
+    for device in record.devices:
+        fleet.remove(_name(record, device.device_id))
+
+
+def slot_of(fleet: Fleet, record: Record, device_id: str) -> int:
+    """The device's slot in the fleet; a new one if it has none yet."""
+    name = _name(record, device_id)
+    slot = fleet.find(name)
+    return fleet.add(name) if slot is None else slot
+
+
+def _name(record: Record, device_id: str) -> str:
+    """A device may have been another shopper's before: that one's past is not hers."""
+    return f"{record.shopper.shopper_id} {device_id}"
 
 
 def fix_key(fix: Fix) -> bytes:

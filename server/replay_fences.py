@@ -14,7 +14,12 @@ from server.errors import BadUse
 
 
 def load_fences(path: Path, *, say: Callable[[str], None]) -> FenceSet:
-    """The geofences of a GeoJSON file. `say` gets one line for each problem of each feature.
+    """The geofences of a GeoJSON file (`read_fences`), ready to be matched."""
+    return FenceSet.build(read_fences(path, say=say))
+
+
+def read_fences(path: Path, *, say: Callable[[str], None]) -> list[Fence]:
+    """The geofences of a GeoJSON file, in its order. `say` gets one line for each problem of each feature.
 
     What only a server needs may be missing here: a fence without `properties.store` is its own store, and
     one without `properties.external_id` is named by the feature's id. Raises BadUse when any feature is
@@ -39,7 +44,7 @@ def load_fences(path: Path, *, say: Callable[[str], None]) -> FenceSet:
         raise BadUse(f"{path}: {refused} of its features can be no geofences; correct them")
     if not fences:
         raise BadUse(f"{path}: there is no geofence in it")
-    return FenceSet.build(fences.values())
+    return list(fences.values())
 
 
 def _features(path: Path) -> list[dict[str, Any]]:

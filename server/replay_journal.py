@@ -11,6 +11,8 @@ from decimal import Decimal
 
 import msgspec
 
+from geo.fences.roll import Roll
+from geo.fleet import Fleet
 from offers.decision import AnswerMissing, RecordedAnswers
 from offers.receipt import recorded_answers, same_decision
 from server.db import Connection, Database
@@ -18,7 +20,7 @@ from server.errors import VicinoError
 from server.journal import Entry, PostgresJournal
 from server.memory import undecided
 from server.publish import UnknownRetailer, load_published
-from server.records import Record, pack_record, unpack_record
+from server.records import Record, pack_record, take_record
 from server.sql import queries
 from server.turn import begin, decide_all
 from server.world import World
@@ -70,6 +72,8 @@ class _Replay:
         self._day = day
         self._secret = secret
         self._records: dict[str, Record] = {}
+        self._roll = Roll()
+        self._fleet = Fleet(self._roll)
         self._asked: set[str] = set()
         self._world: World | None = None
         self._inputs = self._decisions = self._offers = 0
@@ -82,7 +86,7 @@ class _Replay:
         rows = await self._connection.fetch(SQL["receipts_of_batch"], self._retailer_id, entry.seq)
         told = {row["decision_id"]: row["receipt"] for row in rows}
         answers = _Answers({row["moment_id"]: recorded_answers(row["receipt"]) for row in rows})
-        turn = begin(entry.inputs, self._records, world)
+        turn = begin(entry.inputs, self._records, self._fleet, world)
         moments = await undecided(self._connection, self._retailer_id, turn.moments, entry.seq)
         decisions = decide_all(turn, moments, world, answers, now_us=entry.written_at_us)
         self._records |= turn.records
@@ -108,14 +112,16 @@ class _Replay:
             different=tuple(self._different[:DIFFERENCES_MOST]),
             states=len(stored),
             different_states=tuple(
-                name for name, state in stored.items() if pack_record(self._records[name]) != state
+                name
+                for name, state in stored.items()
+                if pack_record(self._records[name], self._fleet) != state
             )[:DIFFERENCES_MOST],
         )
 
     async def _world_at(self, version: int) -> World:
         if self._world is None or self._world.version != version:
             bodies = await load_published(self._connection, self._retailer_id, version)
-            self._world = World.build(self._retailer_id, self._secret, version, bodies)
+            self._world = World.build(self._retailer_id, self._secret, version, bodies, roll=self._roll)
         return self._world
 
     async def _load(self, shopper_ids: Collection[str]) -> None:
@@ -125,7 +131,9 @@ class _Replay:
             SQL["records_at_day_start"], self._retailer_id, self._day, missing
         )
         self._records |= {
-            row["shopper_id"]: unpack_record(row["state"]) for row in rows if row["state"] is not None
+            row["shopper_id"]: take_record(row["state"], self._fleet)
+            for row in rows
+            if row["state"] is not None
         }
 
 

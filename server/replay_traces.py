@@ -5,11 +5,12 @@ from datetime import datetime
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from geo.batch import FixBatch
-from geo.engine import sense, wake
+from geo.engine import Fleet, sense, wake
 from geo.index import FenceSet
-from geo.transition import DeviceState, Rules, Transition
+from geo.transition import Rules, Transition
 from server.clock import from_us
 from server.traces.columns import Trace
 
@@ -40,35 +41,39 @@ def replay(
 
     A timer that is due by a device's last fix fires; later ones do not, for nobody knows what came after.
     """
-    state = DeviceState()
+    fleet = Fleet(fences.roll)
     for start in range(0, len(trace), CHUNK_FIXES):
         stop = min(start + CHUNK_FIXES, len(trace))
         first, last = int(trace.device[start]), int(trace.device[stop - 1])
-        # A device that the previous chunk cut in two goes on with its state.
-        continued = start > 0 and trace.device[start - 1] == first
-        states = [state if continued else DeviceState()] + [DeviceState()] * (last - first)
-        sensed = sense(states, _batch(trace, start, stop, first), fences, rules)
-        for device, result in enumerate(sensed, start=first):
-            for transition in result.transitions:
-                yield trace.devices[device], transition
-            state = result.state
+        # A device that the previous chunk cut in two goes on in its slot.
+        slots = [_slot(fleet, device) for device in range(first, last + 1)]
+        told = sense(fleet, _batch(trace, start, stop, np.array(slots, np.int32), first), fences, rules)
+        by_slot = told.by_slot()
+        for device, slot in enumerate(slots, start=first):
+            yield from ((trace.devices[device], one) for one in by_slot.get(slot, ()))
             if stop == len(trace) or trace.device[stop] != device:
-                yield from _due_by_the_end(trace, device, state, fences, rules)
+                yield from _due_by_the_end(trace, device, fleet, fences, rules)
+                fleet.remove(str(device))
         on_fixes(stop)
 
 
+def _slot(fleet: Fleet, device: int) -> int:
+    slot = fleet.find(str(device))
+    return fleet.add(str(device)) if slot is None else slot
+
+
 def _due_by_the_end(
-    trace: Trace, device: int, state: DeviceState, fences: FenceSet, rules: Rules
+    trace: Trace, device: int, fleet: Fleet, fences: FenceSet, rules: Rules
 ) -> Iterator[tuple[str, Transition]]:
     _, end = trace.rows_of(device)
-    for transition in wake(state, int(trace.fixed_at_us[end - 1]), fences, rules).transitions:
-        yield trace.devices[device], transition
+    due = wake(fleet, [_slot(fleet, device)], int(trace.fixed_at_us[end - 1]), fences, rules)
+    yield from ((trace.devices[device], transition) for _, transition in due.transitions())
 
 
-def _batch(trace: Trace, start: int, stop: int, first_device: int) -> FixBatch:
+def _batch(trace: Trace, start: int, stop: int, slots: npt.NDArray[np.int32], first_device: int) -> FixBatch:
     rows = slice(start, stop)
     return FixBatch(
-        device=trace.device[rows] - np.int32(first_device),
+        device=slots[trace.device[rows] - first_device],
         lat_deg=trace.lat_deg[rows],
         lon_deg=trace.lon_deg[rows],
         fixed_at_us=trace.fixed_at_us[rows],

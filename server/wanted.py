@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from notifications.outbox import PushRow
+from offers.moment import STALE_AFTER_US
 from server.clock import Clock
 from server.db import Connection
-from server.records import Record, unpack_record
+from server.records import Kept, unpack_record
 from server.relay import StillWanted
 from server.sql import queries
 
@@ -26,8 +27,14 @@ def still_wanted(clock: Clock) -> StillWanted:
     return ask
 
 
-def _why_not(push: PushRow, record: Record | None, now_us: int) -> str | None:
-    if record is None or not all(record.shopper.permits(p, now_us) for p in ("push", "nearby_offers")):
+def _why_not(push: PushRow, kept: Kept | None, now_us: int) -> str | None:
+    if kept is None or not all(kept.record.shopper.permits(p, now_us) for p in ("push", "nearby_offers")):
         return "no_consent"
-    near = any(p.store == push.store for device in record.devices for p in device.state.present)
-    return None if near else "left"
+    return None if push.store in kept.stores or _is_coming(push, kept, now_us) else "left"
+
+
+def _is_coming(push: PushRow, kept: Kept, now_us: int) -> bool:
+    """Whether the offer was made as she came near, just now: she need not be there yet."""
+    contacts = kept.record.shopper.contacts
+    made = next((one for one in contacts if one.decision_id == push.decision_id), None)
+    return made is not None and made.ahead and now_us - made.at_us <= STALE_AFTER_US

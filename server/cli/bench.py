@@ -29,7 +29,7 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
 
     Figures of other machines differ; ratios to the baseline of the same run are what to compare.
     """
-    known = {path.stem: path for path in sorted(FOLDER.glob("*.py"))}
+    known = {path.stem: path for path in sorted(FOLDER.glob("[!_]*.py"))}
     for name in names:
         if name not in known:
             raise BadUse(f"no benchmark {name!r}: there are {', '.join(known)}")

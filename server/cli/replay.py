@@ -1,19 +1,16 @@
 """`vicino replay`."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
 
 import click
 import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from geo.transition import Rules
 from server.cli import run
+from server.cli._traces import LATENESS_S, load, progress_bar, say
 from server.clock import SystemClock
 from server.config import Config
 from server.errors import BadUse, VicinoError
@@ -21,13 +18,6 @@ from server.replay_client import Client
 from server.replay_fences import load_fences
 from server.replay_sender import send
 from server.replay_traces import line, replay
-from server.traces.columns import Trace
-from server.traces.load import load_traces
-
-#: A trace is told as it was: sorted by time, so that no fix can come late.
-LATENESS_S = 0.0
-
-Advance = Callable[[int], None]
 
 
 class DayDiffers(VicinoError):  # noqa: N818 - it names what was found
@@ -120,46 +110,27 @@ async def _replay_day(config: Config, retailer: str, day: date) -> None:
 
 
 def _replay_files(files: tuple[Path, ...], geofences: Path, mode: Literal["exact", "accurate"]) -> None:
-    fences = load_fences(geofences, say=_say)
-    trace = _load(files)
+    fences = load_fences(geofences, say=say)
+    trace = load(files)
     output = sys.stdout.buffer
     rules = Rules(mode=mode, lateness_s=LATENESS_S)
-    with _progress("judging", len(trace), beside_output=True) as advance:
-        for device, transition in replay(trace, fences, rules, on_fixes=advance):
+    with progress_bar(beside_output=True) as progress:
+        told = replay(trace, fences, rules, on_fixes=lambda count: progress("judging", count, len(trace)))
+        for device, transition in told:
             output.write(line(device, transition))
     output.flush()
 
 
 async def _send(files: tuple[Path, ...], url: str, app_key: str, *, keep_times: bool) -> None:
-    trace = _load(files)
+    trace = load(files)
     shift_us = 0 if keep_times else SystemClock().now_us() - int(trace.fixed_at_us.max())
     output = sys.stdout.buffer
-    with _progress("sending", len(trace), beside_output=True) as advance:
-        async with Client(url, app_key, say=_say) as client:
-            async for told in send(trace, client, shift_us=shift_us, on_fixes=advance):
+    with progress_bar(beside_output=True) as progress:
+        async with Client(url, app_key, say=say) as client:
+            total = len(trace)
+            sent = send(
+                trace, client, shift_us=shift_us, on_fixes=lambda count: progress("sending", count, total)
+            )
+            async for told in sent:
                 output.write(msgspec.json.encode(told) + b"\n")
                 output.flush()
-
-
-def _load(files: tuple[Path, ...]) -> Trace:
-    size = sum(path.stat().st_size for path in files)
-    with _progress("reading", size) as advance:
-        return load_traces(files, say=_say, on_bytes=advance)
-
-
-def _say(message: str) -> None:
-    click.echo(message, err=True)
-
-
-@contextmanager
-def _progress(what: str, total: int, *, beside_output: bool = False) -> Iterator[Advance]:
-    """A bar on a terminal; nothing elsewhere, and nothing where it would cut through the output's lines."""
-    console = Console(stderr=True)
-    shown = console.is_terminal and not (beside_output and sys.stdout.isatty())
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # Standard output is ours: rich would send it to the terminal.
-    with Progress(
-        *columns, console=console, transient=True, redirect_stdout=False, disable=not shown
-    ) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda completed: progress.update(task, completed=completed)

@@ -13,8 +13,8 @@ KEPT = 200
 QUIET_ROW_EVERY_US: Final = 30 * 1_000_000
 #: Silences that come before all other reasons: there was nothing for her here. The normal case.
 NOTHING_FOR_HER: Final = ("no_candidate", "no_interest")
-#: Silences that are counted only; the last one follows every push that she stays in the store after.
-COUNTED_ONLY: Final = frozenset({*NOTHING_FOR_HER, "already_offered"})
+#: Silences that are counted only; the last two follow every push: of the store itself and of those around.
+COUNTED_ONLY: Final = frozenset({*NOTHING_FOR_HER, "already_offered", "overlapped"})
 
 Kind = Literal["looks", "push", "inbox", "silence", "redeemed", "trouble"]
 
@@ -32,6 +32,7 @@ _REASONS: Final = {
     "drive_by": "only drives past",
     "already_redeemed": "has used this offer",
     "already_offered": "has had an offer this visit",
+    "overlapped": "another store here has spoken",
     "holdout": "is in the control group",
     "muted": "has muted this",
     "minimum_worth": "the discount is too small",

@@ -6,7 +6,8 @@ from offers.ids import derived_id
 from server.clock import from_us
 from server.db import Connection
 from server.sql import queries
-from server.turn import Seen, Turn
+from server.turn import Turn
+from server.whereabouts import Seen
 
 SQL = queries("engine")
 
@@ -37,7 +38,7 @@ async def _retract(connection: Connection, retailer_id: str, retracted: list[See
     ids = [_transition_row(one)[0] for one in retracted]
     await connection.execute(SQL["retract_transitions"], retailer_id, ids)
     kinds: dict[VisitKey, set[str]] = {}
-    for one in retracted:
+    for one in (one for one in retracted if one.transition.kind != "pass_by"):
         kinds.setdefault(_visit_key(one), set()).add(one.transition.kind)
     gone: dict[VisitKey, list[Any]] = {key: [] for key, wrong in kinds.items() if "enter" in wrong}
     changed = {

@@ -3,21 +3,22 @@
 from collections.abc import Iterable, Mapping
 from datetime import date
 
-from geo.engine import wake_at_us
+from geo.engine import Fleet, wake_at_us
 from server.clock import from_us
 from server.db import Connection
 from server.inputs import Input, RecordOutcome, RegisterDevice, SetConsents
 from server.outbox import withdraw
-from server.records import Record, pack_record
+from server.records import Record, pack_record, slot_of
 from server.sql import queries
 from server.world import World
 
 SQL = queries("engine")
 
 
-def record_wake_at_us(record: Record, world: World) -> int | None:
+def record_wake_at_us(record: Record, fleet: Fleet, world: World) -> int | None:
     """When the earliest timer of the shopper's devices is due."""
-    due = [wake_at_us(device.state, world.fences, world.rules) for device in record.devices]
+    slots = [slot_of(fleet, record, device.device_id) for device in record.devices]
+    due = [wake_at_us(fleet, slot, world.fences, world.rules) for slot in slots]
     return min((at_us for at_us in due if at_us is not None), default=None)
 
 
@@ -25,6 +26,7 @@ async def save_records(
     connection: Connection,
     retailer_id: str,
     changed: Mapping[str, Record],
+    fleet: Fleet,
     wakes: Mapping[str, int | None],
     *,
     day: date,
@@ -42,9 +44,16 @@ async def save_records(
         day,
         list(changed),
         [users.get(shopper_id) for shopper_id in changed],
-        [pack_record(record) for record in changed.values()],
+        [pack_record(record, fleet) for record in changed.values()],
         [None if (at_us := wakes[shopper_id]) is None else from_us(at_us) for shopper_id in changed],
     )
+
+
+async def save_wakes(connection: Connection, retailer_id: str, wakes: Mapping[str, int | None]) -> None:
+    """The next timers of shoppers whose state has not changed: they were woken for nothing."""
+    if wakes:
+        times = [None if at_us is None else from_us(at_us) for at_us in wakes.values()]
+        await connection.execute(SQL["save_wakes"], retailer_id, list(wakes), times)
 
 
 async def save_devices(

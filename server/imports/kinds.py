@@ -34,8 +34,8 @@ _Body: TypeAlias = dict[str, Any]
 #: What is read of a feature's properties; anything else is told as ignored, up to so many of one feature.
 _PROPERTIES = frozenset(
     (
-        *("external_id", "store", "name", "radius", "dwell_s", "enabled", "kind", "distance_m"),
-        *("subType", "geometryRadius", "geometryCenter"),
+        *("external_id", "store", "name", "radius", "dwell_s", "enabled", "valid", "kind"),
+        *("distance_m", "subType", "geometryRadius", "geometryCenter"),
     )
 )
 _UNKNOWN_MOST = 20

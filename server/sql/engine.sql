@@ -41,6 +41,11 @@ ON CONFLICT (retailer_id, shopper_id) DO UPDATE
 SET state = excluded.state, state_day = excluded.state_day, wake_at = excluded.wake_at,
     user_hash = coalesce(excluded.user_hash, shoppers.user_hash)
 
+-- save_wakes --
+-- The next timers of shoppers who were woken for nothing.
+UPDATE shoppers s SET wake_at = r.wake_at FROM unnest($2::text[], $3::timestamptz[]) AS r (shopper_id, wake_at)
+WHERE s.retailer_id = $1 AND s.shopper_id = r.shopper_id
+
 -- add_devices --
 -- Devices that registered; one that is known keeps its row.
 INSERT INTO devices (retailer_id, device_id, shopper_id, platform)

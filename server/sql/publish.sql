@@ -54,6 +54,39 @@ SELECT kind, external_id, body FROM published
 WHERE retailer_id = $1 AND version_from <= $2 AND (version_to IS NULL OR version_to > $2)
 ORDER BY kind COLLATE "C", external_id COLLATE "C"
 
+-- changes --
+-- What differs between versions $2 (the older) and $3: the bodies as of the newer, NULL where one is gone. What
+-- was changed and changed back is among them.
+WITH touched AS (
+  SELECT kind, external_id FROM published
+  WHERE retailer_id = $1 AND version_from > $2 AND version_from <= $3
+  UNION
+  SELECT kind, external_id FROM published
+  WHERE retailer_id = $1 AND version_to > $2 AND version_to <= $3
+)
+SELECT touched.kind, touched.external_id, now.body
+FROM touched LEFT JOIN LATERAL (
+  SELECT p.body FROM published p
+  WHERE p.retailer_id = $1 AND p.kind = touched.kind AND p.external_id = touched.external_id
+    AND p.version_from <= $3 AND (p.version_to IS NULL OR p.version_to > $3)
+  LIMIT 1
+) AS now ON true
+ORDER BY kind COLLATE "C", external_id COLLATE "C"
+
+-- changed_ids --
+-- Of one kind, what differs between two versions, by its ids alone.
+SELECT external_id FROM published
+WHERE retailer_id = $1 AND kind = $2 AND version_from > $3 AND version_from <= $4
+UNION
+SELECT external_id FROM published
+WHERE retailer_id = $1 AND kind = $2 AND version_to > $3 AND version_to <= $4
+
+-- body_at --
+-- One body as of version $4.
+SELECT body FROM published
+WHERE retailer_id = $1 AND kind = $2 AND external_id = $3
+  AND version_from <= $4 AND (version_to IS NULL OR version_to > $4)
+
 -- current_bodies --
 SELECT external_id, body FROM published
 WHERE retailer_id = $1 AND kind = $2 AND external_id = ANY ($3::text[]) AND version_to IS NULL

@@ -27,11 +27,11 @@ WHERE d.retailer_id = $1 AND d.device_id = $2
 ORDER BY d.decided_at DESC, d.decision_id DESC LIMIT $5
 
 -- transitions_of_device --
--- A device's newest transitions, in order.
+-- A device's newest transitions, in order: of one instant by geofence, and as a visit goes.
 SELECT geofence, store, kind, at, received_at, confidence, revised FROM (
   SELECT * FROM transitions WHERE retailer_id = $1 AND device_id = $2
   ORDER BY at DESC, transition_id DESC LIMIT $3
-) AS newest ORDER BY at, transition_id
+) AS newest ORDER BY at, geofence, array_position(ARRAY['enter', 'dwell', 'exit', 'pass_by'], kind)
 
 -- visits_of_device --
 -- A device's newest visits, in order.

@@ -100,9 +100,19 @@ async def test_the_answer_says_when_to_report_next(at_noon: Mall) -> None:
 
     assert answer["next"]["after_m"] == pytest.approx(1000, abs=10)
     assert answer["next"]["within_s"] > 0
-    [watch] = answer["next"]["watch"]
+    rim, watch = answer["next"]["watch"]
+    assert (rim["geofence_id"], rim["radius_m"]) == ("", answer["next"]["after_m"])
     assert (watch["geofence_id"], watch["radius_m"]) == ("door", 100)
-    assert set(watch) == {"geofence_id", "lat", "lon", "radius_m"}
+    assert set(rim) == set(watch) == {"geofence_id", "lat", "lon", "radius_m"}
+
+
+async def test_where_safe_regions_are_turned_off_every_fix_is_asked_for(at_noon: Mall) -> None:
+    await at_noon.server.put("/v1/settings", {"safe_region": False})
+    shopper = await at_noon.shopper()
+
+    answer = await shopper.ping(north_m=1100)
+
+    assert answer["next"] == {"after_m": 0.0, "within_s": 60.0, "watch": []}
 
 
 async def test_a_browse_event_nobody_knows_is_refused_alone(at_noon: Mall) -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from server import turn
+from geo.engine import FixBatch, Fleet, Told
+from geo.index import FenceSet
+from geo.transition import Rules
+from server import whereabouts
 from server.app import running
 from server.engine import AnotherEngine
 from tests.acceptance.mall import Mall, mall, mall_config, until
@@ -69,14 +72,15 @@ async def test_an_input_that_breaks_its_batch_is_put_aside_and_the_others_go_on(
     at_noon: Mall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good, bad = await at_noon.shopper(), await at_noon.shopper()
-    sense = turn.sense
+    sense = whereabouts.sense
 
-    def breaks(states: object, batch: object, *rest: object) -> object:
-        if any(lat > 60.5 for lat in batch.lat_deg):  # type: ignore[attr-defined]
+    def breaks(fleet: Fleet, batch: FixBatch, fences: FenceSet, rules: Rules) -> Told:
+        told = sense(fleet, batch, fences, rules)  # where they are has changed by then
+        if (batch.lat_deg > 60.5).any():
             raise ZeroDivisionError("a defect that only this fix meets")
-        return sense(states, batch, *rest)  # type: ignore[arg-type]
+        return told
 
-    monkeypatch.setattr(turn, "sense", breaks)
+    monkeypatch.setattr(whereabouts, "sense", breaks)
 
     fixes = [at_noon.fix(40, lat=60.6)]
     answers = await asyncio.gather(
@@ -104,7 +108,8 @@ async def test_a_late_fix_that_proves_a_whole_visit_short_takes_back_its_dwell_a
 
     after = await at_noon.server.get(f"/v1/devices/{shopper.device_id}/history")
     assert [t["kind"] for t in before["transitions"]] == ["enter", "dwell", "exit"]
-    assert [(t["kind"], t["revised"]) for t in after["transitions"]] == [("enter", False), ("exit", True)]
+    told = [(t["kind"], t["revised"]) for t in after["transitions"]]
+    assert told == [("enter", False), ("exit", True), ("pass_by", True)]
     [visit] = after["visits"]
     assert visit["dwelled_at"] is None
     assert visit["exited_at"] == after["transitions"][1]["at"]

@@ -225,7 +225,7 @@ async def test_where_the_fences_of_two_shops_overlap_she_is_made_one_offer(at_no
     receipts = await shopper.receipts()
     assert sorted(receipt["outcome"] for receipt in receipts) == ["offer", "silence"]
     [silent] = [receipt for receipt in receipts if receipt["outcome"] == "silence"]
-    assert silent["reasons"] == ["already_offered"]
+    assert silent["reasons"] == ["overlapped"]
 
 
 async def test_a_visit_that_is_over_in_the_same_ping_makes_no_offer_and_the_one_that_lasts_does(

@@ -257,7 +257,7 @@ async def test_a_stored_day_of_nobody_is_one_line_and_a_failure(database_url: st
 
 
 async def test_a_terminal_sees_a_progress_bar_and_the_output_stays_json(tmp_path: Path) -> None:
-    path = trace(tmp_path, ("a", 0, 0), ("a", 1, 500))
+    path = trace(tmp_path, ("a", 0, 0), ("a", 50, 200))
     terminal, stderr = os.openpty()
     status, output, _ = await vicino("replay", str(path), "--geofences", str(fences(tmp_path)), stderr=stderr)
     os.close(stderr)

@@ -3,15 +3,13 @@
 import numpy as np
 import pytest
 import shapely
-from geographiclib.geodesic import Geodesic
 from hypothesis import given
 from hypothesis import strategies as st
 
 from geo.fence import Area, Circle, Fence, Shape
 from geo.index import FenceSet
+from tests.unit.geo.shapes import latitudes, longitudes, points_near, shapes_near, truth, turned
 from tests.unit.geo.walks import columns
-
-EDGE_M = 0.001  #: nearer to a circle's edge than this, either answer is right
 
 
 def fence(external_id: str, shape: Shape, *, enabled: bool = True) -> Fence:
@@ -23,18 +21,13 @@ def circle(lat: float, lon: float, radius_m: float) -> Circle:
 
 
 def pairs_of(fences: FenceSet, points: list[tuple[float, float]]) -> set[tuple[int, int]]:
+    """Each point's place and the numbers of the fences that hold it: in a new set they count the fences."""
     point, place = fences.match(*columns(points))
     pairs = list(zip(point.tolist(), place.tolist(), strict=True))
     assert pairs == sorted(set(pairs))
-    return set(pairs)
-
-
-def truth(shape: Shape, lat: float, lon: float) -> bool | None:
-    """True or False; None at the very edge of a circle."""
-    if isinstance(shape, Area):
-        return bool(shape.geometry.intersects(shapely.Point(lon, lat)))
-    gap_m = Geodesic.WGS84.Inverse(shape.lat_deg, shape.lon_deg, lat, lon)["s12"] - shape.radius_m
-    return None if abs(gap_m) < EDGE_M else gap_m < 0
+    one_by_one = [(i, found) for i, (lat, lon) in enumerate(points) for found in fences.match_one(lat, lon)]
+    assert one_by_one == pairs
+    return set(zip(point.tolist(), fences.number[place].tolist(), strict=True))
 
 
 def check(shapes: list[Shape], points: list[tuple[float, float]]) -> None:
@@ -45,25 +38,15 @@ def check(shapes: list[Shape], points: list[tuple[float, float]]) -> None:
             assert expected is None or ((i, j) in matched) is expected, (lat, lon, shape)
 
 
-@given(data=st.data(), lat=st.floats(-90, 90), lon=st.floats(-180, 180))
-def test_circles_of_any_size_anywhere_match_what_geodesics_say(
+@given(data=st.data(), lat=latitudes, lon=longitudes)
+def test_fences_of_any_size_and_kind_anywhere_match_what_geodesics_and_shapely_say(
     data: st.DataObject, lat: float, lon: float
 ) -> None:
-    metres, degrees = st.floats(10, 10_000), st.floats(-0.1, 0.1)
-    shapes: list[Shape] = [
-        circle(*_near(lat, lon, data.draw(degrees), data.draw(degrees)), data.draw(metres)) for _ in range(5)
-    ]
-    points = [_near(lat, lon, data.draw(degrees), data.draw(degrees)) for _ in range(5)]
-    for shape in shapes:
-        assert isinstance(shape, Circle)
-        for way in (shape.radius_m - 2 * EDGE_M, shape.radius_m + 2 * EDGE_M):
-            end = Geodesic.WGS84.Direct(shape.lat_deg, shape.lon_deg, data.draw(st.floats(0, 360)), way)
-            points.append((end["lat2"], end["lon2"]))
+    shapes = [data.draw(shapes_near(lat, lon)) for _ in range(6)]
+    points = data.draw(points_near(shapes, 10))
+    points += [(lat, turned(lon + east)) for east in (0.0, 90.0, 180.0)]
+    points += [(at, side) for at, side in points if abs(side) == 180.0]
     check(shapes, points)
-
-
-def _near(lat: float, lon: float, north: float, east: float) -> tuple[float, float]:
-    return min(90.0, max(-90.0, lat + north)), (lon + east + 180) % 360 - 180
 
 
 @given(data=st.data())
@@ -129,12 +112,13 @@ def test_a_shape_that_ends_at_the_antimeridian_holds_it_by_both_its_names() -> N
     assert pairs_of(fences, [(0.5, 180.0), (0.5, -180.0)]) == {(0, 0), (1, 0)}
 
 
-def test_a_disabled_fence_matches_nothing_and_keeps_its_place() -> None:
+def test_a_disabled_fence_matches_nothing_and_is_not_counted() -> None:
     fences = FenceSet.build(
         [fence("off", circle(0, 0, 100), enabled=False), fence("on", circle(0, 0, 100))], version=7
     )
-    assert pairs_of(fences, [(0.0, 0.0)]) == {(0, 1)}
-    assert (len(fences), fences.version, list(fences.by_id)) == (2, 7, ["on"])
+    assert fences.match_one(0.0, 0.0) == [0]
+    assert fences.fence(0).external_id == "on"
+    assert (len(fences), fences.version, list(fences.by_id)) == (1, 7, ["on"])
 
 
 def test_no_fences_and_no_points_match_nothing() -> None:
@@ -145,8 +129,30 @@ def test_no_fences_and_no_points_match_nothing() -> None:
 def test_a_polygon_as_large_as_the_earth_takes_few_cells() -> None:
     earth = Area(geometry=shapely.box(-180, -90, 180, 90))
     fences = FenceSet.build([fence("earth", earth), fence("shop", circle(60, 24, 50))])
-    assert sum(len(level.items) for level in fences.levels) < 70_000
+    assert sum(len(level.grid.items) for level in fences.main.levels) < 70_000
     assert pairs_of(fences, [(60.0, 24.0), (-90.0, 0.0)]) == {(0, 0), (0, 1), (1, 0)}
+
+
+@given(data=st.data(), lat=latitudes, lon=longitudes)
+def test_scalar_twins_tell_the_same_numbers(data: st.DataObject, lat: float, lon: float) -> None:
+    shapes = [data.draw(shapes_near(lat, lon)) for _ in range(4)]
+    fences = FenceSet.build(fence(str(i), shape) for i, shape in enumerate(shapes))
+    points = data.draw(points_near(shapes, 12))
+    sigma_m = 10 ** data.draw(st.floats(0, 3))
+    lats, lons = columns(points)
+    point, place = fences.match(lats, lons)
+    sure = fences.probability_inside(lats[point], lons[point], place, np.full(len(place), sigma_m))
+    one_by_one = [
+        fences.probability_one(*points[i], found, sigma_m)
+        for i, found in zip(point.tolist(), place.tolist(), strict=True)
+    ]
+    assert sure.tolist() == one_by_one
+    assert all(0 <= p <= 1 for p in one_by_one)
+    inside = set(zip(point.tolist(), place.tolist(), strict=True))
+    outside = [(i, j) for i in range(len(points)) for j in range(len(fences)) if (i, j) not in inside]
+    at, of = (np.array([pair[side] for pair in outside], np.int32) for side in (0, 1))
+    gap_m = fences.boundary_gap_m(lats[at], lons[at], of)
+    assert gap_m.tolist() == [fences.boundary_gap_one(*points[i], j) for i, j in outside]
 
 
 @given(lat=st.floats(59.9, 60.1), lon=st.floats(23.9, 24.1), count=st.integers(1, 6))
@@ -157,9 +163,99 @@ def test_the_nearest_fences_are_those_with_the_nearest_boundaries(lat: float, lo
         north, east, radius_m = random.normal(0, 0.05), random.normal(0, 0.05), random.uniform(50, 900)
         blob = shapely.Point(24 + east, 60 + north).buffer(0.004)
         shapes.append(circle(60 + north, 24 + east, radius_m) if radius_m > 300 else Area(geometry=blob))
+    check_nearest(shapes, lat, lon, count, within_m=3_000)
+
+
+@given(data=st.data(), lat=latitudes, lon=longitudes, count=st.integers(1, 4))
+def test_the_nearest_fences_are_found_at_poles_and_the_antimeridian(
+    data: st.DataObject, lat: float, lon: float, count: int
+) -> None:
+    shapes = [data.draw(shapes_near(lat, lon)) for _ in range(8)]
+    check_nearest(shapes, lat, lon, count, within_m=data.draw(st.sampled_from([500.0, 5_000.0, 50_000.0])))
+
+
+@pytest.mark.parametrize("spread_deg", [0.003, 0.05, 1.0])
+@pytest.mark.parametrize("sizes_m", [(50, 150), (10, 10_000)])
+def test_the_nearest_of_thousands_are_found_in_town_and_in_the_country(
+    spread_deg: float, sizes_m: tuple[int, int]
+) -> None:
+    random = np.random.default_rng(7)
+    shapes: list[Shape] = [
+        circle(60 + north, 24 + east, 10**size)
+        for north, east, size in zip(
+            random.normal(0, spread_deg, 3_000),
+            random.normal(0, 2 * spread_deg, 3_000),
+            random.uniform(*np.log10(sizes_m), 3_000),
+            strict=True,
+        )
+    ]
+    for away in (0.0, 0.5, 1.0, 3.0):
+        check_nearest(shapes, 60 + away * spread_deg, 24.0, 20, within_m=5_000)
+
+
+def check_nearest(shapes: list[Shape], lat: float, lon: float, count: int, *, within_m: float) -> None:
     kept = [fence(str(i), shape) for i, shape in enumerate(shapes)]
-    place, gap_m = FenceSet.build(kept).nearest(lat, lon, count, within_m=3_000)
-    expected = sorted((abs(one.boundary_distance_m(lat, lon)), i) for i, one in enumerate(kept))
-    expected = [pair for pair in expected if pair[0] <= 3_000][:count]
-    assert gap_m.tolist() == pytest.approx([gap for gap, _ in expected])
-    assert place.tolist() == [i for _, i in expected]
+    fences = FenceSet.build(kept)
+    place, gap_m = fences.nearest(lat, lon, count, within_m=within_m)
+    gaps_m = sorted(abs(one.boundary_distance_m(lat, lon)) for one in kept)
+    expected = [gap for gap in gaps_m if gap <= within_m][:count]
+    assert gap_m.tolist() == pytest.approx(expected, abs=0.002, rel=1e-6)
+    assert len(set(place.tolist())) == len(place)
+    for one, gap in zip(fences.number[place].tolist(), gap_m.tolist(), strict=True):
+        true_m = abs(kept[one].boundary_distance_m(lat, lon))
+        assert gap == pytest.approx(true_m, abs=0.002, rel=1e-6)
+
+
+def test_equally_near_fences_are_told_by_their_ids_however_the_set_came_to_be() -> None:
+    names = ["b", "d", "a", "c"]
+    fences = FenceSet.build(fence(name, circle(60, 24, 100)) for name in names)
+    place, _ = fences.nearest(60.0, 24.01, 3)
+    assert [fences.fence(one).external_id for one in place.tolist()] == ["a", "b", "c"]
+
+
+def test_a_temporary_fence_matches_from_its_begin_until_before_its_end() -> None:
+    market = Fence(
+        external_id="market", store="s", shape=circle(60, 24, 100), valid_from_us=1_000, valid_until_us=2_000
+    )
+    fences = FenceSet.build([market, fence("shop", circle(60, 24, 100))])
+    times = np.array([999, 1_000, 1_999, 2_000])
+    lat, lon = np.full(4, 60.0), np.full(4, 24.0)
+    point, place = fences.match(lat, lon, times)
+    names = [fences.fence(one).external_id for one in place.tolist()]
+    assert sorted(zip(point.tolist(), names, strict=True)) == [
+        (0, "shop"),
+        (1, "market"),
+        (1, "shop"),
+        (2, "market"),
+        (2, "shop"),
+        (3, "shop"),
+    ]
+    for at_us, count in zip(times.tolist(), (1, 2, 2, 1), strict=True):
+        assert len(fences.match_one(60.0, 24.0, at_us)) == count
+        assert len(fences.nearest(60.0, 24.0, 9, at_us=at_us)[0]) == count
+    assert len(fences.match(lat, lon)[0]) == 8
+    assert len(fences.nearest(60.0, 24.0, 9, at_us=500, until_us=1_000)[0]) == 2
+
+
+def test_a_fence_comes_out_of_a_set_as_it_went_in() -> None:
+    areas = [Area(geometry=shapely.box(24, 60, 24.01, 60.01)), circle(60.1, 24.2, 77.7)]
+    given = [
+        Fence(
+            external_id=f"f{i}",
+            store=f"s{i}",
+            shape=shape,
+            name="Door",
+            dwell_s=0.25,
+            valid_from_us=None if i else -5,
+            valid_until_us=7 if i else None,
+        )
+        for i, shape in enumerate(areas)
+    ]
+    fences = FenceSet.build(given)
+    assert sorted(fences, key=lambda one: one.external_id) == given
+    place = fences.place_of_id("f1")
+    assert fences.circle(place) == circle(60.1, 24.2, 77.7)
+    assert fences.validity_us(place)[1] == 7
+    held = fences.circle(fences.place_of_id("f0"))
+    corners = [(60.0, 24.0), (60.0, 24.01), (60.01, 24.0), (60.01, 24.01)]
+    assert all(truth(held, *corner) for corner in corners)

@@ -1,6 +1,7 @@
 """Point-in-fence cases of other projects."""
 
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -10,30 +11,34 @@ import shapely
 from geo.fence import Area, Circle, Fence, Shape
 from geo.index import FenceSet
 from tests.support import shared_data
+from tests.unit.geo.shapes import cut
 
 
 def holds(shape: Shape, lat: float, lon: float) -> bool:
     """By the index, one point at a time, and by the fence itself, which must agree."""
     fence = Fence(external_id="f", store="s", shape=shape)
     lon = (lon + 180) % 360 - 180
-    matched = len(FenceSet.build([fence]).match(np.array([lat]), np.array([lon]))[0]) == 1
+    fences = FenceSet.build([fence])
+    matched = len(fences.match(np.array([lat]), np.array([lon]))[0]) == 1
     assert fence.contains(lat, lon) is matched
+    assert fences.match_one(lat, lon) == [0] * matched
     return matched
 
 
 def traccar_shape(fence: dict[str, Any]) -> Shape | None:
     if fence["type"] == "circle":
         return Circle(lat_deg=fence["lat"], lon_deg=fence["lon"], radius_m=fence["radius_m"])
+    # Shapes across the antimeridian are not cut there: that is for the rules of GeoJSON to ask.
+    wide = max(lon for _, lon in fence["points"]) - min(lon for _, lon in fence["points"]) > 180
+    line = [(lon % 360 if wide else lon, lat) for lat, lon in fence["points"]]
     if fence["type"] == "polygon_latlon":
-        lon = [point[1] for point in fence["points"]]
-        if max(lon) - min(lon) < 180:
-            return Area(geometry=shapely.Polygon([(lon, lat) for lat, lon in fence["points"]]))
-        # Uncut across the antimeridian: cut it, as the rules for GeoJSON ask.
-        ring = [(lon % 360, lat) for lat, lon in fence["points"]]
-        east = shapely.intersection(shapely.Polygon(ring), shapely.box(0, -90, 180, 90))
-        west = shapely.intersection(shapely.Polygon(ring), shapely.box(180, -90, 360, 90))
-        return Area(geometry=shapely.MultiPolygon([east, shapely.affinity.translate(west, -360)]))
-    return None
+        geometry = cut(shapely.Polygon(line))
+    else:  # a corridor on both sides of a line: in Vicino, a polygon
+        east = math.cos(math.radians(line[0][1]))
+        flat = shapely.affinity.scale(shapely.LineString(line), east, 1.0, origin=(0, 0))
+        corridor = flat.buffer(fence["distance_m"] / 111_300)
+        geometry = cut(shapely.affinity.scale(corridor, 1 / east, 1.0, origin=(0, 0)))
+    return Area(geometry=geometry) if geometry is not None else None
 
 
 def test_traccars_containment_cases_agree() -> None:
@@ -41,10 +46,11 @@ def test_traccars_containment_cases_agree() -> None:
     judged = 0
     for case in cases:
         shape = traccar_shape(case["fence"]) if "fence" in case else None
-        for lat, lon, expected in case.get("contains", []) if shape else []:
+        for lat, lon, expected in case.get("contains", []):
+            assert shape is not None
             assert holds(shape, lat, lon) is expected, (case["fence"], lat, lon)
             judged += 1
-    assert judged >= 10
+    assert judged == 18
 
 
 def turf_geometry(case: dict[str, Any]) -> Any:
@@ -67,6 +73,23 @@ def test_turfs_point_in_polygon_cases_agree_and_boundaries_are_inside() -> None:
         if abs(lat) <= 90 and abs(lon) <= 180:
             polygon = Area(geometry=shapely.geometry.shape(turf_geometry(case)))
             assert holds(polygon, lat, lon) is case["expected"], case
+
+
+@pytest.mark.parametrize("suite", ["boolean-contains", "boolean-within"])
+def test_turfs_points_within_and_outside_polygons_agree(suite: str) -> None:
+    root = shared_data("vectors", "turf", suite, "test")
+    judged = 0
+    for path in sorted(root.rglob("*.geojson")):
+        geometries = [one["geometry"] for one in json.loads(path.read_text())["features"]]
+        points = [one for one in geometries if one["type"] == "Point"]
+        areas = [one for one in geometries if "Polygon" in one["type"]]
+        if len(points) == len(areas) == 1:
+            lon, lat = points[0]["coordinates"]
+            # For turf the boundary is not within; for a fence it is.
+            expected = "true" in path.parts or ("Boundary" in path.stem and "Inside" not in path.stem)
+            assert holds(Area(geometry=shapely.geometry.shape(areas[0])), lat, lon) is expected, path.stem
+            judged += 1
+    assert judged >= 7
 
 
 @pytest.mark.parametrize("name", ["simple-polygon", "multi-polygon", "issue_2824"])

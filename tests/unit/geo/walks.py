@@ -9,10 +9,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from geo.engine import FixBatch, sense, wake
+from geo.engine import FixBatch, Fleet, sense
+from geo.engine import wake as wake_fleet
+from geo.engine import wake_at_us as wake_fleet_at_us
 from geo.fence import Circle, Fence
 from geo.fix import SECOND_US, Fix
 from geo.index import FenceSet
+from geo.told import Told
 from geo.transition import DeviceState, Rules, Sensed, Transition
 
 LAT, LON = 60.17, 24.94
@@ -47,7 +50,33 @@ def step(
     state: DeviceState, arrived: Iterable[Fix], rules: Rules = EXACT, fences: FenceSet = FENCES
 ) -> Sensed:
     """One batch of one device."""
-    return sense([state], FixBatch.of((0, fix) for fix in arrived), fences, rules)[0]
+    fleet = Fleet(fences.roll)
+    slot = fleet.add("phone", state)
+    told = sense(fleet, FixBatch.of((slot, fix) for fix in arrived), fences, rules)
+    return sensed(fleet, slot, told)
+
+
+def wake(state: DeviceState, now_us: int, fences: FenceSet = FENCES, rules: Rules = EXACT) -> Sensed:
+    """A timer of one device."""
+    fleet = Fleet(fences.roll)
+    slot = fleet.add("phone", state)
+    return sensed(fleet, slot, wake_fleet(fleet, [slot], now_us, fences, rules))
+
+
+def wake_at_us(state: DeviceState, fences: FenceSet = FENCES, rules: Rules = EXACT) -> int | None:
+    """When a timer of one device is due."""
+    fleet = Fleet(fences.roll)
+    return wake_fleet_at_us(fleet, fleet.add("phone", state), fences, rules)
+
+
+def sensed(fleet: Fleet, slot: int, told: Told) -> Sensed:
+    """What was told of one device, and what it left."""
+    return Sensed(
+        state=fleet.state(slot),
+        transitions=tuple(told.by_slot().get(slot, ())),
+        retracted=tuple(transition for _, transition in told.retracted()),
+        doubted=tuple(reason for of, one in told.values if of == slot for reason in one.doubted),
+    )
 
 
 def told(transitions: Sequence[Transition]) -> list[str]:

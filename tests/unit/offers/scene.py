@@ -151,13 +151,19 @@ def transition(kind: Any = "enter", **changes: Any) -> Transition:
     return msgspec.structs.replace(told, **changes)
 
 
+def sighting(at_us: int) -> Sighting:
+    return Sighting(at_us=at_us, lat_deg=60.1704, lon_deg=24.94, speed_mps=0.5)
+
+
 def presence(store: str = "mall", *, seconds_ago: float = 30, **changes: Any) -> Presence:
     at_us = NOON_US - round(seconds_ago * SECOND_US)
     told = Presence(
         geofence=f"{store}-fence",
         store=store,
         entered_at_us=NOON_US - 60 * SECOND_US,
-        last=Sighting(at_us=at_us, lat_deg=60.1704, lon_deg=24.94, speed_mps=0.5),
+        entered_lat_deg=60.1704,
+        entered_lon_deg=24.94,
+        supported_at_us=at_us,
         confidence=1.0,
     )
     return msgspec.structs.replace(told, **changes)

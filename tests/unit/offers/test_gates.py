@@ -77,6 +77,7 @@ ALONE = {
         "shopper_cap",
         {"who": with_preferences(contacted(1), Preferences(max_per_day=1))},
     ),
+    "a shop within the mall has spoken": ("overlapped", moment(overlapped_by="shop")),
     "no offer at the store": (
         "no_candidate",
         {"published": catalogue(changed(OFFER, stores=("elsewhere",)))},
@@ -231,6 +232,19 @@ def test_minimum_worth_of_an_amount_needs_a_price() -> None:
     )
     assert decided(published=published).outcome == "offer"
     assert decided(published=published, **wishing(minimum_percent=10)).reasons == ("minimum_worth",)
+
+
+def test_a_store_is_closed_by_its_own_clock() -> None:
+    open_now = changed(STORE, opening_hours="Fr 12:00-12:30")  # by the clock in Helsinki
+    for zone, reasons in (("Europe/Helsinki", ()), ("Europe/Lisbon", ("closed",)), ("UTC", ("closed",))):
+        moved = changed(open_now, timezone=zone)
+        assert decided(published=catalogue(stores=(moved,), timezone="Asia/Tokyo")).reasons == reasons
+
+
+def test_a_store_without_a_clock_of_its_own_goes_by_the_retailers() -> None:
+    bare = changed(STORE, timezone=None, opening_hours="Fr 12:00-12:30")
+    assert decided(published=catalogue(stores=(bare,), timezone="Europe/Helsinki")).outcome == "offer"
+    assert decided(published=catalogue(stores=(bare,))).reasons == ("closed",)
 
 
 def test_a_shopper_in_another_time_zone_keeps_her_own_clock() -> None:

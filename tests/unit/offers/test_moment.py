@@ -5,7 +5,7 @@ import pytest
 from offers.event import Event
 from offers.hours import SECOND_US
 from offers.moment import Moment, Whereabouts, moment_from_transition, moments_from_event
-from tests.unit.offers.scene import NOON_US, STORE, catalogue, changed, presence, transition
+from tests.unit.offers.scene import NOON_US, STORE, catalogue, changed, presence, sighting, transition
 
 WHO: dict[str, Any] = {"retailer_id": "ret_1", "shopper_id": "shp_1"}
 
@@ -18,7 +18,9 @@ def of_transition(kind: str = "enter", **changes: Any) -> Moment | None:
 def of_event(*presences: tuple[str, Any], kind: Any = "view", at_us: int = NOON_US) -> tuple[Moment, ...]:
     event = Event(kind=kind, at_us=at_us, sku="trainers", category=("Shoes",))
     here = [
-        Whereabouts(device_id=device_id, presence=present, speed_mps=present.last.speed_mps)
+        Whereabouts(
+            device_id=device_id, presence=present, seen=sighting(present.supported_at_us), speed_mps=0.5
+        )
         for device_id, present in presences
     ]
     return moments_from_event(event, here, catalogue(), **WHO, received_at_us=NOON_US)
@@ -32,9 +34,29 @@ def test_an_enter_and_a_dwell_make_a_moment(kind: str) -> None:
     assert moment.evidence == ({"kind": kind, "geofence": "mall-fence", "at": "2026-11-20T09:59:59Z"},)
 
 
-@pytest.mark.parametrize("kind", ["exit", "pass_by"])
-def test_an_exit_and_a_pass_by_make_none(kind: str) -> None:
-    assert of_transition(kind) is None
+def test_an_exit_makes_none() -> None:
+    assert of_transition("exit") is None
+
+
+@pytest.mark.parametrize(("speed_mps", "left"), [(None, True), (1.5, True), (4.0, True), (4.1, False)])
+def test_a_pass_by_is_of_one_who_is_not_there_or_drives(speed_mps: float | None, left: bool) -> None:
+    moment = of_transition("pass_by", speed_mps=speed_mps)
+    assert moment is not None
+    assert (moment.trigger, moment.left) == ("pass_by", left)
+
+
+def test_there_is_one_moment_of_passing_a_fence_in_an_hour() -> None:
+    names = []
+    for minutes in (1, 59, 61):
+        at_us = NOON_US + minutes * 60 * SECOND_US
+        moment = of_transition("pass_by", at_us=at_us, entered_at_us=at_us)
+        assert moment is not None
+        names.append(moment.moment_id)
+    assert names[0] == names[1] != names[2]
+
+
+def test_who_drove_through_in_a_visit_had_a_moment_at_the_enter() -> None:
+    assert of_transition("pass_by", entered_at_us=NOON_US - 9 * SECOND_US) is None
 
 
 def test_what_a_late_fix_corrected_makes_none() -> None:

@@ -1,0 +1,170 @@
+"""A micro-batch of fixes in order of device and time, with the fences each lies in."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from geo.accuracy import sigma_m, sigma_one_m
+from geo.batch import FixBatch, float32_precision
+from geo.distance import FloatArray, IndexArray
+from geo.fences.ranges import spread
+from geo.index import FenceSet
+from geo.rows import known
+from geo.transition import Rules, Sighting
+from geo.window import measured_at_us
+
+Integers = npt.NDArray[np.int64]
+
+
+class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """Fixes by device and time, those of one time in order of arrival; all columns are equally long."""
+
+    slot: IndexArray
+    at_us: Integers
+    lat_deg: FloatArray
+    lon_deg: FloatArray
+    accuracy_m: FloatArray  #: NaN: unknown
+    speed_mps: FloatArray  #: NaN: unknown
+    first: Integers  #: where the fixes of each device begin; the last entry is the number of fixes
+    pair_first: Integers  #: where the fences of each fix begin; the last entry is their number
+    pair_place: IndexArray  #: of a fence that a fix lies in: its place in the set
+    pair_number: IndexArray  #: … its number
+    pair_probability: FloatArray  #: … how probably the device is inside
+
+    @property
+    def single(self) -> bool:
+        """Whether there is but one fix of each device."""
+        return len(self.first) > len(self.slot)
+
+    def device_of(self, fix: Integers) -> Integers:
+        """Which of the devices some fixes are of."""
+        return np.asarray(np.searchsorted(self.first, fix, side="right") - 1)
+
+    @classmethod
+    def of(cls, batch: FixBatch, fences: FenceSet, rules: Rules) -> "Arrivals":
+        """Sorts and matches a batch."""
+        single = bool((batch.device[1:] > batch.device[:-1]).all())
+        order = slice(None) if single else np.lexsort((batch.fixed_at_us, batch.device))
+        slot, at_us = batch.device[order], batch.fixed_at_us[order]
+        lat, lon, accuracy_m = batch.lat_deg[order], batch.lon_deg[order], batch.accuracy_m[order]
+        fix, place = fences.match(lat, lon, at_us)
+        if rules.mode == "exact":
+            probability = np.ones(len(place))
+        else:
+            sigma = sigma_m(accuracy_m[fix], rules.default_accuracy_m)
+            probability = float32_precision(fences.probability_inside(lat[fix], lon[fix], place, sigma))
+        count = len(slot)
+        first = np.arange(count + 1)
+        if not single:
+            first = np.concatenate([[0], (slot[1:] != slot[:-1]).nonzero()[0] + 1, [count]])
+        pair_first = np.zeros(count + 1, np.int64)
+        np.cumsum(np.bincount(fix, minlength=count), out=pair_first[1:])
+        return cls(
+            slot=slot,
+            at_us=at_us,
+            lat_deg=lat,
+            lon_deg=lon,
+            accuracy_m=accuracy_m,
+            speed_mps=batch.speed_mps[order],
+            first=first,
+            pair_first=pair_first,
+            pair_place=place,
+            pair_number=fences.number[place],
+            pair_probability=probability,
+        )
+
+    def only(self, devices: npt.NDArray[np.bool_]) -> "Arrivals":
+        """The fixes of some of the devices."""
+        counts = np.diff(self.first)
+        fix = (np.repeat(devices, counts)).nonzero()[0]
+        pair_counts = np.diff(self.pair_first)[fix]
+        _, pair = spread(self.pair_first[fix], pair_counts)
+        return Arrivals(
+            slot=self.slot[fix],
+            at_us=self.at_us[fix],
+            lat_deg=self.lat_deg[fix],
+            lon_deg=self.lon_deg[fix],
+            accuracy_m=self.accuracy_m[fix],
+            speed_mps=self.speed_mps[fix],
+            first=np.concatenate([[0], np.cumsum(counts[devices])]),
+            pair_first=np.concatenate([[0], np.cumsum(pair_counts)]),
+            pair_place=self.pair_place[pair],
+            pair_number=self.pair_number[pair],
+            pair_probability=self.pair_probability[pair],
+        )
+
+    def sightings(self, device: int, fences: FenceSet) -> list[Sighting]:
+        """The fixes of one device as values."""
+        begin, end = int(self.first[device]), int(self.first[device + 1])
+        pairs = slice(int(self.pair_first[begin]), int(self.pair_first[end]))
+        names = [fences.roll.name(number) for number in self.pair_number[pairs].tolist()]
+        found = list(zip(names, self.pair_probability[pairs].tolist(), strict=True))
+        cuts = (self.pair_first[begin : end + 1] - pairs.start).tolist()
+        inside = [
+            tuple(sorted((*name, probability) for name, probability in found[one:other]))
+            for one, other in pairwise(cuts)
+        ]
+        columns = (self.at_us, self.lat_deg, self.lon_deg, self.accuracy_m, self.speed_mps)
+        rows = zip(*(column[begin:end].tolist() for column in columns), inside, strict=True)
+        return [
+            Sighting(
+                at_us=at_us,
+                lat_deg=lat_deg,
+                lon_deg=lon_deg,
+                accuracy_m=known(accuracy_m),
+                speed_mps=known(speed_mps),
+                inside=lies_in,
+            )
+            for at_us, lat_deg, lon_deg, accuracy_m, speed_mps, lies_in in rows
+        ]
+
+
+def sightings_of(batch: FixBatch, fences: FenceSet, rules: Rules) -> Iterator[tuple[int, list[Sighting]]]:
+    """The same for a few fixes, one by one: each device with its sightings by time."""
+    columns = (
+        batch.device,
+        batch.fixed_at_us,
+        batch.lat_deg,
+        batch.lon_deg,
+        batch.accuracy_m,
+        batch.speed_mps,
+    )
+    found: dict[int, list[Sighting]] = {}
+    for slot, at_us, lat_deg, lon_deg, accuracy_m, speed_mps in zip(
+        *(column.tolist() for column in columns), strict=True
+    ):
+        sighting = Sighting(
+            at_us=at_us,
+            lat_deg=lat_deg,
+            lon_deg=lon_deg,
+            accuracy_m=known(accuracy_m),
+            speed_mps=known(speed_mps),
+        )
+        found.setdefault(slot, []).append(_matched(sighting, fences, rules))
+    for slot in sorted(found):
+        yield slot, sorted(found[slot], key=measured_at_us)
+
+
+def seen_again(sighting: Sighting, fences: FenceSet, rules: Rules) -> Sighting:
+    """The same sighting one microsecond later, with the fences that it lies in now."""
+    return _matched(msgspec.structs.replace(sighting, at_us=sighting.at_us + 1), fences, rules)
+
+
+def _matched(sighting: Sighting, fences: FenceSet, rules: Rules) -> Sighting:
+    here = sighting.lat_deg, sighting.lon_deg
+    sigma = sigma_one_m(sighting.accuracy_m, rules.default_accuracy_m)
+    inside = sorted(
+        (
+            *fences.roll.name(int(fences.number[place])),
+            1.0 if rules.mode == "exact" else _float32(fences.probability_one(*here, place, sigma)),
+        )
+        for place in fences.match_one(*here, sighting.at_us)
+    )
+    return msgspec.structs.replace(sighting, inside=tuple(inside))
+
+
+def _float32(number: float) -> float:
+    return float(np.float32(number))

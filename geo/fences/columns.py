@@ -1,0 +1,189 @@
+"""Fences in columns: all that is known of them, and no object until one is asked for."""
+
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from itertools import islice
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from geo.distance import FloatArray, IndexArray
+from geo.fence import Area, Circle, Fence
+from geo.fences.areas import Areas
+from geo.fences.roll import Roll
+from geo.fix import SECOND_US
+
+TimeArray = npt.NDArray[np.int64]
+
+#: In place of a time that a fence without a begin or an end does not have.
+ALWAYS_US, NEVER_US = -(2**63), 2**63 - 1
+
+
+#: So many fences are read at a time.
+CHUNK = 65_536
+_NOWHERE = Circle(lat_deg=0.0, lon_deg=0.0, radius_m=0.0)
+
+
+class Columns(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """Fences, named by their places in these columns, which are equally long."""
+
+    number: IndexArray  #: in the roll
+    lat_deg: FloatArray  #: centre of a circle, or of the circle around an area
+    lon_deg: FloatArray
+    radius_m: FloatArray
+    dwell_us: TimeArray
+    from_us: TimeArray  #: valid from then on; `ALWAYS_US` where there is no begin
+    until_us: TimeArray  #: valid before then; `NEVER_US` where there is no end
+    name: npt.NDArray[Any]  #: str
+    area: IndexArray  #: the place among `areas`; -1 for a circle
+    areas: Areas
+
+    @classmethod
+    def of(cls, fences: Iterable[Fence], roll: Roll) -> "Columns":
+        """Collects the enabled ones of some fences, in their order."""
+        enabled = (fence for fence in fences if fence.enabled)
+        parts = []
+        # By and by, since a million fences as objects take more room than their columns.
+        while chunk := list(islice(enabled, CHUNK)):
+            parts.append(cls._of(chunk, roll))
+        return cls.chained(parts) if parts else cls._of([], roll)
+
+    @classmethod
+    def _of(cls, fences: Sequence[Fence], roll: Roll) -> "Columns":
+        count = len(fences)
+        shapes = [fence.shape for fence in fences]
+        polygon = np.array([i for i, shape in enumerate(shapes) if isinstance(shape, Area)], np.int64)
+        areas = Areas.of([shapes[i].geometry for i in polygon.tolist()])
+        area = np.full(count, -1, np.int32)
+        area[polygon] = np.arange(len(areas))
+        circles = [_NOWHERE if isinstance(shape, Area) else shape for shape in shapes]
+        centre = np.array(
+            [
+                [circle.lat_deg for circle in circles],
+                [circle.lon_deg for circle in circles],
+                [circle.radius_m for circle in circles],
+            ]
+        )
+        centre[:, polygon] = areas.circles.T
+        dwell_s = np.array([fence.dwell_s for fence in fences], np.float64)
+        return cls(
+            number=roll.numbers([fence.external_id for fence in fences], [fence.store for fence in fences]),
+            lat_deg=centre[0],
+            lon_deg=centre[1],
+            radius_m=centre[2],
+            dwell_us=np.rint(dwell_s * SECOND_US).astype(np.int64),
+            from_us=_column([fence.valid_from_us for fence in fences], ALWAYS_US, np.int64),
+            until_us=_column([fence.valid_until_us for fence in fences], NEVER_US, np.int64),
+            name=_column([fence.name for fence in fences], "", object),
+            area=area,
+            areas=areas,
+        )
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def take(self, index: npt.NDArray[np.integer]) -> "Columns":
+        """Some of the fences, in the order of `index`."""
+        area = self.area[index]
+        polygon = area >= 0
+        areas = self.areas.take(area[polygon])
+        area[polygon] = np.arange(len(areas))
+        return Columns(
+            number=self.number[index],
+            lat_deg=self.lat_deg[index],
+            lon_deg=self.lon_deg[index],
+            radius_m=self.radius_m[index],
+            dwell_us=self.dwell_us[index],
+            from_us=_taken(self.from_us, index),
+            until_us=_taken(self.until_us, index),
+            name=_taken(self.name, index),
+            area=area,
+            areas=areas,
+        )
+
+    def joined(self, other: "Columns") -> "Columns":
+        """These and then the others."""
+        return self.chained([self, other])
+
+    @classmethod
+    def chained(cls, parts: Sequence["Columns"]) -> "Columns":
+        """Some columns, one after the other."""
+        first = np.cumsum([0, *(len(part.areas) for part in parts)])
+        areas = [
+            np.where(part.area >= 0, part.area + np.int32(begin), np.int32(-1))
+            for part, begin in zip(parts, first.tolist(), strict=False)
+        ]
+        return cls(
+            number=np.concatenate([part.number for part in parts]),
+            lat_deg=np.concatenate([part.lat_deg for part in parts]),
+            lon_deg=np.concatenate([part.lon_deg for part in parts]),
+            radius_m=np.concatenate([part.radius_m for part in parts]),
+            dwell_us=np.concatenate([part.dwell_us for part in parts]),
+            from_us=_chained([part.from_us for part in parts]),
+            until_us=_chained([part.until_us for part in parts]),
+            name=_chained([part.name for part in parts]),
+            area=np.concatenate(areas),
+            areas=reduce(Areas.joined, [part.areas for part in parts]),
+        )
+
+    def centred(self, lat_deg: FloatArray, lon_deg: FloatArray, radius_m: FloatArray) -> "Columns":
+        """The same fences with their circles kept elsewhere, so that they need not be kept twice."""
+        return msgspec.structs.replace(self, lat_deg=lat_deg, lon_deg=lon_deg, radius_m=radius_m)
+
+    @property
+    def temporary(self) -> bool:
+        """Whether any fence has a begin or an end."""
+        return bool((self.from_us > ALWAYS_US).any() or (self.until_us < NEVER_US).any())
+
+    def circle(self, place: int) -> Circle:
+        """A circle, or the one around an area."""
+        return Circle(
+            lat_deg=float(self.lat_deg[place]),
+            lon_deg=float(self.lon_deg[place]),
+            radius_m=float(self.radius_m[place]),
+        )
+
+    def fence(self, place: int, roll: Roll) -> Fence:
+        """One of the fences, as it was given."""
+        external_id, store = roll.name(int(self.number[place]))
+        from_us, until_us, area = int(self.from_us[place]), int(self.until_us[place]), int(self.area[place])
+        return Fence(
+            external_id=external_id,
+            store=store,
+            shape=self.circle(place) if area < 0 else Area(geometry=self.areas.geometry[area]),
+            name=self.name[place],
+            dwell_s=int(self.dwell_us[place]) / SECOND_US,
+            valid_from_us=None if from_us == ALWAYS_US else from_us,
+            valid_until_us=None if until_us == NEVER_US else until_us,
+        )
+
+
+# Most fences have no name and are valid for ever: a column in which all are alike takes no room.
+
+
+def _column(values: Sequence[Any], usual: Any, dtype: Any) -> npt.NDArray[Any]:
+    """A column of values, `usual` where one is None."""
+    if all(value is None or value == usual for value in values):
+        column = np.empty(1, dtype)
+        column[0] = usual
+        return np.broadcast_to(column, len(values))
+    column = np.empty(len(values), dtype)
+    column[:] = [usual if value is None else value for value in values]
+    return column
+
+
+def _alike(column: npt.NDArray[Any]) -> bool:
+    return column.strides == (0,)
+
+
+def _taken(column: npt.NDArray[Any], index: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.broadcast_to(column[:1], len(index)) if len(column) and _alike(column) else column[index]
+
+
+def _chained(columns: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    filled = [column for column in columns if len(column)]
+    if filled and all(_alike(column) and column[0] == filled[0][0] for column in filled):
+        return np.broadcast_to(filled[0][:1], sum(map(len, filled)))
+    return np.concatenate(columns)

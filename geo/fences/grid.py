@@ -1,0 +1,151 @@
+"""A hashed grid over the Earth: which boxes may hold a point.
+
+Each box is entered in every cell it touches. Cells are hashed to buckets; two cells that share a bucket cost
+a few needless candidates, never a wrong answer, because whoever asks judges the candidates exactly. So the
+grid needs no memory for empty regions, and boxes anywhere on Earth cost the same.
+
+Rows are equally high. A row has as many columns as make its cells about square, the same number throughout
+one degree of latitude. The hash steps through the buckets by the golden section from row to row, so that the
+rows of a town fall between one another (Knuth, The Art of Computer Programming, volume 3, 6.4).
+"""
+
+import math
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from geo.distance import FloatArray, IndexArray
+from geo.fences.boxes import Boxes
+from geo.fences.ranges import as_view, spread
+
+#: A cell's side as a share of the usual box's: smaller means fewer needless candidates and more memory. Half
+#: makes some nine entries of a box.
+CELL_SHARE = 0.5
+#: Boxes are widened by this much (0.1 mm) against rounding at the borders of cells.
+MARGIN_DEG = 1e-9
+_GOLDEN = 0.6180339887498949
+
+
+class Mesh(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """Cells: numbered rows from the south pole, and in each row numbered columns from the antimeridian.
+
+    There is one more row for the north pole itself, and in each row one more column for longitude 180.
+    """
+
+    rows_per_degree: int  #: a power of two
+    columns: npt.NDArray[np.int64]  #: cells around the Earth, by the degree of latitude from the south
+    columns_per_degree: FloatArray  #: the same for one degree of longitude
+    column_counts: list[int]  #: both for Python
+    column_scales: list[float]
+
+    @classmethod
+    def of(cls, cell_deg: float) -> "Mesh":
+        """Cells of about this side, of half as much again at most."""
+        rows_per_degree = 1 << max(0, round(-math.log2(max(cell_deg, 1e-6))))
+        south = np.append(np.arange(-90.0, 90.0), 89.0)
+        widest = np.cos(np.radians(np.where(south < 0, south + 1, south)))
+        columns = np.maximum(1.0, np.floor(360.0 * rows_per_degree * widest))
+        per_degree = columns / 360.0
+        return cls(
+            rows_per_degree=rows_per_degree,
+            columns=columns.astype(np.int64),
+            columns_per_degree=per_degree,
+            column_counts=columns.astype(np.int64).tolist(),
+            column_scales=per_degree.tolist(),
+        )
+
+    def cell(
+        self, lat_deg: FloatArray, lon_deg: FloatArray
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The row and the column of each point."""
+        row = ((lat_deg + 90.0) * self.rows_per_degree).astype(np.int64)
+        per_degree = self.columns_per_degree[row // self.rows_per_degree]
+        return row, ((lon_deg + 180.0) * per_degree).astype(np.int64)
+
+    def cell_of_one(self, lat_deg: float, lon_deg: float) -> tuple[int, int]:
+        """The same for one point."""
+        row = int((lat_deg + 90.0) * self.rows_per_degree)
+        return row, int((lon_deg + 180.0) * self.column_scales[row // self.rows_per_degree])
+
+    def cells_of(
+        self, boxes: Boxes
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Every cell each box touches: the box's place, the row and the column."""
+        south, north = (
+            np.clip((side + 90.0) * self.rows_per_degree, 0, 180 * self.rows_per_degree).astype(np.int64)
+            for side in (boxes.south - MARGIN_DEG, boxes.north + MARGIN_DEG)
+        )
+        box, row = spread(south, north - south + 1)
+        degree = row // self.rows_per_degree
+        around, per_degree = self.columns[degree], self.columns_per_degree[degree]
+        west = np.floor((boxes.west[box] - MARGIN_DEG + 180.0) * per_degree).astype(np.int64)
+        east = np.floor((boxes.east[box] + MARGIN_DEG + 180.0) * per_degree).astype(np.int64)
+        strip, column = spread(west, np.minimum(east - west + 1, around))
+        box, row, around = box[strip], row[strip], around[strip]
+        column %= around
+        seam = np.flatnonzero(column == 0)
+        if not len(seam):
+            return box, row, column
+        return (
+            np.concatenate([box, box[seam]]),
+            np.concatenate([row, row[seam]]),
+            np.concatenate([column, around[seam]]),
+        )
+
+
+class Grid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """Boxes by the cells of a mesh."""
+
+    mesh: Mesh
+    stride: int  #: from a row's bucket to the next row's
+    mask: int
+    first: IndexArray  #: bucket b holds items[first[b]] .. items[first[b + 1] - 1], ascending
+    items: IndexArray
+    first_view: memoryview
+    items_view: memoryview
+
+    @classmethod
+    def build(cls, mesh: Mesh, boxes: Boxes, begin: int) -> "Grid":
+        """Enters boxes as the items `begin`, `begin` + 1, …"""
+        box, row, column = mesh.cells_of(boxes)
+        bits = max(4, len(box).bit_length())
+        mask = (1 << bits) - 1
+        stride = int(_GOLDEN * (mask + 1)) | 1
+        entry = (row * stride + column) & mask
+        entry <<= 32
+        entry |= box
+        entry.sort()
+        entry = entry[np.concatenate([[True], entry[1:] != entry[:-1]])]
+        bucket = entry >> 32
+        first = np.zeros(mask + 2, np.int32)
+        np.cumsum(np.bincount(bucket, minlength=mask + 1), out=first[1:])
+        items = (entry & 0xFFFFFFFF).astype(np.int32) + np.int32(begin)
+        return cls(
+            mesh=mesh,
+            stride=stride,
+            mask=mask,
+            first=first,
+            items=items,
+            first_view=as_view(first),
+            items_view=as_view(items),
+        )
+
+    def candidates(self, lat_deg: FloatArray, lon_deg: FloatArray) -> tuple[IndexArray, IndexArray]:
+        """Pairs of a point's place and an item whose box may hold it, ascending."""
+        row, column = self.mesh.cell(lat_deg, lon_deg)
+        row *= self.stride
+        row += column
+        row &= self.mask
+        begin = self.first[row]
+        row += 1
+        count = self.first[row]
+        count -= begin
+        point, place = spread(begin, count)
+        return point, self.items[place]
+
+    def candidates_of_one(self, lat_deg: float, lon_deg: float) -> memoryview:
+        """The items for one point."""
+        row, column = self.mesh.cell_of_one(lat_deg, lon_deg)
+        bucket = (row * self.stride + column) & self.mask
+        return self.items_view[self.first_view[bucket] : self.first_view[bucket + 1]]

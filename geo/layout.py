@@ -1,0 +1,142 @@
+"""How the fleet's tables are laid out, and the values that go in and out of them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from geo.fences.roll import Roll
+from geo.rows import Records
+from geo.transition import Presence
+
+NEVER = -1  #: in place of a time
+FOREVER = 2**63 - 1
+NOWHERE = -1  #: in place of a row, or of a slot: the row is dead
+#: The signature of no set of fences: the device has to be looked at.
+UNSTEADY = -(2**63)
+
+DEVICE = {
+    "newest_us": "i8",  # time of the newest sighting; -1: never seen
+    "sealed_us": "i8",  # time of the sealed sighting; -1: none yet
+    "middle_us": "i8",
+    "clock_us": "i8",  # when a timer of this device fired last
+    "due_us": "i8",  # no timer of this device is due before
+    "signature": "i8",  # of the set of fences it is in: the sum of their marks; 0 where it is in none
+    "head": "i4",  # row of the newest sighting
+    "believed": "i4",  # row of the newest sighting that is not doubted
+    "before": "i4",  # sightings from the sealed one to the middle
+    "since": "i4",  # sightings after the middle
+    "visits": "i4",  # row of the first open visit
+    "visit_count": "i2",
+    "doubts": "u1",  # how many of the newest sightings are doubted
+    "steady": "u1",  # whether the newest sighting supports all the visits; their rows do not say so then
+    "base": "i4",  # row in `past` of the first visit that was open at the sealed sighting
+    "middle": "i4",  # and at the middle: the same rows, where nothing has changed since
+    "base_count": "i2",
+    "middle_count": "i2",
+}
+SIGHTING = {
+    "at_us": "i8",
+    "lat_deg": "f8",
+    "lon_deg": "f8",
+    "accuracy_m": "f4",  # NaN: unknown
+    "speed_mps": "f4",
+    "slot": "i4",
+    "previous": "i4",  # row of the device's sighting before
+    "pairs": "i4",  # row of the first fence it lies in
+    "pair_count": "i4",
+}
+PAIR = {"number": "i4", "probability": "f4"}
+VISIT = {
+    "entered_at_us": "i8",
+    "entered_lat_deg": "f8",
+    "entered_lon_deg": "f8",
+    "supported_at_us": "i8",
+    "dwelled_at_us": "i8",  # -1: not yet
+    "doubted_at_us": "i8",  # -1: not in doubt
+    "number": "i4",
+    "confidence": "f4",
+    "slot": "i4",
+    "unused": "i4",  # makes the record a multiple of 8 bytes
+}
+VISIT_DTYPE = np.dtype(list(VISIT.items()))
+#: A device never seen.
+UNSEEN = (
+    dict.fromkeys(DEVICE, 0)
+    | dict.fromkeys(("newest_us", "sealed_us", "middle_us", "clock_us", "head", "believed", "visits"), -1)
+    | {"due_us": FOREVER}
+)
+
+
+class Marks:
+    """A mark for each number of a roll; different sets of numbers have different sums (mod 2^64)."""
+
+    def __init__(self, roll: Roll) -> None:
+        self._roll = roll
+        self._marks = np.zeros(0, np.int64)
+
+    def __call__(self) -> npt.NDArray[np.int64]:
+        """The marks by number: the mixing function of splitmix64."""
+        known = len(self._marks)
+        if known < len(self._roll):
+            mixed = np.arange(known + 1, 2 * len(self._roll) + 1, dtype=np.uint64) * np.uint64(
+                0x9E3779B97F4A7C15
+            )
+            mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            mixed ^= mixed >> np.uint64(31)
+            self._marks = np.concatenate([self._marks, mixed.view(np.int64)])
+        return self._marks
+
+
+def presences(roll: Roll, records: Records) -> tuple[Presence, ...]:
+    """Visits as values, by geofence."""
+    found = [_presence(roll, one) for one in records.tolist()]
+    return tuple(sorted(found, key=lambda visit: visit.geofence))
+
+
+def _presence(roll: Roll, one: tuple[Any, ...]) -> Presence:
+    (
+        entered_at_us,
+        lat_deg,
+        lon_deg,
+        supported_at_us,
+        dwelled_at_us,
+        doubted_at_us,
+        number,
+        confidence,
+        *_,
+    ) = one
+    geofence, store = roll.name(number)
+    return Presence(
+        geofence=geofence,
+        store=store,
+        entered_at_us=entered_at_us,
+        entered_lat_deg=lat_deg,
+        entered_lon_deg=lon_deg,
+        supported_at_us=supported_at_us,
+        confidence=confidence,
+        dwelled_at_us=None if dwelled_at_us == NEVER else dwelled_at_us,
+        doubted_at_us=None if doubted_at_us == NEVER else doubted_at_us,
+    )
+
+
+def visit_rows(roll: Roll, slot: int, present: Iterable[Presence]) -> Records:
+    """Visits of a device as rows."""
+    rows = [
+        (
+            visit.entered_at_us,
+            visit.entered_lat_deg,
+            visit.entered_lon_deg,
+            visit.supported_at_us,
+            NEVER if visit.dwelled_at_us is None else visit.dwelled_at_us,
+            NEVER if visit.doubted_at_us is None else visit.doubted_at_us,
+            roll.number(visit.geofence, visit.store),
+            visit.confidence,
+            slot,
+            0,
+        )
+        for visit in present
+    ]
+    return np.array(rows, VISIT_DTYPE)

@@ -1,0 +1,113 @@
+"""Growing tables of fixed-width records: what the engine keeps of millions of devices.
+
+A record is read and written whole, by many at once (numpy) or one alone (`struct`), since both cost far less
+than doing the same field by field.
+"""
+
+import struct
+from collections import namedtuple
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+Records = npt.NDArray[np.void]
+
+_FORMATS = {"i8": "q", "f8": "d", "i4": "i", "f4": "f", "i2": "h", "u1": "B"}
+#: A table grows by an eighth, and by so many records at least.
+GROWTH, GROWTH_LEAST = 1.125, 256
+
+
+class Rows:
+    """Records of named fields; record `i` is the i-th ever added. Views of it are void once it grows."""
+
+    def __init__(self, **fields: str) -> None:
+        self.dtype = np.dtype(list(fields.items()))
+        self._packer = struct.Struct("=" + "".join(_FORMATS[kind] for kind in fields.values()))
+        # The fields are known at run time alone.
+        self._one = cast(Any, namedtuple)("Row", fields)  # noqa: PYI024
+        self._opaque = np.dtype(f"V{self.dtype.itemsize}")
+        self._bytes = np.zeros(0, np.uint8)
+        self._buffer: Any = self._bytes  # which is a buffer, though its type does not say so
+        self._opaque_rows: npt.NDArray[Any] = self._bytes.view(self._opaque)
+        self.data: Records = self._bytes.view(self.dtype)
+        self.used = 0
+
+    def __len__(self) -> int:
+        return self.used
+
+    def add(self, count: int) -> int:
+        """Makes room for so many records more, all zero; the place of the first."""
+        first, self.used = self.used, self.used + count
+        if self.used > len(self.data):
+            room = max(int(len(self.data) * GROWTH), self.used + GROWTH_LEAST)
+            self._hold(room)
+        return first
+
+    def extend(self, records: Records) -> int:
+        """Adds records at the end; the place of the first."""
+        first = self.add(len(records))
+        self._opaque_rows[first : self.used] = records.view(self._opaque)
+        return first
+
+    def take(self, places: npt.NDArray[Any]) -> Records:
+        """Copies of the records at these places."""
+        return self._opaque_rows.take(places).view(self.dtype)
+
+    def put(self, places: npt.NDArray[Any], records: Records) -> None:
+        """Overwrites the records at these places."""
+        self._opaque_rows[places] = records.view(self._opaque)
+
+    def get_one(self, place: int) -> Any:
+        """One record as Python values, by the names of the fields."""
+        return self._one._make(self._packer.unpack_from(self._buffer, place * self.dtype.itemsize))
+
+    def put_one(self, place: int, *values: float) -> None:
+        """Overwrites one record."""
+        self._packer.pack_into(self._buffer, place * self.dtype.itemsize, *values)
+
+    def add_one(self, *values: float) -> int:
+        """Adds one record; its place."""
+        place = self.add(1)
+        self.put_one(place, *values)
+        return place
+
+    def keep(self, places: npt.NDArray[Any]) -> None:
+        """Drops all records but these, which move together in the order given (ascending)."""
+        kept = self.take(places)
+        self.used = len(kept)
+        self._opaque_rows[: self.used] = kept.view(self._opaque)
+        if self.used * GROWTH + GROWTH_LEAST < len(self.data) / GROWTH:
+            self._hold(int(self.used * GROWTH) + GROWTH_LEAST)
+
+    def pick(self, records: Records, places: npt.NDArray[Any]) -> Records:
+        """Copies of some of such records, wherever they come from."""
+        return records.view(self._opaque).take(places).view(self.dtype)
+
+    def joined(self, one: Records, other: Records) -> Records:
+        """Such records, one after the other."""
+        return np.concatenate([one.view(self._opaque), other.view(self._opaque)]).view(self.dtype)
+
+    def replace(self, records: Records, places: npt.NDArray[Any], others: Records) -> None:
+        """Overwrites some of such records, wherever they are."""
+        records.view(self._opaque)[places] = others.view(self._opaque)
+
+    def empty(self, count: int) -> Records:
+        """Records to be filled in and added later."""
+        return np.zeros(count, self.dtype)
+
+    def _hold(self, room: int) -> None:
+        """Moves to a block of this many records."""
+        self.data = self._opaque_rows = np.zeros(0, self.dtype)
+        self._bytes.resize(room * self.dtype.itemsize, refcheck=False)  # new bytes are zero
+        self._opaque_rows, self.data = self._bytes.view(self._opaque), self._bytes.view(self.dtype)
+
+
+def known(number: float) -> float | None:
+    """None for NaN."""
+    return None if number != number else number  # noqa: PLR0124  # NaN alone differs from itself
+
+
+def unknown(number: float | None) -> float:
+    """NaN for None."""
+    return float("nan") if number is None else number

@@ -1,0 +1,96 @@
+"""Whom a publication concerns: shoppers in a fence that was moved or taken away, or put around them.
+
+Their visits end or begin with the publication, not with their next fix, which may be long in coming. So when
+a pipeline first uses a newer version it lets the timers of these shoppers be due; the lane then wakes them,
+as it does for a dwell, and the journal has their `Wake` like any other. For which version that has been done
+is told by the journal's newest entry: after a crash it is done again. Waking somebody for nothing does
+nothing.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from geo.distance import SHORTEST_MERIDIAN_DEGREE_M, FloatArray
+from geo.fix import SECOND_US
+from geo.index import FenceSet
+from geo.region import HEARTBEAT_S
+from geo.transition import Rules
+from server.clock import from_us
+from server.db import Connection
+from server.publish import changed_ids, settings_at
+from server.sql import queries
+from server.world import World, rules_of_body
+
+SQL = queries("republished")
+
+#: A phone reports at least every heartbeat: by a newest fix older than that and a minute, nobody is anywhere.
+FRESH_US = round((HEARTBEAT_S + 60) * SECOND_US)
+
+#: Who of those in memory has a fresh newest fix in one of these geofences.
+Inside = Callable[[FenceSet, Collection[str]], Iterable[str]]
+
+
+class Republished:
+    """Of one retailer: up to which version everybody concerned has been woken."""
+
+    def __init__(self, retailer_id: str) -> None:
+        self._retailer_id = retailer_id
+        self._settled: tuple[int, Rules] | None = None  # a version and its rules; None: the journal knows
+
+    async def concerned(self, connection: Connection, world: World, inside: Inside) -> set[str]:
+        """The shoppers to be woken by the first batch of this world; nobody by those that follow."""
+        settled = self._settled or await self._journaled(connection)
+        if settled is None or settled[0] >= world.version:  # nobody has been anywhere yet; or it is done
+            return set()
+        since, before = settled
+        geofences = await changed_ids(connection, self._retailer_id, "geofence", since, world.version)
+        if before.presence_timeout_s != world.rules.presence_timeout_s:
+            rows = await connection.fetch(SQL["all_visitors"], self._retailer_id)
+        elif geofences:
+            rows = await connection.fetch(SQL["visitors"], self._retailer_id, geofences)
+        else:
+            return set()
+        return {row["shopper_id"] for row in rows}.union(inside(world.fences, geofences))
+
+    def settle(self, world: World) -> None:
+        """A batch of that world has committed."""
+        self._settled = (world.version, world.rules)
+
+    def forget(self) -> None:
+        """Whether it has is not known."""
+        self._settled = None
+
+    async def _journaled(self, connection: Connection) -> tuple[int, Rules] | None:
+        """What the newest batch was judged by; None where nothing is journaled any more."""
+        version = await connection.fetchval(SQL["judged_version"], self._retailer_id)
+        if version is None:
+            return None
+        return version, rules_of_body(await settings_at(connection, self._retailer_id, version))
+
+
+async def wake_now(
+    connection: Connection, retailer_id: str, shopper_ids: Collection[str], now_us: int
+) -> None:
+    """Lets the timers of these shoppers be due, in the batch's transaction and after it has set others."""
+    if shopper_ids:
+        await connection.execute(SQL["wake_shoppers"], retailer_id, list(shopper_ids), from_us(now_us))
+
+
+def points_inside(
+    fences: FenceSet, geofences: Collection[str], lat_deg: FloatArray, lon_deg: FloatArray, now_us: int
+) -> npt.NDArray[np.intp]:
+    """Which of many points lie in one of these geofences now. What is gone holds nobody."""
+    numbers = [number for geofence in geofences for number in fences.roll.numbers_of(geofence)]
+    place = fences.place_of_number(np.array(numbers, np.int32))
+    place = place[place >= 0]
+    if not len(place):
+        return np.empty(0, np.intp)
+    # One fence was edited, as a rule: hardly anybody is at its latitude.
+    circles = [fences.circle(one) for one in place.tolist()]
+    south = min(circle.lat_deg - circle.radius_m / SHORTEST_MERIDIAN_DEGREE_M for circle in circles)
+    north = max(circle.lat_deg + circle.radius_m / SHORTEST_MERIDIAN_DEGREE_M for circle in circles)
+    near = np.flatnonzero((lat_deg >= south) & (lat_deg <= north))
+    point, held_by = fences.match(lat_deg[near], lon_deg[near], np.full(len(near), now_us))
+    return near[np.unique(point[np.isin(held_by, place)])]
