@@ -5,9 +5,11 @@ same transaction as its effects, partitioned by day so that retention is the dro
 """
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from datetime import date, timedelta
 from typing import Protocol
 
+import asyncpg
 import msgspec
 
 from server.clock import from_us, to_us
@@ -57,9 +59,11 @@ class PostgresJournal:
     async def prepare(self, database: Database, day: date) -> None:
         if day not in self._opened:
             both = {day, day + timedelta(days=1)}  # the batch may be written just after midnight
-            async with database.system() as connection:
-                for wanted in both:
-                    await connection.execute(SQL["open_journal_day"], wanted)
+            for wanted in sorted(both):
+                # Where another lane makes the same day at this very moment, the name is taken once it has.
+                with suppress(asyncpg.DuplicateTableError):
+                    async with database.system() as connection:
+                        await connection.execute(SQL["open_journal_day"], wanted)
             self._opened = both
 
     async def append(self, connection: Connection, retailer_id: str, entry: Entry) -> None:
