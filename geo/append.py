@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from geo.arrivals import Arrivals
-from geo.distance import IndexArray
 from geo.fences.ranges import spread
 from geo.fleet import Fleet
 from geo.layout import NEVER, NOWHERE
@@ -21,20 +20,17 @@ Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 
-def append_many(
-    fleet: Fleet, arrivals: Arrivals, slots: IndexArray, device: Records, rules: Rules
-) -> Integers:
-    """Appends sightings to their devices (each once among `slots`, in order); the row of each.
+def append_many(fleet: Fleet, arrivals: Arrivals, slots: Integers, device: Records, rules: Rules) -> int:
+    """Appends sightings to their devices (each once among `slots`, in order); the row of the first.
 
     Those of a device must be newer than all that is known of it, and none of them doubted. `device` is
     written back.
     """
     count = len(arrivals.slot)
     row = fleet.sightings.add(count)
-    rows = np.arange(row, row + count)
     single = arrivals.single
-    ends = slice(None) if single else arrivals.first[1:] - 1
-    newest_us = arrivals.at_us[ends]
+    last = np.arange(count) if single else arrivals.first[1:] - 1
+    newest_us = arrivals.at_us if single else arrivals.at_us[last]
     _write(fleet, arrivals, row, device["head"])
     fleet.held += count
     due = (newest_us - device["middle_us"] > kept_us(rules)).nonzero()[0]
@@ -43,10 +39,11 @@ def append_many(
         _seal(fleet, slots[due], sealing, newest_us[due], rules)
         fleet.devices.replace(device, due, sealing)
     device["newest_us"] = newest_us
-    device["head"] = device["believed"] = rows[ends]
+    last += row
+    device["head"] = device["believed"] = last
     device["since"] += 1 if single else np.diff(arrivals.first)
     fleet.devices.put(slots, device)
-    return rows
+    return row
 
 
 def _write(fleet: Fleet, arrivals: Arrivals, row: int, head: npt.NDArray[np.int32]) -> None:
@@ -68,7 +65,7 @@ def _write(fleet: Fleet, arrivals: Arrivals, row: int, head: npt.NDArray[np.int3
         record["previous"][arrivals.first[:-1]] = head
 
 
-def _seal(fleet: Fleet, slots: IndexArray, device: Records, newest_us: Integers, rules: Rules) -> None:
+def _seal(fleet: Fleet, slots: Integers, device: Records, newest_us: Integers, rules: Rules) -> None:
     """Moves the windows of devices on, whose newest sighting is about to be of `newest_us`."""
     calm = (device["newest_us"] != NEVER) & (device["doubts"] == 0)
     calm &= device["clock_us"] <= device["newest_us"]
@@ -84,7 +81,7 @@ def _seal(fleet: Fleet, slots: IndexArray, device: Records, newest_us: Integers,
     _remember(fleet, slots, device, calm, whole)
 
 
-def _remember(fleet: Fleet, slots: IndexArray, device: Records, moved: Flags, whole: Flags) -> None:
+def _remember(fleet: Fleet, slots: Integers, device: Records, moved: Flags, whole: Flags) -> None:
     """Makes the visits open now those of the middle, and of the sealed sighting too where all is sealed."""
     present = moved & (device["visit_count"] > 0)
     fleet.settle_visits(slots[present])
@@ -167,4 +164,5 @@ def _compact_visits(fleet: Fleet) -> None:
     moved_to = np.cumsum(alive) - 1
     fleet.visits.keep((alive).nonzero()[0])
     devices = fleet.devices.data[: fleet.devices.used]
-    devices["visits"] = np.where(devices["visit_count"] > 0, moved_to[devices["visits"]], NOWHERE)
+    some = devices["visit_count"].nonzero()[0]
+    devices["visits"][some] = moved_to[devices["visits"][some]]

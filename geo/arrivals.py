@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geo.accuracy import sigma_m, sigma_one_m
-from geo.batch import FixBatch, float32_precision
+from geo.batch import FixBatch
 from geo.distance import FloatArray, IndexArray
 from geo.fences.ranges import spread
 from geo.index import FenceSet
@@ -22,14 +22,14 @@ Integers = npt.NDArray[np.int64]
 class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Fixes by device and time, those of one time in order of arrival; all columns are equally long."""
 
-    slot: IndexArray
+    slot: Integers
     at_us: Integers
     lat_deg: FloatArray
     lon_deg: FloatArray
     accuracy_m: FloatArray  #: NaN: unknown
     speed_mps: FloatArray  #: NaN: unknown
     first: Integers  #: where the fixes of each device begin; the last entry is the number of fixes
-    pair_first: Integers  #: where the fences of each fix begin; the last entry is their number
+    pair_first: Integers  #: where the fences of each fix begin; the last entry is the number of pairs
     pair_place: IndexArray  #: of a fence that a fix lies in: its place in the set
     pair_number: IndexArray  #: … its number
     pair_probability: FloatArray  #: … how probably the device is inside
@@ -46,22 +46,24 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     @classmethod
     def of(cls, batch: FixBatch, fences: FenceSet, rules: Rules) -> "Arrivals":
         """Sorts and matches a batch."""
-        single = bool((batch.device[1:] > batch.device[:-1]).all())
-        order = slice(None) if single else np.lexsort((batch.fixed_at_us, batch.device))
-        slot, at_us = batch.device[order], batch.fixed_at_us[order]
+        slot = batch.device.astype(np.int64)
+        single = bool((slot[1:] > slot[:-1]).all())
+        order = slice(None) if single else np.lexsort((batch.fixed_at_us, slot))
+        slot, at_us = slot[order], batch.fixed_at_us[order]
         lat, lon, accuracy_m = batch.lat_deg[order], batch.lon_deg[order], batch.accuracy_m[order]
         fix, place = fences.match(lat, lon, at_us)
         if rules.mode == "exact":
             probability = np.ones(len(place))
         else:
-            sigma = sigma_m(accuracy_m[fix], rules.default_accuracy_m)
-            probability = float32_precision(fences.probability_inside(lat[fix], lon[fix], place, sigma))
+            sigma = sigma_m(accuracy_m.take(fix), rules.default_accuracy_m)
+            probability = fences.probability_inside(lat.take(fix), lon.take(fix), place, sigma)
+            probability = probability.astype(np.float32).astype(np.float64)
         count = len(slot)
         first = np.arange(count + 1)
         if not single:
             first = np.concatenate([[0], (slot[1:] != slot[:-1]).nonzero()[0] + 1, [count]])
         pair_first = np.zeros(count + 1, np.int64)
-        np.cumsum(np.bincount(fix, minlength=count), out=pair_first[1:])
+        np.bincount(fix, minlength=count).cumsum(out=pair_first[1:])
         return cls(
             slot=slot,
             at_us=at_us,
@@ -72,7 +74,7 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             first=first,
             pair_first=pair_first,
             pair_place=place,
-            pair_number=fences.number[place],
+            pair_number=fences.number.take(place),
             pair_probability=probability,
         )
 

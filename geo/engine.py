@@ -53,8 +53,8 @@ def sense(fleet: Fleet, batch: FixBatch, fences: FenceSet, rules: Rules) -> Told
     arrivals = Arrivals.of(batch, fences, rules)
     group = Group.of(fleet, arrivals, fences, rules)
     alone = group.alone(FEW)
-    sense_together(fleet, group if not alone.any() else group.only(~alone), fences, rules, told)
-    for place in np.flatnonzero(alone).tolist():
+    sense_together(fleet, group if alone is None else group.only(~alone), fences, rules, told)
+    for place in [] if alone is None else alone.nonzero()[0].tolist():
         slot = int(group.slots[place])
         told.values.append((slot, _alone(fleet, slot, arrivals.sightings(place, fences), fences, rules)))
     _bound(fleet, group.slots, fences, rules)
@@ -100,10 +100,10 @@ def wake_at_us(fleet: Fleet, slot: int, fences: FenceSet, rules: Rules) -> int |
     return min((timer for timer in timers if timer is not None), default=None)
 
 
-def _bound(fleet: Fleet, slots: npt.NDArray[np.int32], fences: FenceSet, rules: Rules) -> None:
+def _bound(fleet: Fleet, slots: npt.NDArray[np.integer], fences: FenceSet, rules: Rules) -> None:
     """Keeps windows from growing without bounds where a phone reports more often than anybody needs."""
-    device = fleet.devices.take(slots)
-    for slot in slots[device["before"] + device["since"] > 2 * rules.window_fixes].tolist():
+    held = fleet.devices.data["before"][slots] + fleet.devices.data["since"][slots]
+    for slot in slots[held > 2 * rules.window_fixes].tolist():
         fleet.put(slot, state_of(fleet, slot, fences, rules))
 
 

@@ -1,6 +1,7 @@
 """How the fleet's tables are laid out, and the values that go in and out of them."""
 
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,7 @@ def _presence(roll: Roll, one: tuple[Any, ...]) -> Presence:
 
 
 def visit_rows(roll: Roll, slot: int, present: Iterable[Presence]) -> Records:
-    """Visits of a device as rows."""
+    """Visits of a device as rows, by the numbers of their fences."""
     rows = [
         (
             visit.entered_at_us,
@@ -139,4 +140,14 @@ def visit_rows(roll: Roll, slot: int, present: Iterable[Presence]) -> Records:
         )
         for visit in present
     ]
+    rows.sort(key=itemgetter(list(VISIT).index("number")))
     return np.array(rows, VISIT_DTYPE)
+
+
+def sums(values: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The sums (mod 2^64) of runs of values, one after the other, each up to one of `ends`."""
+    so_far = np.zeros(len(values) + 1, np.int64)
+    values.cumsum(out=so_far[1:])
+    found = so_far.take(ends)
+    found[1:] -= so_far.take(ends[:-1])
+    return found

@@ -1,7 +1,8 @@
 """The walk of `geo.walk`, for many devices at once: one fix of each a round.
 
 Both say the same of the same fixes (a property test holds them together); this one is an order of magnitude
-faster for hundreds of devices, the other one for a few.
+faster for hundreds of devices, the other one for a few. What it costs is how many arrays it makes, whatever
+their lengths.
 """
 
 import msgspec
@@ -10,11 +11,11 @@ import numpy.typing as npt
 
 from geo.accuracy import sigma_m, sigmas_beyond
 from geo.distance import FloatArray, IndexArray
-from geo.fences.ranges import spread
+from geo.fences.ranges import numbers
 from geo.fix import SECOND_US
 from geo.fleet import Fleet
 from geo.index import FenceSet
-from geo.layout import FOREVER, NEVER, NOWHERE, UNSTEADY, VISIT_DTYPE
+from geo.layout import FOREVER, NEVER, NOWHERE, UNSTEADY, VISIT_DTYPE, sums
 from geo.rows import Records
 from geo.speed import drives_through
 from geo.told import DWELL, ENTER, EXIT, PASS_BY, Part
@@ -28,12 +29,10 @@ Flags = npt.NDArray[np.bool_]
 class Round(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A fix of each of some devices, newer than all before it of that device, and the fences it lies in."""
 
-    slot: IndexArray
+    slot: Integers
     row: Integers  #: of the fix's sighting
-    at_us: Integers
-    lat_deg: FloatArray
-    lon_deg: FloatArray
-    accuracy_m: FloatArray  #: NaN: unknown
+    seen: Records  #: the sighting
+    supported_us: Integers  #: all open visits were supported by a fix of that time, if not by a later one
     of: Integers  #: of each fence a fix lies in: the fix's place in the round, ascending
     place: IndexArray  #: … the fence's place in the set
     number: IndexArray  #: … its number
@@ -42,238 +41,227 @@ class Round(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 def judge(fleet: Fleet, fixes: Round, fences: FenceSet, rules: Rules) -> list[Part]:
     """Runs the transition table over a round, and tells what happened; no fence of an open visit is gone."""
-    device = fleet.devices.take(fixes.slot)
-    going = _Going(fleet, fixes, device, fences, rules)
-    told = going.pass_time()
+    going = _Going(fleet, fixes, fences, rules)
+    going.pass_time()
     new = going.meet()
-    told += going.leave()
-    new = _sure(fixes, new, rules)
-    dwell_us = fences.dwell_us[fixes.place[new]]
-    enters = _entering(fixes, new)
-    told += _tell_enters(fixes, new, enters, dwell_us)
-    _write(fleet, fixes, device, going, (enters, fixes.of[new], dwell_us))
-    return told
+    going.leave()
+    going.enter(_sure(fixes, new, rules))
+    going.write()
+    return going.told
 
 
 class _Going:
     """The open visits of a round's devices: what time and the fixes do to them."""
 
-    def __init__(self, fleet: Fleet, fixes: Round, device: Records, fences: FenceSet, rules: Rules) -> None:
-        self.of, self.row = spread(device["visits"], device["visit_count"])
-        self.visit = fleet.visits.take(self.row)
-        self.over = np.zeros(len(self.of), bool)  #: visits that have ended
-        self._met = np.zeros(len(self.of), bool)  #: visits whose fence holds the fix
-        self._place = fences.place_of_number(self.visit["number"])
-        self.dwell_us = fences.dwell_us[self._place]
-        self._at_us = fixes.at_us[self.of]
-        self._fleet, self._fixes, self._fences, self.rules = fleet, fixes, fences, rules
+    def __init__(self, fleet: Fleet, fixes: Round, fences: FenceSet, rules: Rules) -> None:
+        self._device = fleet.devices.take(fixes.slot)
+        count = self._device["visit_count"].astype(np.int64)
+        self._of = np.arange(len(count)).repeat(count)  #: whose visit it is: a place in the round
+        self._row = numbers(self._device["visits"].astype(np.int64), count)
+        self._visit = visit = fleet.visits.take(self._row)
+        self._at_us = fixes.seen["at_us"].take(self._of)
+        np.maximum(
+            visit["supported_at_us"], fixes.supported_us.take(self._of), out=visit["supported_at_us"]
+        )
+        self._place = fences.place_of_number(visit["number"])
+        self._dwell_us = fences.dwell_us.take(self._place)
+        self._over = np.zeros(len(self._of), bool)  #: visits that have ended
+        self._met = np.zeros(len(self._of), bool)  #: visits whose fence holds the fix
+        self._new: tuple[Records, Integers, Integers]  #: visits that begin, whose, and how long a dwell takes
+        self._fleet, self._fixes, self._fences, self._rules = fleet, fixes, fences, rules
+        self.told: list[Part] = []
 
-    def pass_time(self) -> list[Part]:
+    def pass_time(self) -> None:
         """Fires the timers due by the fixes; a fix of a visit's very last moment still saves it."""
-        visit, until_us = self.visit, self._at_us
-        exact = self.rules.mode == "exact"
+        visit, until_us = self._visit, self._at_us
+        exact = self._rules.mode == "exact"
         if not exact:
-            lost_us = visit["supported_at_us"] + round(self.rules.presence_timeout_s * SECOND_US)
+            lost_us = visit["supported_at_us"] + round(self._rules.presence_timeout_s * SECOND_US)
             lost = (lost_us < until_us).nonzero()[0]
             until_us = np.minimum(until_us, lost_us)
-        due_us = visit["entered_at_us"] + self.dwell_us
-        dwells = ((due_us <= until_us) & (visit["dwelled_at_us"] == NEVER)).nonzero()[0]
-        due_us = due_us[dwells]
+        due_us = visit["entered_at_us"] + self._dwell_us
+        fires = due_us <= until_us
+        fires &= visit["dwelled_at_us"] == NEVER
+        dwells = fires.nonzero()[0]
+        due_us = due_us.take(dwells)
         visit["dwelled_at_us"][dwells] = due_us
-        told = self._tell(DWELL, dwells, due_us, visit["confidence"][dwells], before=True)
+        self._tell(DWELL, dwells, due_us, before=True)
         if exact or not len(lost):
-            return told
-        self.over[lost] = True
-        left_us = np.maximum(visit["supported_at_us"], visit["dwelled_at_us"])[lost]
-        return told + self._tell(EXIT, lost, left_us, np.full(len(lost), LOST_CONFIDENCE), before=True)
+            return
+        self._over[lost] = True
+        left_us = np.maximum(visit["supported_at_us"], visit["dwelled_at_us"]).take(lost)
+        self._tell(EXIT, lost, left_us, confidence=LOST_CONFIDENCE, before=True)
 
     def meet(self) -> Integers:
         """Lets the fixes support the visits to the fences they lie in. The pairs that have no visit."""
-        fixes, visit = self._fixes, self.visit
+        fixes, visit = self._fixes, self._visit
         if not len(visit) or not len(fixes.of):
             return np.arange(len(fixes.of))
-        key = (self.of.astype(np.int64) << 32) | self._place
-        wanted = (fixes.of << 32) | fixes.place
-        order = None if (key[1:] > key[:-1]).all() else key.argsort()
-        found = key.searchsorted(wanted, sorter=order)
-        found[found == len(key)] = 0
-        found = found if order is None else order[found]
-        met = (key[found] == wanted) & ~self.over[found]
+        key = _key(self._of, visit["number"])  # ascending, as visits lie
+        wanted = _key(fixes.of, fixes.number)
+        found = key.searchsorted(wanted)
+        np.minimum(found, len(key) - 1, out=found)
+        met = key.take(found) == wanted
+        if self._rules.mode == "accurate":
+            met &= ~self._over.take(found)
         pair = met.nonzero()[0]
-        found = found[pair]
+        found = found.take(pair)
         self._met[found] = True
-        if self.rules.mode == "accurate":
-            found = found[fixes.probability[pair] >= self.rules.doubt_at]
-        visit["supported_at_us"][found] = self._at_us[found]
-        visit["doubted_at_us"][found] = NEVER
+        if self._rules.mode == "accurate":
+            found = found[fixes.probability.take(pair) >= self._rules.doubt_at]
+            visit["doubted_at_us"][found] = NEVER
+        visit["supported_at_us"][found] = self._at_us.take(found)
         return np.asarray((~met).nonzero()[0])
 
-    def leave(self) -> list[Part]:
+    def leave(self) -> None:
         """Ends the visits that the fixes have left."""
-        outside = (~(self._met | self.over)).nonzero()[0]
+        outside = (~(self._met | self._over)).nonzero()[0]
         if not len(outside):
-            return []
-        if self.rules.mode == "exact":
-            self.over[outside] = True
-            return self._tell(EXIT, outside, self._at_us[outside], np.ones(len(outside)), before=False)
-        return self._doubt(outside)
+            return
+        if self._rules.mode == "exact":
+            self._over[outside] = True
+            self._tell(EXIT, outside, self._at_us.take(outside), confidence=1.0)
+        else:
+            self._doubt(outside)
 
-    def _doubt(self, outside: Integers) -> list[Part]:
+    def _doubt(self, outside: Integers) -> None:
         """Ends visits that a fix has left clearly, or that contrary ones have spoken against for long."""
-        rules, fixes, of = self.rules, self._fixes, self.of[outside]
-        sigma = sigma_m(fixes.accuracy_m[of], rules.default_accuracy_m)
-        outside_m = self._fences.boundary_gap_m(fixes.lat_deg[of], fixes.lon_deg[of], self._place[outside])
+        rules, doubted_us = self._rules, self._visit["doubted_at_us"]
+        seen = self._fleet.sightings.pick(self._fixes.seen, self._of.take(outside))
+        sigma = sigma_m(seen["accuracy_m"].astype(np.float64), rules.default_accuracy_m)
+        place = self._place.take(outside)
+        outside_m = self._fences.boundary_gap_m(seen["lat_deg"], seen["lon_deg"], place)
         contrary = (outside_m >= sigmas_beyond(rules.doubt_at) * sigma).nonzero()[0]
-        outside, sigma, outside_m = outside[contrary], sigma[contrary], outside_m[contrary]
-        at_us, since_us = self._at_us[outside], self.visit["doubted_at_us"][outside]
-        since_us = np.where(since_us == NEVER, at_us, since_us)
-        self.visit["doubted_at_us"][outside] = since_us
+        if not len(contrary):
+            return
+        outside, sigma, outside_m = (column.take(contrary) for column in (outside, sigma, outside_m))
+        at_us, since_us = self._at_us.take(outside), doubted_us.take(outside)
+        np.copyto(since_us, at_us, where=since_us == NEVER)
+        doubted_us[outside] = since_us
         leaves = outside_m >= sigmas_beyond(rules.exit_at) * sigma
         leaves |= at_us - since_us >= round(rules.settle_s * SECOND_US)
         left = leaves.nonzero()[0]
-        leaving = outside[left]
-        if not len(leaving):
-            return []
-        self.over[leaving] = True
-        left_us = np.maximum(since_us[left], self.visit["dwelled_at_us"][leaving])
-        outside_sigma = outside_m[left] / sigma[left]
-        told = self._tell(EXIT, leaving, left_us, None, before=False, outside_sigma=outside_sigma)
-        driven = self._drove_through(leaving).nonzero()[0]
-        leaving, left_us, outside_sigma = leaving[driven], left_us[driven], outside_sigma[driven]
-        return told + self._tell(PASS_BY, leaving, left_us, None, before=False, outside_sigma=outside_sigma)
+        if not len(left):
+            return
+        leaving = outside.take(left)
+        self._over[leaving] = True
+        left_us = np.maximum(since_us.take(left), self._visit["dwelled_at_us"].take(leaving))
+        outside_sigma = outside_m.take(left) / sigma.take(left)
+        self._tell(EXIT, leaving, left_us, outside_sigma=outside_sigma)
+        driven = self._drove_through(leaving)
+        self._tell(PASS_BY, leaving[driven], left_us[driven], outside_sigma=outside_sigma[driven])
 
-    def _drove_through(self, leaving: Integers) -> Flags:
-        """Whether visits that end were driven through."""
-        fixes, of = self._fixes, self.of[leaving]
-        visit = self._fleet.visits.pick(self.visit, leaving)
+    def _drove_through(self, leaving: Integers) -> Integers:
+        """Which of some visits that end were driven through."""
+        brief = (self._visit["dwelled_at_us"].take(leaving) == NEVER).nonzero()[0]
+        leaving = leaving.take(brief)
+        visit = self._fleet.visits.pick(self._visit, leaving)
+        seen = self._fleet.sightings.pick(self._fixes.seen, self._of.take(leaving))
         speed_mps = drives_through(
             entered_lat_deg=visit["entered_lat_deg"],
             entered_lon_deg=visit["entered_lon_deg"],
             entered_at_us=visit["entered_at_us"],
-            left_lat_deg=fixes.lat_deg[of],
-            left_lon_deg=fixes.lon_deg[of],
-            left_accuracy_m=fixes.accuracy_m[of],
-            left_at_us=fixes.at_us[of],
-            unknown_m=self.rules.default_accuracy_m,
+            left_lat_deg=seen["lat_deg"],
+            left_lon_deg=seen["lon_deg"],
+            left_accuracy_m=seen["accuracy_m"].astype(np.float64),
+            left_at_us=seen["at_us"],
+            unknown_m=self._rules.default_accuracy_m,
         )
-        return np.asarray((visit["dwelled_at_us"] == NEVER) & ~np.isnan(speed_mps))
+        return np.asarray(brief[speed_mps > 0])
+
+    def enter(self, new: Integers) -> None:
+        """Begins visits; where there is no dwell to wait for, it comes at once."""
+        fixes, of = self._fixes, self._fixes.of.take(new)
+        seen = self._fleet.sightings.pick(fixes.seen, of)
+        visit = np.empty(len(new), VISIT_DTYPE)
+        visit["entered_at_us"] = visit["supported_at_us"] = seen["at_us"]
+        visit["entered_lat_deg"], visit["entered_lon_deg"] = seen["lat_deg"], seen["lon_deg"]
+        visit["dwelled_at_us"] = visit["doubted_at_us"] = NEVER
+        visit["number"], visit["slot"] = fixes.number.take(new), seen["slot"]
+        visit["confidence"], visit["unused"] = fixes.probability.take(new), 0
+        dwell_us = self._fences.dwell_us.take(fixes.place.take(new))
+        self._new = visit, of, dwell_us
+        if not len(new):
+            return
+        self.told.append(Part(kind=ENTER, visit=visit, at_us=seen["at_us"], row=fixes.row.take(of)))
+        if not dwell_us.all():
+            at_once = (dwell_us == 0).nonzero()[0]
+            visit["dwelled_at_us"][at_once] = at_us = seen["at_us"].take(at_once)
+            row = fixes.row.take(of.take(at_once))
+            of_visit = self._fleet.visits.pick(visit, at_once)
+            self.told.append(Part(kind=DWELL, visit=of_visit, at_us=at_us, row=row))
 
     def _tell(
         self,
         kind: int,
         which: Integers,
         at_us: Integers,
-        confidence: FloatArray | None,
         *,
-        before: bool,
+        before: bool = False,
+        confidence: float | None = None,
         outside_sigma: FloatArray | None = None,
-    ) -> list[Part]:
-        if not len(which):
-            return []
-        of = self.of[which]
-        row = self._fixes.row[of]
-        if before:
-            row = self._fleet.sightings.data["previous"][row]
-        return [
-            Part(
-                kind=kind,
-                visit=self._fleet.visits.pick(self.visit, which),
-                at_us=at_us,
-                told_us=self._at_us[which],
-                row=row,
-                confidence=confidence,
-                outside_sigma=outside_sigma,
+    ) -> None:
+        if len(which):
+            self.told.append(
+                Part(
+                    kind=kind,
+                    visit=self._fleet.visits.pick(self._visit, which),
+                    at_us=at_us,
+                    row=self._fixes.row.take(self._of.take(which)),
+                    before=before,
+                    confidence=confidence,
+                    outside_sigma=outside_sigma,
+                )
             )
-        ]
+
+    def write(self) -> None:
+        """Writes down the visits that went on and that began, those of each device side by side."""
+        fleet, device = self._fleet, self._device
+        kept = (~self._over).nonzero()[0]
+        new, new_of, new_dwell_us = self._new
+        visit = fleet.visits.joined(fleet.visits.pick(self._visit, kept), new)
+        of = np.concatenate([self._of.take(kept), new_of])
+        order = _key(of, visit["number"]).argsort()
+        visit, of = fleet.visits.pick(visit, order), of.take(order)
+        dwell_us = np.concatenate([self._dwell_us.take(kept), new_dwell_us]).take(order)
+        fleet.visits.data["slot"][self._row] = NOWHERE
+        first = fleet.visits.extend(visit)
+        fleet.open += len(visit) - len(self._row)
+        count = np.bincount(of, minlength=len(device))
+        ends = count.cumsum()
+        begins = ends - count
+        device["visit_count"], device["visits"] = count, begins + first
+        device["signature"] = sums(fleet.marks().take(visit["number"]), ends)
+        if self._rules.mode == "accurate":
+            doubted = (visit["doubted_at_us"] != NEVER).nonzero()[0]
+            device["signature"][of.take(doubted)] = UNSTEADY
+        due_us = np.full(len(visit) + 1, FOREVER)
+        _due_us(visit, dwell_us, self._rules, out=due_us[:-1])
+        due_us = np.minimum.reduceat(due_us, begins)
+        np.copyto(due_us, FOREVER, where=count == 0)
+        device["due_us"] = due_us
+        fleet.devices.put(self._fixes.slot, device)
+
+
+def _key(of: Integers, number: npt.NDArray[np.integer]) -> Integers:
+    """One number for a place in the round and a fence."""
+    key = of << 32
+    key |= number
+    return key
 
 
 def _sure(fixes: Round, new: Integers, rules: Rules) -> Integers:
     """Of the fences that fixes lie in without a visit, those that they enter."""
     if rules.mode == "exact":
         return new
-    accuracy_m = fixes.accuracy_m[fixes.of[new]]
-    return new[(fixes.probability[new] >= rules.enter_at) & ~(accuracy_m > rules.coarse_m)]
+    sure = fixes.probability.take(new) >= rules.enter_at
+    sure &= ~(fixes.seen["accuracy_m"].take(fixes.of.take(new)) > rules.coarse_m)
+    return new[sure]
 
 
-def _entering(fixes: Round, new: Integers) -> Records:
-    """The visits that begin."""
-    of = fixes.of[new]
-    visit = np.empty(len(new), VISIT_DTYPE)
-    visit["entered_at_us"] = visit["supported_at_us"] = fixes.at_us[of]
-    visit["entered_lat_deg"], visit["entered_lon_deg"] = fixes.lat_deg[of], fixes.lon_deg[of]
-    visit["dwelled_at_us"] = visit["doubted_at_us"] = NEVER
-    visit["number"], visit["slot"] = fixes.number[new], fixes.slot[of]
-    visit["confidence"], visit["unused"] = fixes.probability[new], 0
-    return visit
-
-
-def _tell_enters(fixes: Round, new: Integers, visit: Records, dwell_us: Integers) -> list[Part]:
-    """The enters; where there is no dwell to wait for, it comes at once."""
-    if not len(new):
-        return []
-    at_us, row, confidence = visit["entered_at_us"], fixes.row[fixes.of[new]], visit["confidence"]
-    told = [Part(kind=ENTER, visit=visit, at_us=at_us, told_us=at_us, row=row, confidence=confidence)]
-    at_once = (dwell_us == 0).nonzero()[0]
-    if len(at_once):
-        now_us = at_us[at_once]
-        visit["dwelled_at_us"][at_once] = now_us
-        told.append(
-            Part(
-                kind=DWELL,
-                visit=visit[at_once],
-                at_us=now_us,
-                told_us=now_us,
-                row=row[at_once],
-                confidence=confidence[at_once],
-            )
-        )
-    return told
-
-
-def _write(
-    fleet: Fleet,
-    fixes: Round,
-    device: Records,
-    going: _Going,
-    entering: tuple[Records, Integers, Integers],
-) -> None:
-    """Writes down the visits that went on and that began, those of each device side by side."""
-    fleet.visits.data["slot"][going.row] = NOWHERE
-    kept = (~going.over).nonzero()[0]
-    enters, new_of, new_dwell_us = entering
-    kept_of = going.of[kept]
-    kept_count, new_count = (np.bincount(of, minlength=len(device)) for of in (kept_of, new_of))
-    count = kept_count + new_count
-    kept_place = np.arange(len(kept)) + (new_count.cumsum() - new_count)[kept_of]
-    new_place = np.arange(len(new_of)) + kept_count.cumsum()[new_of]
-    first = fleet.visits.add(len(kept) + len(new_of))
-    fleet.visits.put(first + kept_place, fleet.visits.pick(going.visit, kept))
-    fleet.visits.put(first + new_place, enters)
-    fleet.open += len(kept) + len(new_of) - len(going.of)
-    begins = count.cumsum() - count
-    device["visits"] = np.where(count > 0, first + begins, NOWHERE)
-    device["visit_count"] = count
-    device["signature"], device["due_us"] = 0, FOREVER
-    some = count.nonzero()[0]
-    if len(some):
-        begins = begins[some]
-        visit = fleet.visits.data[first : fleet.visits.used]
-        dwell_us = np.empty(len(visit), np.int64)
-        dwell_us[kept_place], dwell_us[new_place] = going.dwell_us[kept], new_dwell_us
-        signature = np.add.reduceat(fleet.marks()[visit["number"]], begins)
-        if going.rules.mode == "accurate":
-            doubted = np.maximum.reduceat(visit["doubted_at_us"], begins) != NEVER
-            signature[doubted] = UNSTEADY
-        device["signature"][some] = signature
-        device["due_us"][some] = np.minimum.reduceat(_due_us(visit, dwell_us, going.rules), begins)
-    fleet.devices.put(fixes.slot, device)
-
-
-def _due_us(visit: Records, dwell_us: Integers, rules: Rules) -> Integers:
+def _due_us(visit: Records, dwell_us: Integers, rules: Rules, *, out: Integers) -> None:
     """Before then no timer of these visits is due, whatever supports them by then."""
-    due_us = np.where(visit["dwelled_at_us"] == NEVER, visit["entered_at_us"] + dwell_us, FOREVER)
-    if rules.mode == "exact":
-        return np.asarray(due_us)
-    return np.asarray(
-        np.minimum(due_us, visit["supported_at_us"] + round(rules.presence_timeout_s * SECOND_US))
-    )
+    np.add(visit["entered_at_us"], dwell_us, out=out, where=visit["dwelled_at_us"] == NEVER)
+    if rules.mode == "accurate":
+        lost_us = visit["supported_at_us"] + round(rules.presence_timeout_s * SECOND_US)
+        np.minimum(out, lost_us, out=out)

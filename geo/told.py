@@ -28,10 +28,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     kind: int
     visit: Records  #: of the fleet's `visits`
     at_us: Integers
-    told_us: Integers  #: time of the fix with which it was told
-    row: Integers  #: of the device's newest sighting when it happened
-    confidence: FloatArray | None  #: how sure; where it is told by …
-    outside_sigma: FloatArray | None = None  #: … how many sigma outside the fence the fix lies, None
+    row: Integers  #: of the sighting with which it was told
+    before: bool = False  #: whether it happened before that: the device was seen last at the one before
+    confidence: float | None = None  #: how sure; None: as sure as the visit's beginning, …
+    outside_sigma: FloatArray | None = None  #: … or as the fix lies so many sigma outside the fence
 
     def __len__(self) -> int:
         return len(self.row)
@@ -58,12 +58,15 @@ class Told:
     def transitions(self) -> Iterator[tuple[int, Transition]]:
         """Slot and transition, each."""
         for part in self.parts:
-            sighting = self._fleet.sightings.take(part.row)
+            sightings, row = self._fleet.sightings, part.row
+            told_us = sightings.data["at_us"][row]
+            row = sightings.data["previous"][row] if part.before else row
+            sighting = sightings.take(row)
             columns = (
                 *(part.visit[name] for name in ("slot", "number", "entered_at_us")),
                 *(part.at_us, _confidence(part)),
                 *(sighting[name] for name in ("lat_deg", "lon_deg", "accuracy_m")),
-                speeds_of(self._fleet, part.row, part.at_us, part.told_us, self._rules),
+                speeds_of(self._fleet, row, part.at_us, told_us, self._rules),
             )
             for slot, number, *rest in zip(*(column.tolist() for column in columns), strict=True):
                 yield slot, _transition(part.kind, self._fleet.roll.name(number), rest, self._rules)
@@ -90,10 +93,11 @@ class Told:
 
 
 def _confidence(part: Part) -> FloatArray:
-    if part.outside_sigma is None:
-        assert part.confidence is not None
-        return part.confidence
-    return np.asarray(1 - probabilities_beyond(part.outside_sigma, 1.0))
+    if part.outside_sigma is not None:
+        return np.asarray(1 - probabilities_beyond(part.outside_sigma, 1.0))
+    if part.confidence is not None:
+        return np.full(len(part), part.confidence)
+    return np.asarray(part.visit["confidence"], np.float64)
 
 
 def _transition(kind: int, name: tuple[str, str], figures: list[Any], rules: Rules) -> Transition:
