@@ -4,7 +4,7 @@ The truth is the way of another phone that was carried beside (`bench._together.
 wrong itself, for which only `sigma` is corrected. Fences are circles of 50, 100 and 150 m at random along the
 ways. An enter is true when the other phone was inside at its time, an exit when it was outside.
 `confidence_error` is the expected calibration error: the mean of how far confidence and share of true ones
-lie apart, in bins. Of visits that were lost it is told how many devices had left when that was noticed: at
+lie apart, in bins. Of visits that were lost, half an hour being waited for a silent phone, it is told how many devices had left when that was noticed: at
 their next fix after the time-out (phones that went on moving), and in `stationary` (phones that slept where
 they lay).
 
@@ -41,7 +41,7 @@ CONTROL = "accuracy_control"
 #: No phone on one run counts for more fixes than this, however often it reports.
 MOST_FIXES = 200
 SHARES, LEASTS_M = np.arange(0.1, 0.9, 0.02), np.arange(0.5, 8.0, 0.25)
-RULES = Rules()
+RULES = Rules(presence_timeout_s=1800.0)
 TIMEOUT_US = round(RULES.presence_timeout_s * SECOND_US)
 
 

@@ -8,8 +8,8 @@ those in which the phone had a fix that is not coarse and lies in the place, or 
 is accurate. The others are counted (`visits_blind`): the phone was off, or slept, or had nothing but cell
 towers.
 
-`visits_odd_runs` are half of them. `visits_4_h` waits 4 hours for a silent phone in
-place of half an hour: these phones sleep where they lie, and no server asks them for a heartbeat.
+`visits_odd_runs` are half of them. `visits_30_min` waits half an hour for a silent phone
+in place of half a day: these phones sleep where they lie, and no server asks them for a heartbeat.
 
 `visits_legs` holds the same visits against the diary's words alone: legs at a place, those less than 300 s
 apart joined. They leave out most of the time that people spent there (before the first leg, between the
@@ -30,7 +30,7 @@ from geo.transition import Rules
 
 SHORTEST_S, WITHIN_S, JOINED_S = 60.0, 60.0, 300.0
 ACCURATE = Rules()
-RULES = {"exact": Rules(mode="exact"), "accurate": ACCURATE, "4 h": Rules(presence_timeout_s=4 * 3600.0)}
+RULES = {"exact": Rules(mode="exact"), "accurate": ACCURATE, "30 min": Rules(presence_timeout_s=1800.0)}
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +66,7 @@ def run() -> Iterator[dict[str, Any]]:
     cases = [case for trip in TRIPS for phone in phones(trip) for case in cases_of(phone)]
     yield from _figures("visits", cases)
     yield from _figures("visits_odd_runs", [case for case in cases if case.run % 2])
-    yield from _figures("visits_4_h", cases, "4 h")
+    yield from _figures("visits_30_min", cases, "30 min")
     whole = total(cases, "accurate")
     yield _figure("visits_blind", whole.stays - whole.told_of, whole.stays)
     yield _figure("visits_of_all_stays_recall", whole.matched, whole.stays, ("told of", whole.told_of))

@@ -28,6 +28,7 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     lon_deg: FloatArray
     accuracy_m: FloatArray  #: NaN: unknown
     speed_mps: FloatArray  #: NaN: unknown
+    sigma_m: FloatArray  #: spread; empty in `exact` mode
     first: Integers  #: where the fixes of each device begin; the last entry is the number of fixes
     pair_first: Integers  #: where the fences of each fix begin; the last entry is the number of pairs
     pair_place: IndexArray  #: of a fence that a fix lies in: its place in the set
@@ -53,10 +54,10 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         lat, lon, accuracy_m = batch.lat_deg[order], batch.lon_deg[order], batch.accuracy_m[order]
         fix, place = fences.match(lat, lon, at_us)
         if rules.mode == "exact":
-            probability = np.ones(len(place))
+            sigma, probability = np.empty(0), np.ones(len(place))
         else:
-            sigma = sigma_m(accuracy_m.take(fix), rules.default_accuracy_m)
-            probability = fences.probability_inside(lat.take(fix), lon.take(fix), place, sigma)
+            sigma = sigma_m(accuracy_m, rules.default_accuracy_m)
+            probability = fences.probability_inside(lat.take(fix), lon.take(fix), place, sigma.take(fix))
             probability = probability.astype(np.float32).astype(np.float64)
         count = len(slot)
         first = np.arange(count + 1)
@@ -71,6 +72,7 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             lon_deg=lon,
             accuracy_m=accuracy_m,
             speed_mps=batch.speed_mps[order],
+            sigma_m=sigma,
             first=first,
             pair_first=pair_first,
             pair_place=place,
@@ -91,6 +93,7 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             lon_deg=self.lon_deg[fix],
             accuracy_m=self.accuracy_m[fix],
             speed_mps=self.speed_mps[fix],
+            sigma_m=self.sigma_m[fix] if len(self.sigma_m) else self.sigma_m,
             first=np.concatenate([[0], np.cumsum(counts[devices])]),
             pair_first=np.concatenate([[0], np.cumsum(pair_counts)]),
             pair_place=self.pair_place[pair],

@@ -102,8 +102,8 @@ def wake_at_us(fleet: Fleet, slot: int, fences: FenceSet, rules: Rules) -> int |
 
 def _bound(fleet: Fleet, slots: npt.NDArray[np.integer], fences: FenceSet, rules: Rules) -> None:
     """Keeps windows from growing without bounds where a phone reports more often than anybody needs."""
-    held = fleet.devices.data["before"][slots] + fleet.devices.data["since"][slots]
-    for slot in slots[held > 2 * rules.window_fixes].tolist():
+    since = fleet.devices.data["since"][slots]
+    for slot in slots[since > rules.window_fixes].tolist():
         fleet.put(slot, state_of(fleet, slot, fences, rules))
 
 

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from geo.accuracy import sigma_m, sigmas_beyond
+from geo.accuracy import sigmas_beyond
 from geo.distance import FloatArray, IndexArray
 from geo.fences.ranges import numbers
 from geo.fix import SECOND_US
@@ -32,6 +32,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     slot: Integers
     row: Integers  #: of the fix's sighting
     seen: Records  #: the sighting
+    sigma_m: FloatArray  #: its spread; not in `exact` mode
     supported_us: Integers  #: all open visits were supported by a fix of that time, if not by a later one
     of: Integers  #: of each fence a fix lies in: the fix's place in the round, ascending
     place: IndexArray  #: … the fence's place in the set
@@ -60,10 +61,9 @@ class _Going:
         self._row = numbers(self._device["visits"].astype(np.int64), count)
         self._visit = visit = fleet.visits.take(self._row)
         self._at_us = fixes.seen["at_us"].take(self._of)
-        np.maximum(
-            visit["supported_at_us"], fixes.supported_us.take(self._of), out=visit["supported_at_us"]
-        )
-        self._place = fences.place_of_number(visit["number"])
+        np.maximum(visit["supported_at_us"], fixes.supported_us.take(self._of), out=visit["supported_at_us"])
+        self._number = visit["number"].copy()
+        self._place = fences.place_of_number(self._number)
         self._dwell_us = fences.dwell_us.take(self._place)
         self._over = np.zeros(len(self._of), bool)  #: visits that have ended
         self._met = np.zeros(len(self._of), bool)  #: visits whose fence holds the fix
@@ -97,7 +97,7 @@ class _Going:
         fixes, visit = self._fixes, self._visit
         if not len(visit) or not len(fixes.of):
             return np.arange(len(fixes.of))
-        key = _key(self._of, visit["number"])  # ascending, as visits lie
+        key = _key(self._of, self._number)  # ascending, as visits lie
         wanted = _key(fixes.of, fixes.number)
         found = key.searchsorted(wanted)
         np.minimum(found, len(key) - 1, out=found)
@@ -127,14 +127,14 @@ class _Going:
     def _doubt(self, outside: Integers) -> None:
         """Ends visits that a fix has left clearly, or that contrary ones have spoken against for long."""
         rules, doubted_us = self._rules, self._visit["doubted_at_us"]
-        seen = self._fleet.sightings.pick(self._fixes.seen, self._of.take(outside))
-        sigma = sigma_m(seen["accuracy_m"].astype(np.float64), rules.default_accuracy_m)
+        of = self._of.take(outside)
+        seen, sigma = self._fleet.sightings.pick(self._fixes.seen, of), self._fixes.sigma_m.take(of)
         place = self._place.take(outside)
         outside_m = self._fences.boundary_gap_m(seen["lat_deg"], seen["lon_deg"], place)
         contrary = (outside_m >= sigmas_beyond(rules.doubt_at) * sigma).nonzero()[0]
         if not len(contrary):
             return
-        outside, sigma, outside_m = (column.take(contrary) for column in (outside, sigma, outside_m))
+        outside, sigma, outside_m = outside.take(contrary), sigma.take(contrary), outside_m.take(contrary)
         at_us, since_us = self._at_us.take(outside), doubted_us.take(outside)
         np.copyto(since_us, at_us, where=since_us == NEVER)
         doubted_us[outside] = since_us
@@ -183,13 +183,13 @@ class _Going:
         self._new = visit, of, dwell_us
         if not len(new):
             return
-        self.told.append(Part(kind=ENTER, visit=visit, at_us=seen["at_us"], row=fixes.row.take(of)))
+        at_us, row = seen["at_us"], fixes.row.take(of)
+        self.told.append(Part(kind=ENTER, visits=visit, which=None, at_us=at_us, row=row))
         if not dwell_us.all():
             at_once = (dwell_us == 0).nonzero()[0]
-            visit["dwelled_at_us"][at_once] = at_us = seen["at_us"].take(at_once)
-            row = fixes.row.take(of.take(at_once))
-            of_visit = self._fleet.visits.pick(visit, at_once)
-            self.told.append(Part(kind=DWELL, visit=of_visit, at_us=at_us, row=row))
+            visit["dwelled_at_us"][at_once] = at_us = at_us.take(at_once)
+            row = row.take(at_once)
+            self.told.append(Part(kind=DWELL, visits=visit, which=at_once, at_us=at_us, row=row))
 
     def _tell(
         self,
@@ -205,7 +205,8 @@ class _Going:
             self.told.append(
                 Part(
                     kind=kind,
-                    visit=self._fleet.visits.pick(self._visit, which),
+                    visits=self._visit,
+                    which=which,
                     at_us=at_us,
                     row=self._fixes.row.take(self._of.take(which)),
                     before=before,
@@ -221,7 +222,9 @@ class _Going:
         new, new_of, new_dwell_us = self._new
         visit = fleet.visits.joined(fleet.visits.pick(self._visit, kept), new)
         of = np.concatenate([self._of.take(kept), new_of])
-        order = _key(of, visit["number"]).argsort()
+        # Stable: two ascending runs, which that kind of sort merges in one go.
+        key = _key(of, visit["number"])
+        order = key.argsort(kind="stable")
         visit, of = fleet.visits.pick(visit, order), of.take(order)
         dwell_us = np.concatenate([self._dwell_us.take(kept), new_dwell_us]).take(order)
         fleet.visits.data["slot"][self._row] = NOWHERE
@@ -231,16 +234,19 @@ class _Going:
         ends = count.cumsum()
         begins = ends - count
         device["visit_count"], device["visits"] = count, begins + first
-        device["signature"] = sums(fleet.marks().take(visit["number"]), ends)
+        device["signature"] = sums(fleet.marks().take(key.take(order) & NUMBER), ends)
         if self._rules.mode == "accurate":
             doubted = (visit["doubted_at_us"] != NEVER).nonzero()[0]
             device["signature"][of.take(doubted)] = UNSTEADY
-        due_us = np.full(len(visit) + 1, FOREVER)
-        _due_us(visit, dwell_us, self._rules, out=due_us[:-1])
-        due_us = np.minimum.reduceat(due_us, begins)
-        np.copyto(due_us, FOREVER, where=count == 0)
-        device["due_us"] = due_us
+        due_us = np.empty(len(visit) + 1, np.int64)
+        due_us[-1] = FOREVER
+        due_us[:-1] = _due_us(visit, dwell_us, self._rules)
+        device["due_us"] = np.where(count > 0, np.minimum.reduceat(due_us, begins), FOREVER)
         fleet.devices.put(self._fixes.slot, device)
+
+
+#: The lower half of a key.
+NUMBER = (1 << 32) - 1
 
 
 def _key(of: Integers, number: npt.NDArray[np.integer]) -> Integers:
@@ -259,9 +265,10 @@ def _sure(fixes: Round, new: Integers, rules: Rules) -> Integers:
     return new[sure]
 
 
-def _due_us(visit: Records, dwell_us: Integers, rules: Rules, *, out: Integers) -> None:
+def _due_us(visit: Records, dwell_us: Integers, rules: Rules) -> Integers:
     """Before then no timer of these visits is due, whatever supports them by then."""
-    np.add(visit["entered_at_us"], dwell_us, out=out, where=visit["dwelled_at_us"] == NEVER)
+    due_us = np.where(visit["dwelled_at_us"] == NEVER, visit["entered_at_us"] + dwell_us, FOREVER)
     if rules.mode == "accurate":
         lost_us = visit["supported_at_us"] + round(rules.presence_timeout_s * SECOND_US)
-        np.minimum(out, lost_us, out=out)
+        np.minimum(due_us, lost_us, out=due_us)
+    return np.asarray(due_us)

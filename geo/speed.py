@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from geo.accuracy import SIGMA_PER_ACCURACY
-from geo.distance import FloatArray, distance_m
+from geo.distance import LONGEST_DEGREE_M, FloatArray, distance_m
 from geo.fix import SECOND_US
+from geo.steps import turn
 from geo.transition import Rules, Sighting
 
 TimeArray = npt.NDArray[np.int64]
@@ -79,11 +80,19 @@ def drives_through(
     the way is at least twice as long as the accuracy of the fix that left (NaN: unknown), so that noise did
     not make it up.
     """
-    way_m = distance_m(entered_lat_deg, entered_lon_deg, left_lat_deg, left_lon_deg)
+    speed_mps = np.full(len(entered_at_us), np.nan)
     takes_s = np.maximum(left_at_us - entered_at_us, 1) / SECOND_US
-    accuracy_m = np.where(np.isnan(left_accuracy_m), unknown_m, left_accuracy_m)
+    # No way over the ground is longer than in a plane where every degree has the greatest length.
+    most_deg = np.hypot(left_lat_deg - entered_lat_deg, turn(left_lon_deg - entered_lon_deg))
+    fast = (LONGEST_DEGREE_M * most_deg >= drive_mps * takes_s).nonzero()[0]
+    if not len(fast):
+        return speed_mps
+    entered, left = (entered_lat_deg[fast], entered_lon_deg[fast]), (left_lat_deg[fast], left_lon_deg[fast])
+    way_m, takes_s, accuracy_m = distance_m(*entered, *left), takes_s[fast], left_accuracy_m[fast]
+    accuracy_m = np.where(np.isnan(accuracy_m), unknown_m, accuracy_m)
     drove = (way_m >= drive_mps * takes_s) & (way_m >= 2 * accuracy_m) & (way_m <= FASTEST_MPS * takes_s)
-    return np.where(drove, way_m / takes_s, np.nan)
+    speed_mps[fast] = np.where(drove, way_m / takes_s, np.nan)
+    return speed_mps
 
 
 def drove_through(

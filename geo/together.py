@@ -48,7 +48,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         passes = None
         if rules.mode == "accurate":
             fix, steps = _steps(fleet, arrivals, device)
-            if len(fix):
+            if steps is not None:
                 doubted = doubtful(steps, arrivals.speed_mps[fix], unknown_m=rules.default_accuracy_m)
                 plain[arrivals.device_of(fix[doubted])] = False
                 passes = crossings(steps, fences, rules)
@@ -151,10 +151,10 @@ def _ends(place: npt.NDArray[np.integer], fences: FenceSet) -> Flags:
     return np.array([at >= 0 and fences.validity_us(at)[1] != NEVER_US for at in place.tolist()], bool)
 
 
-def _steps(fleet: Fleet, arrivals: Arrivals, device: Records) -> tuple[Integers, Steps]:
+def _steps(fleet: Fleet, arrivals: Arrivals, device: Records) -> tuple[Integers, Steps | None]:
     """The ways to the fixes from the believed sightings before: those long enough to matter, or of length 0.
 
-    Returns which fixes they lead to, too.
+    Returns which fixes they lead to, too; None where there are none.
     """
     if len(fleet.sightings):
         believed = fleet.sightings.take(np.maximum(device["believed"], 0).astype(np.int64))
@@ -165,6 +165,8 @@ def _steps(fleet: Fleet, arrivals: Arrivals, device: Records) -> tuple[Integers,
     if not arrivals.single:
         lat, lon = _before(arrivals.lat_deg, lat, first), _before(arrivals.lon_deg, lon, first)
     fix = _long_or_still(arrivals, lat, lon)
+    if not len(fix):
+        return fix, None
     of = arrivals.device_of(fix)
     is_first = fix == first[of]
     kept = (~is_first | (device["believed"][of] != NOWHERE)).nonzero()[0]
@@ -229,6 +231,7 @@ def _round(fleet: Fleet, arrivals: Arrivals, row: int, fix: Integers, supported_
         slot=arrivals.slot.take(fix),
         row=rows,
         seen=fleet.sightings.take(rows),
+        sigma_m=arrivals.sigma_m.take(fix) if len(arrivals.sigma_m) else arrivals.sigma_m,
         supported_us=supported_us,
         of=np.arange(len(fix)).repeat(count),
         place=arrivals.pair_place.take(pair),

@@ -26,7 +26,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Transitions of one kind, of many devices; all columns are equally long."""
 
     kind: int
-    visit: Records  #: of the fleet's `visits`
+    visits: Records  #: as in the fleet …
+    which: Integers | None  #: … and which of these it is about; None: all
     at_us: Integers
     row: Integers  #: of the sighting with which it was told
     before: bool = False  #: whether it happened before that: the device was seen last at the one before
@@ -47,7 +48,7 @@ class Told:
     def __init__(self, fleet: Fleet, rules: Rules) -> None:
         self.parts: list[Part] = []  #: of devices that were judged together
         #: slots and numbers of fences that devices passed without a visit, and how
-        self.passes: list[tuple[IndexArray, IndexArray, Crossings]] = []
+        self.passes: list[tuple[Integers, IndexArray, Crossings]] = []
         self.values: list[tuple[int, Sensed]] = []  #: of devices that were judged one by one
         self._fleet, self._rules = fleet, rules
 
@@ -58,13 +59,14 @@ class Told:
     def transitions(self) -> Iterator[tuple[int, Transition]]:
         """Slot and transition, each."""
         for part in self.parts:
+            visit = part.visits if part.which is None else self._fleet.visits.pick(part.visits, part.which)
             sightings, row = self._fleet.sightings, part.row
             told_us = sightings.data["at_us"][row]
             row = sightings.data["previous"][row] if part.before else row
             sighting = sightings.take(row)
             columns = (
-                *(part.visit[name] for name in ("slot", "number", "entered_at_us")),
-                *(part.at_us, _confidence(part)),
+                *(visit[name] for name in ("slot", "number", "entered_at_us")),
+                *(part.at_us, _confidence(part, visit)),
                 *(sighting[name] for name in ("lat_deg", "lon_deg", "accuracy_m")),
                 speeds_of(self._fleet, row, part.at_us, told_us, self._rules),
             )
@@ -92,12 +94,12 @@ class Told:
                 yield slot, transition
 
 
-def _confidence(part: Part) -> FloatArray:
+def _confidence(part: Part, visit: Records) -> FloatArray:
     if part.outside_sigma is not None:
         return np.asarray(1 - probabilities_beyond(part.outside_sigma, 1.0))
     if part.confidence is not None:
         return np.full(len(part), part.confidence)
-    return np.asarray(part.visit["confidence"], np.float64)
+    return np.asarray(visit["confidence"], np.float64)
 
 
 def _transition(kind: int, name: tuple[str, str], figures: list[Any], rules: Rules) -> Transition:
@@ -117,7 +119,7 @@ def _transition(kind: int, name: tuple[str, str], figures: list[Any], rules: Rul
 
 
 def _passes(
-    fleet: Fleet, slots: IndexArray, numbers: IndexArray, passes: Crossings
+    fleet: Fleet, slots: Integers, numbers: IndexArray, passes: Crossings
 ) -> Iterator[tuple[int, Transition]]:
     columns = (
         slots,

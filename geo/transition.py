@@ -90,7 +90,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     mode: Literal["exact", "accurate"] = "accurate"  #: `exact` ignores accuracy, hysteresis and time-outs
     lateness_s: float = 600.0  #: a fix this much older than the device's newest still counts
     window_fixes: int = 600  #: of those, at most so many are remembered; older ones are settled
-    presence_timeout_s: float = 1800.0  #: a visit ends after so long without a fix that supports it
+    presence_timeout_s: float = 43_200.0  #: a visit ends after so long without a fix that supports it
     default_accuracy_m: float = 20.0  #: what an unknown accuracy is taken for (a phone outdoors, in a street)
     coarse_m: float = 1000.0  #: a fix less accurate than this never enters anything
     enter_at: float = 0.65  #: least probability of being inside for an enter

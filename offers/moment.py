@@ -20,6 +20,8 @@ from offers.ids import derived_id
 
 #: A fix or an event older than this on arrival does not speak.
 STALE_AFTER_US = 120 * SECOND_US
+#: A phone at a store reports every ten minutes; where one that was silent for so long is, nobody knows.
+SILENT_AFTER_US = 1_800 * SECOND_US
 
 MomentKind = Literal["know", "go", "do", "buy"]
 
@@ -125,12 +127,13 @@ def moments_from_event(
 
     `here` is of all her devices. Of several visits at one store the one seen last counts. A speed from more
     than 2 minutes before the event says nothing any more; the presence does, since a phone need not report
-    while nothing can change.
+    while nothing can change. A phone that is silent for half an hour makes no moment, though its visit goes on.
     """
     if event.kind == "purchase":
         return ()
     latest: dict[str, Whereabouts] = {}
-    for one in sorted(here, key=lambda w: (w.seen.at_us, w.device_id, w.presence.geofence)):
+    heard = [one for one in here if event.at_us - one.seen.at_us <= SILENT_AFTER_US]
+    for one in sorted(heard, key=lambda w: (w.seen.at_us, w.device_id, w.presence.geofence)):
         latest[one.presence.store] = one
     return tuple(
         _moment_at(

@@ -29,7 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unkno
     late_s: float = 3.0  #: a decision later than this after its fix goes to the inbox only; 3 s at the most
     policy: str = "rules"  #: `rules` or `learn`
     lateness_s: int = 600  #: a fix this much older than its device's newest still changes visits
-    presence_timeout_s: int = 1800  #: a visit ends after so long without a fix that supports it
+    presence_timeout_s: int = 43_200  #: a visit ends after so long without a fix that supports it
     default_accuracy_m: float = 20.0  #: what an accuracy that a phone does not tell is taken for
     safe_region: bool = True  #: whether phones are told how far they may go without reporting
     approach_s: int = 0  #: a moment this long before the fence is reached; 0: none before it

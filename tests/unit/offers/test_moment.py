@@ -120,6 +120,11 @@ def test_an_old_speed_says_nothing_about_now() -> None:
     assert of_event(("dev_1", presence(seconds_ago=121)))[0].speed_mps is None
 
 
+def test_a_visit_of_a_phone_that_is_silent_for_half_an_hour_makes_no_moment_though_it_is_open() -> None:
+    assert len(of_event(("dev_1", presence(seconds_ago=1_800)))) == 1
+    assert of_event(("dev_1", presence(seconds_ago=1_801))) == ()
+
+
 def test_a_made_up_or_sensitive_position_is_told() -> None:
     told = moment_from_transition(
         transition(), catalogue(), **WHO, device_id="d", received_at_us=NOON_US, mock=True, sensitive=True
