@@ -4,9 +4,9 @@ The truth is the way of another phone that was carried beside (`bench._together.
 wrong itself, for which only `sigma` is corrected. Fences are circles of 50, 100 and 150 m at random along the
 ways. An enter is true when the other phone was inside at its time, an exit when it was outside.
 `confidence_error` is the expected calibration error: the mean of how far confidence and share of true ones
-lie apart, in bins. Of visits that were lost, half an hour being waited for a silent phone, it is told how many devices had left when that was noticed: at
-their next fix after the time-out (phones that went on moving), and in `stationary` (phones that slept where
-they lay).
+lie apart, in bins. Of visits that were lost (half an hour was waited for a silent phone) it is told how many
+devices had left when that was noticed: at their next fix after the time-out (phones that went on moving), and
+in `stationary` (phones that slept where they lay).
 
 `sigma_*` is the spread of fixes by their accuracy that fits best (greatest likelihood), beside those control
 phones that measured once a second with all they had. The halves are those of even and of odd runs, which say

@@ -20,10 +20,10 @@ import msgspec
 import numpy as np
 
 from bench._town import BATCH, SEED, Points, circles, figure, seconds, town
-from geo.engine import FixBatch, sense
+from geo.engine import FixBatch, Fleet, sense
 from geo.fence import Circle, Fence
 from geo.index import FenceSet
-from geo.transition import DeviceState, Rules
+from geo.transition import Rules
 from server.postgres import EmbeddedPostgres
 
 BATCHES = 50
@@ -111,9 +111,11 @@ def _ours(fences: Sequence[Fence], batches: Sequence[Points]) -> tuple[float, li
     ]
 
     def follow() -> None:
-        states = [DeviceState()] * BATCH
+        fleet = Fleet(index.roll)
+        for walker in range(BATCH):
+            fleet.add(str(walker))
         for batch in columns:
-            states = [sensed.state for sensed in sense(states, batch, index, rules)]
+            sense(fleet, batch, index, rules)
 
     place_of = {fence.external_id: place for place, fence in enumerate(fences)}
     name = [index.fence(place).external_id for place in range(len(fences))]

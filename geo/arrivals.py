@@ -29,16 +29,12 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     accuracy_m: FloatArray  #: NaN: unknown
     speed_mps: FloatArray  #: NaN: unknown
     sigma_m: FloatArray  #: spread; empty in `exact` mode
+    single: bool  #: whether there is but one fix of each device
     first: Integers  #: where the fixes of each device begin; the last entry is the number of fixes
     pair_first: Integers  #: where the fences of each fix begin; the last entry is the number of pairs
     pair_place: IndexArray  #: of a fence that a fix lies in: its place in the set
     pair_number: IndexArray  #: … its number
     pair_probability: FloatArray  #: … how probably the device is inside
-
-    @property
-    def single(self) -> bool:
-        """Whether there is but one fix of each device."""
-        return len(self.first) > len(self.slot)
 
     def device_of(self, fix: Integers) -> Integers:
         """Which of the devices some fixes are of."""
@@ -73,6 +69,7 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             accuracy_m=accuracy_m,
             speed_mps=batch.speed_mps[order],
             sigma_m=sigma,
+            single=single,
             first=first,
             pair_first=pair_first,
             pair_place=place,
@@ -94,6 +91,7 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             accuracy_m=self.accuracy_m[fix],
             speed_mps=self.speed_mps[fix],
             sigma_m=self.sigma_m[fix] if len(self.sigma_m) else self.sigma_m,
+            single=self.single,
             first=np.concatenate([[0], np.cumsum(counts[devices])]),
             pair_first=np.concatenate([[0], np.cumsum(pair_counts)]),
             pair_place=self.pair_place[pair],

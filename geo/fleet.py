@@ -31,6 +31,7 @@ from geo.layout import (
     UNSTEADY,
     VISIT,
     Marks,
+    dwells_due_us,
     presences,
     visit_rows,
 )
@@ -132,7 +133,7 @@ class Fleet:
         self._put_device(slot, head=head, believed=self._believed(head, doubts), doubts=doubts, **fields)
         self.held += fields["before"] + fields["since"]
         for field, visits in zip(("base", "middle"), past, strict=True):
-            found = visit_rows(self.roll, slot, visits)
+            found = visit_rows(self.roll, slot, visits, self._fences)
             self.devices.data[field][slot] = self.past.extend(found)
             self.devices.data[f"{field}_count"][slot] = len(found)
         self.put_present(slot, present)
@@ -155,12 +156,17 @@ class Fleet:
         return np.array(found[::-1], np.int64)
 
     def without_fence(self, fences: FenceSet) -> npt.NDArray[np.int32]:
-        """The devices that were in a fence that is gone when this set of fences came into use."""
+        """The devices that were in a fence that is gone when this set of fences came into use.
+
+        Dwells are dated by these fences from then on.
+        """
         if self._fences is not fences:
-            open_ = self.visits.data[: self.visits.used]
-            slot = open_["slot"]
-            alive = slot != NOWHERE
-            self._gone = np.unique(slot[alive][fences.place_of_number(open_["number"][alive]) < 0])
+            row = (self.visits.data["slot"][: self.visits.used] != NOWHERE).nonzero()[0]
+            visits = self.visits.take(row)
+            place = fences.place_of_number(visits["number"])
+            self.visits.data["due_us"][row] = dwells_due_us(visits, place, fences)
+            self.devices.data["due_us"][visits["slot"]] = NEVER
+            self._gone = np.unique(visits["slot"][place < 0])
             self._fences = fences
         return self._gone
 
@@ -236,7 +242,7 @@ class Fleet:
 
     def put_present(self, slot: int, present: Iterable[Presence]) -> None:
         """Replaces the visits a device has open."""
-        device, records = self.devices.get_one(slot), visit_rows(self.roll, slot, present)
+        device, records = self.devices.get_one(slot), visit_rows(self.roll, slot, present, self._fences)
         count = len(records)
         self.visits.data["slot"][device.visits : device.visits + device.visit_count] = NOWHERE
         if count > device.visit_count:

@@ -180,9 +180,12 @@ class FenceSet(Places, frozen=True, kw_only=True, eq=False):
 
         Circles are measured along the ellipsoid, areas in the plane that touches it at the point.
         """
-        found = np.empty(len(place))
-        for part, at, local in self._by_part(place):
-            found[at] = part.gap_m(lat_deg[at], lon_deg[at], local)
+        if not len(self.overlay):
+            found = self.main.gap_m(lat_deg, lon_deg, place)
+        else:
+            found = np.empty(len(place))
+            for part, at, local in self._by_part(place):
+                found[at] = part.gap_m(lat_deg[at], lon_deg[at], local)
         return np.rint(found * _PER_METRE) / _PER_METRE
 
     def boundary_gap_one(self, lat_deg: float, lon_deg: float, place: int) -> float:

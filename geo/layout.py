@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from geo.distance import IndexArray
 from geo.fences.roll import Roll
+from geo.index import FenceSet
 from geo.rows import Records
 from geo.transition import Presence
 
@@ -56,6 +58,7 @@ VISIT = {
     "supported_at_us": "i8",
     "dwelled_at_us": "i8",  # -1: not yet
     "doubted_at_us": "i8",  # -1: not in doubt
+    "due_us": "i8",  # when its dwell is due, by the fences in use; FOREVER once it has dwelled
     "number": "i4",
     "confidence": "f4",
     "slot": "i4",
@@ -105,6 +108,7 @@ def _presence(roll: Roll, one: tuple[Any, ...]) -> Presence:
         supported_at_us,
         dwelled_at_us,
         doubted_at_us,
+        _,
         number,
         confidence,
         *_,
@@ -123,8 +127,8 @@ def _presence(roll: Roll, one: tuple[Any, ...]) -> Presence:
     )
 
 
-def visit_rows(roll: Roll, slot: int, present: Iterable[Presence]) -> Records:
-    """Visits of a device as rows, by the numbers of their fences."""
+def visit_rows(roll: Roll, slot: int, present: Iterable[Presence], fences: FenceSet | None) -> Records:
+    """Visits of a device as rows, by the numbers of their fences; `fences` are those in use."""
     rows = [
         (
             visit.entered_at_us,
@@ -133,21 +137,34 @@ def visit_rows(roll: Roll, slot: int, present: Iterable[Presence]) -> Records:
             visit.supported_at_us,
             NEVER if visit.dwelled_at_us is None else visit.dwelled_at_us,
             NEVER if visit.doubted_at_us is None else visit.doubted_at_us,
-            roll.number(visit.geofence, visit.store),
+            _due_us(visit, number, fences),
+            number,
             visit.confidence,
             slot,
             0,
         )
-        for visit in present
+        for visit, number in ((visit, roll.number(visit.geofence, visit.store)) for visit in present)
     ]
     rows.sort(key=itemgetter(list(VISIT).index("number")))
     return np.array(rows, VISIT_DTYPE)
 
 
-def sums(values: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The sums (mod 2^64) of runs of values, one after the other, each up to one of `ends`."""
+def _due_us(visit: Presence, number: int, fences: FenceSet | None) -> int:
+    place = NOWHERE if fences is None or visit.dwelled else fences.place_of_one(number)
+    return FOREVER if fences is None or place < 0 else visit.entered_at_us + int(fences.dwell_us[place])
+
+
+def dwells_due_us(visits: Records, place: IndexArray, fences: FenceSet) -> npt.NDArray[np.int64]:
+    """When the dwells of visits to the fences at these places (-1: gone) are due."""
+    due_us = np.full(len(visits), FOREVER)
+    waiting = ((place >= 0) & (visits["dwelled_at_us"] == NEVER)).nonzero()[0]
+    due_us[waiting] = visits["entered_at_us"][waiting] + fences.dwell_us[place[waiting]]
+    return due_us
+
+
+def sums(values: npt.NDArray[np.int64], first: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The sums (mod 2^64) of runs of values: run i is of `first[i]` to `first[i + 1] - 1`."""
     so_far = np.zeros(len(values) + 1, np.int64)
     values.cumsum(out=so_far[1:])
-    found = so_far.take(ends)
-    found[1:] -= so_far.take(ends[:-1])
-    return found
+    at = so_far.take(first)
+    return at[1:] - at[:-1]

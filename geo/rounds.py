@@ -63,11 +63,9 @@ class _Going:
         self._at_us = fixes.seen["at_us"].take(self._of)
         np.maximum(visit["supported_at_us"], fixes.supported_us.take(self._of), out=visit["supported_at_us"])
         self._number = visit["number"].copy()
-        self._place = fences.place_of_number(self._number)
-        self._dwell_us = fences.dwell_us.take(self._place)
         self._over = np.zeros(len(self._of), bool)  #: visits that have ended
         self._met = np.zeros(len(self._of), bool)  #: visits whose fence holds the fix
-        self._new: tuple[Records, Integers, Integers]  #: visits that begin, whose, and how long a dwell takes
+        self._new: tuple[Records, Integers]  #: visits that begin, and whose
         self._fleet, self._fixes, self._fences, self._rules = fleet, fixes, fences, rules
         self.told: list[Part] = []
 
@@ -79,12 +77,9 @@ class _Going:
             lost_us = visit["supported_at_us"] + round(self._rules.presence_timeout_s * SECOND_US)
             lost = (lost_us < until_us).nonzero()[0]
             until_us = np.minimum(until_us, lost_us)
-        due_us = visit["entered_at_us"] + self._dwell_us
-        fires = due_us <= until_us
-        fires &= visit["dwelled_at_us"] == NEVER
-        dwells = fires.nonzero()[0]
-        due_us = due_us.take(dwells)
-        visit["dwelled_at_us"][dwells] = due_us
+        dwells = (visit["due_us"] <= until_us).nonzero()[0]
+        due_us = visit["due_us"].take(dwells)
+        visit["dwelled_at_us"][dwells], visit["due_us"][dwells] = due_us, FOREVER
         self._tell(DWELL, dwells, due_us, before=True)
         if exact or not len(lost):
             return
@@ -129,7 +124,7 @@ class _Going:
         rules, doubted_us = self._rules, self._visit["doubted_at_us"]
         of = self._of.take(outside)
         seen, sigma = self._fleet.sightings.pick(self._fixes.seen, of), self._fixes.sigma_m.take(of)
-        place = self._place.take(outside)
+        place = self._fences.place_of_number(self._number.take(outside))
         outside_m = self._fences.boundary_gap_m(seen["lat_deg"], seen["lon_deg"], place)
         contrary = (outside_m >= sigmas_beyond(rules.doubt_at) * sigma).nonzero()[0]
         if not len(contrary):
@@ -180,7 +175,8 @@ class _Going:
         visit["number"], visit["slot"] = fixes.number.take(new), seen["slot"]
         visit["confidence"], visit["unused"] = fixes.probability.take(new), 0
         dwell_us = self._fences.dwell_us.take(fixes.place.take(new))
-        self._new = visit, of, dwell_us
+        visit["due_us"] = visit["entered_at_us"] + dwell_us
+        self._new = visit, of
         if not len(new):
             return
         at_us, row = seen["at_us"], fixes.row.take(of)
@@ -188,6 +184,7 @@ class _Going:
         if not dwell_us.all():
             at_once = (dwell_us == 0).nonzero()[0]
             visit["dwelled_at_us"][at_once] = at_us = at_us.take(at_once)
+            visit["due_us"][at_once] = FOREVER
             row = row.take(at_once)
             self.told.append(Part(kind=DWELL, visits=visit, which=at_once, at_us=at_us, row=row))
 
@@ -219,34 +216,28 @@ class _Going:
         """Writes down the visits that went on and that began, those of each device side by side."""
         fleet, device = self._fleet, self._device
         kept = (~self._over).nonzero()[0]
-        new, new_of, new_dwell_us = self._new
+        new, new_of = self._new
         visit = fleet.visits.joined(fleet.visits.pick(self._visit, kept), new)
         of = np.concatenate([self._of.take(kept), new_of])
         # Stable: two ascending runs, which that kind of sort merges in one go.
-        key = _key(of, visit["number"])
-        order = key.argsort(kind="stable")
+        order = _key(of, visit["number"]).argsort(kind="stable")
         visit, of = fleet.visits.pick(visit, order), of.take(order)
-        dwell_us = np.concatenate([self._dwell_us.take(kept), new_dwell_us]).take(order)
         fleet.visits.data["slot"][self._row] = NOWHERE
         first = fleet.visits.extend(visit)
         fleet.open += len(visit) - len(self._row)
         count = np.bincount(of, minlength=len(device))
-        ends = count.cumsum()
-        begins = ends - count
-        device["visit_count"], device["visits"] = count, begins + first
-        device["signature"] = sums(fleet.marks().take(key.take(order) & NUMBER), ends)
+        begins = np.zeros(len(count) + 1, np.int64)
+        count.cumsum(out=begins[1:])
+        device["visit_count"], device["visits"] = count, begins[:-1] + first
+        device["signature"] = sums(fleet.marks().take(visit["number"]), begins)
         if self._rules.mode == "accurate":
             doubted = (visit["doubted_at_us"] != NEVER).nonzero()[0]
             device["signature"][of.take(doubted)] = UNSTEADY
         due_us = np.empty(len(visit) + 1, np.int64)
         due_us[-1] = FOREVER
-        due_us[:-1] = _due_us(visit, dwell_us, self._rules)
-        device["due_us"] = np.where(count > 0, np.minimum.reduceat(due_us, begins), FOREVER)
+        due_us[:-1] = _due_us(visit, self._rules)
+        device["due_us"] = np.where(count > 0, np.minimum.reduceat(due_us, begins[:-1]), FOREVER)
         fleet.devices.put(self._fixes.slot, device)
-
-
-#: The lower half of a key.
-NUMBER = (1 << 32) - 1
 
 
 def _key(of: Integers, number: npt.NDArray[np.integer]) -> Integers:
@@ -265,10 +256,9 @@ def _sure(fixes: Round, new: Integers, rules: Rules) -> Integers:
     return new[sure]
 
 
-def _due_us(visit: Records, dwell_us: Integers, rules: Rules) -> Integers:
+def _due_us(visit: Records, rules: Rules) -> Integers:
     """Before then no timer of these visits is due, whatever supports them by then."""
-    due_us = np.where(visit["dwelled_at_us"] == NEVER, visit["entered_at_us"] + dwell_us, FOREVER)
-    if rules.mode == "accurate":
-        lost_us = visit["supported_at_us"] + round(rules.presence_timeout_s * SECOND_US)
-        np.minimum(due_us, lost_us, out=due_us)
-    return np.asarray(due_us)
+    if rules.mode == "exact":
+        return np.asarray(visit["due_us"])
+    lost_us = visit["supported_at_us"] + round(rules.presence_timeout_s * SECOND_US)
+    return np.asarray(np.minimum(visit["due_us"], lost_us))

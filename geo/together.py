@@ -37,6 +37,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     device: Records
     plain: Flags  #: all fixes are in order, newer than all that is known, and believable
     steady: Flags  #: the fixes lie in the very fences that are visited, and no timer is due
+    busy: Integers  #: the others, which go through the transition table
     passes: Crossings | None  #: ways through fences by fix; None where there can be none
 
     @classmethod
@@ -53,12 +54,14 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, eq=False):
                 plain[arrivals.device_of(fix[doubted])] = False
                 passes = crossings(steps, fences, rules)
                 passes = msgspec.structs.replace(passes, step=fix[passes.step])
+        steady = _steady(fleet, arrivals, device, rules)
         return cls(
             arrivals=arrivals,
             slots=slots,
             device=device,
             plain=plain,
-            steady=_steady(fleet, arrivals, device, rules),
+            steady=steady,
+            busy=(~steady).nonzero()[0],
             passes=passes,
         )
 
@@ -67,21 +70,26 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
         None where there are none of these.
         """
+        passed = () if self.passes is None else self.arrivals.device_of(self.passes.step)
+        if not len(passed) and self.plain.all() and not self._are_few(self.busy, few):
+            return None
         alone = ~self.plain
-        if self.passes is not None and len(self.passes):
+        if len(passed):
             passing = np.zeros(len(alone), bool)
-            passing[self.arrivals.device_of(self.passes.step)] = True
+            passing[passed] = True
             begins = self.arrivals.pair_first[self.arrivals.first]
             alone |= passing & ((begins[1:] > begins[:-1]) | (self.device["visit_count"] > 0))
-        left = (~(self.steady | alone)).nonzero()[0]
-        if self.arrivals.single:
-            if len(left) <= few:
-                alone[left] = True
-        elif len(left):
-            counts = self.arrivals.first[left + 1] - self.arrivals.first[left]
-            if counts.sum() <= few * counts.max():
-                alone[left] = True
+        left = self.busy[~alone[self.busy]]
+        if self._are_few(left, few):
+            alone[left] = True
         return alone if alone.any() else None
+
+    def _are_few(self, busy: Integers, few: int) -> bool:
+        """Whether so many devices or less go through the table at a time, on average."""
+        if self.arrivals.single or not len(busy):
+            return len(busy) <= few
+        counts = self.arrivals.first[busy + 1] - self.arrivals.first[busy]
+        return bool(counts.sum() <= few * counts.max())
 
     def only(self, devices: Flags) -> "Group":
         """Some of the devices."""
@@ -98,6 +106,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             device=self.device[kept],
             plain=self.plain[kept],
             steady=self.steady[kept],
+            busy=(~self.steady[kept]).nonzero()[0],
             passes=passes,
         )
 
@@ -107,7 +116,7 @@ def sense_together(fleet: Fleet, group: Group, fences: FenceSet, rules: Rules, t
     if not len(group.slots):
         return
     arrivals, first, device = group.arrivals, group.arrivals.first, group.device
-    busy = (~group.steady).nonzero()[0]
+    busy = group.busy
     supported_us = np.where(device["steady"], device["newest_us"], NEVER).take(busy)
     device["steady"] = group.steady
     row = append_many(fleet, arrivals, group.slots, device, rules)
@@ -207,7 +216,7 @@ def _before(column: FloatArray, known: FloatArray, first: Integers) -> FloatArra
 
 def _steady(fleet: Fleet, arrivals: Arrivals, device: Records, rules: Rules) -> Flags:
     first = arrivals.first
-    signature = sums(fleet.marks().take(arrivals.pair_number), arrivals.pair_first[1:])
+    signature = sums(fleet.marks().take(arrivals.pair_number), arrivals.pair_first)
     if rules.mode == "accurate":
         unsure = (arrivals.pair_probability < rules.doubt_at).nonzero()[0]
         signature[arrivals.pair_first.searchsorted(unsure, side="right") - 1] = UNSTEADY

@@ -127,7 +127,8 @@ def moments_from_event(
 
     `here` is of all her devices. Of several visits at one store the one seen last counts. A speed from more
     than 2 minutes before the event says nothing any more; the presence does, since a phone need not report
-    while nothing can change. A phone that is silent for half an hour makes no moment, though its visit goes on.
+    while nothing can change. A phone that is silent for half an hour makes no moment, though its visit may be
+    open still.
     """
     if event.kind == "purchase":
         return ()

@@ -47,6 +47,9 @@ class DiscTable:
     def probability(self, share: FloatArray, radius_m: FloatArray, sigma_m: FloatArray) -> FloatArray:
         """For fixes that lie `share` of the radius off the centre."""
         gap = (1.0 - share) * radius_m / sigma_m
+        found = np.ones(len(gap))
+        near = (gap < REACH_SIGMA).nonzero()[0]
+        gap, radius_m, sigma_m = gap.take(near), radius_m.take(near), sigma_m.take(near)
         furthest = np.minimum(radius_m / sigma_m, REACH_SIGMA)
         column = np.minimum(np.maximum(gap / furthest, 0.0), 1.0) * self.COLUMNS
         row = sigma_m / (sigma_m + radius_m) * self.ROWS
@@ -60,7 +63,8 @@ class DiscTable:
         below = values[low] * (1.0 - column) + values[low + 1] * column
         low += self.COLUMNS + 1
         above = values[low] * (1.0 - column) + values[low + 1] * column
-        return np.where(gap < REACH_SIGMA, below * (1.0 - row) + above * row, 1.0)
+        found[near] = below * (1.0 - row) + above * row
+        return found
 
     def probability_one(self, share: float, radius_m: float, sigma_m: float) -> float:
         """The same for one fix, to the last bit."""

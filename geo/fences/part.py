@@ -164,7 +164,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         gap_m = np.maximum(self.discs.off_m(lat_deg, lon_deg, place), 0.0)
         area = self.columns.area[place]
         at = (area >= 0).nonzero()[0]
-        gap_m[at] = self.columns.areas.gap_m(lat_deg[at], lon_deg[at], area[at])
+        if len(at):
+            gap_m[at] = self.columns.areas.gap_m(lat_deg[at], lon_deg[at], area[at])
         return gap_m
 
     def gap_one(self, lat_deg: float, lon_deg: float, place: int) -> float:
