@@ -28,6 +28,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     metrics: Metrics
     geocoder: Geocoder | None  #: None: addresses without a position are refused
+    webhook_hosts: frozenset[str] = frozenset()  #: private hosts that webhooks may be sent to
 
 
 SERVICES = web.AppKey("services", Services)
