@@ -45,6 +45,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     body: Any = None  #: the type of a JSON body
     answer: Any = None  #: the type of a JSON answer
     status: int = 200
+    media: str = "application/json"  #: of the answer
     query: tuple[str, ...] = ()  #: names of query parameters
     body_most: int = 1 << 20  #: bytes
 

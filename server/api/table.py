@@ -100,6 +100,15 @@ ROUTES: list[Route] = [
     row("POST", "/v1/events", DEVICE_OR_SERVER, pings.events, "Send browse events", body=Events),
     row("GET", "/v1/inbox", DEVICE, offers.inbox, "The shopper's offers", query=_PAGE),
     row(
+        "GET",
+        "/v1/inbox/{id}/code.svg",
+        DEVICE,
+        offers.code_picture,
+        "An offer's code for a till's scanner; `form` is qr or code128",
+        query=("form",),
+        media="image/svg+xml",
+    ),
+    row(
         "POST",
         "/v1/notifications/{id}/{outcome:delivered|opened|dismissed}",
         DEVICE,

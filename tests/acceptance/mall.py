@@ -84,6 +84,13 @@ class Client:
             text = await response.text()
             return response.status, json.loads(text) if text else None
 
+    async def text(self, path: str) -> str:
+        """The body of an answer that is not JSON."""
+        headers = {"Authorization": f"Bearer {self._credential}"}
+        async with self._session.get(self._url + path, headers=headers) as response:
+            assert response.status == 200
+            return await response.text()
+
     async def get(self, path: str) -> Any:
         status, body = await self.call("GET", path)
         assert status == 200, body
