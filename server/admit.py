@@ -9,12 +9,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from geo.fix import Fix, refuse_fix
+from geo.fix import MAX_AGE_US, MAX_BACKLOG_US, Fix, refuse_fix
 from geo.fleet import Fleet
 from offers.event import refuse_event
 from offers.shopper import Shopper, with_consents, with_preferences
 from server.inputs import Input, RecordEvents, RecordFixes, RegisterDevice, SetConsents, SetPreferences
-from server.records import Device, Record, drop_record, unseen
+from server.records import Device, Record, drop_record, unseen, unseen_reports
 from server.world import World
 
 
@@ -66,7 +66,7 @@ def admit(item: Input, records: dict[str, Record], world: World) -> Admitted:
     """Judges one input against the settled records; notes in them which fixes are known now."""
     record = records.get(item.shopper_id)
     if record is None:  # her token outlived her: she was erased, or this is another database
-        count = len(item.fixes) if isinstance(item, RecordFixes) else 0
+        count = max(len(item.fixes), 1) if isinstance(item, RecordFixes) else 0
         return Admitted(input=None, refusals=_all(count, "unknown_device"))
     if isinstance(item, RecordFixes):
         return _admit_fixes(item, record, records, world)
@@ -76,10 +76,13 @@ def admit(item: Input, records: dict[str, Record], world: World) -> Admitted:
 
 
 def _admit_fixes(item: RecordFixes, record: Record, records: dict[str, Record], world: World) -> Admitted:
-    device = record.device(item.device_id) or Device(device_id=item.device_id)
+    device = record.device(item.device_id)
+    if device is None:  # it is another shopper's now
+        return Admitted(input=None, refusals=_all(max(len(item.fixes), 1), "unknown_device"))
     if not record.shopper.permits("nearby_offers", item.received_at_us):
         return Admitted(input=None, refusals=_all(len(item.fixes), "no_consent"))
-    reasons = [refuse_fix(fix, now_us=item.received_at_us) for fix in item.fixes]
+    age_us = MAX_BACKLOG_US if item.backlog else MAX_AGE_US
+    reasons = [refuse_fix(fix, now_us=item.received_at_us, max_age_us=age_us) for fix in item.fixes]
     good = [index for index, reason in enumerate(reasons) if reason is None]
     for index in _sensitive(good, item.fixes, world):
         reasons[index] = "sensitive_place"
@@ -94,13 +97,15 @@ def _admit_fixes(item: RecordFixes, record: Record, records: dict[str, Record], 
     in_sensitive = item.in_sensitive
     if in_sensitive is None:
         in_sensitive = reasons[-1] == "sensitive_place" if reasons else device.in_sensitive
-    if not fresh and in_sensitive == device.in_sensitive:
+    # A fence's name would tell where she is as well as a position.
+    reports, device = unseen_reports(device, () if in_sensitive else item.reports)
+    if not fresh and not reports and in_sensitive == device.in_sensitive:
         kept = None
     else:
         device = msgspec.structs.replace(device, in_sensitive=in_sensitive)
         records[item.shopper_id] = record.with_device(device)
         kept = msgspec.structs.replace(
-            item, fixes=fresh, sensitive_at_us=sensitive_at_us, in_sensitive=in_sensitive
+            item, fixes=fresh, reports=reports, sensitive_at_us=sensitive_at_us, in_sensitive=in_sensitive
         )
     return Admitted(
         input=kept,

@@ -26,6 +26,7 @@ from server.ids import new_id
 from server.imports import Geocoder
 from server.metrics import Metrics
 from server.migrate import migrate
+from server.phones import Phones
 from server.postgres import database_url
 from server.relay import Relay
 from server.wanted import still_wanted
@@ -88,6 +89,7 @@ async def running(
             auth=Authenticator(database, clock),
             clock=clock,
             metrics=metrics,
+            phones=Phones(database, engine, clock, metrics),
             geocoder=geocoder,
         )
         address = await stack.enter_async_context(_listening(create_app(services), config))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from geo.fix import Fix
+from geo.reported import Report
 from offers.consent import Consent, Purpose
 from offers.event import Event
 from offers.preferences import Preferences
@@ -28,6 +29,7 @@ class RegisterDevice(_Input, frozen=True, kw_only=True):
     user_hash: bytes | None = None  #: keyed hash of the retailer's own user id
     consents: dict[Purpose, Consent] = {}
     address: tuple[str, str] | None = None  #: (kind, value) of the push address
+    by_app_key: bool = False  #: it appeared by an ingest address: the app key is enough to speak for it
 
 
 class RecordFixes(_Input, frozen=True, kw_only=True):
@@ -38,6 +40,8 @@ class RecordFixes(_Input, frozen=True, kw_only=True):
     #: when the first of them lay in a store's fence but in a sensitive place; that fix itself is not kept
     sensitive_at_us: int | None = None
     in_sensitive: bool | None = None  #: whether the newest of them was dropped so; None until admitted
+    reports: tuple[Report, ...] = ()  #: what the phone's own region monitoring said: evidence, no more
+    backlog: bool = False  #: from a client that keeps for days what it could not send
 
 
 class RecordEvents(_Input, frozen=True, kw_only=True):

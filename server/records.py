@@ -5,13 +5,18 @@ where her devices are and were is kept apart, in a fleet (`geo.fleet`), and goes
 """
 
 import hashlib
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
 from geo.fix import Fix
 from geo.fleet import Fleet
 from geo.packed import Packed, pack, unpack
+from geo.reported import Report
 from offers.shopper import Shopper
+
+T = TypeVar("T")
 
 SEEN_MOST = 1024  #: keys of the newest fixes of a device that are remembered, so that a resent fix is known
 
@@ -107,11 +112,29 @@ def unseen(device: Device, fixes: tuple[Fix, ...]) -> tuple[tuple[Fix, ...], Dev
     A resend of a fix older than the newest `SEEN_MOST` passes as new; it is then behind the lateness
     window, where it changes no visit and never pushes.
     """
+    return _unseen(device, fixes, fix_key)
+
+
+def unseen_reports(device: Device, reports: tuple[Report, ...]) -> tuple[tuple[Report, ...], Device]:
+    """The same of what its region monitoring reported; a report is known by fence, kind and time."""
+    return _unseen(device, reports, _report_key)
+
+
+def _unseen(
+    device: Device, records: tuple[T, ...], key_of: Callable[[T], bytes]
+) -> tuple[tuple[T, ...], Device]:
+    if not records:
+        return (), device
     known = {device.seen[at : at + 8] for at in range(0, len(device.seen), 8)}
-    fresh: dict[bytes, Fix] = {}
-    for fix in fixes:
-        key = fix_key(fix)
+    fresh: dict[bytes, T] = {}
+    for record in records:
+        key = key_of(record)
         if key not in known and key not in fresh:
-            fresh[key] = fix
+            fresh[key] = record
     seen = (device.seen + b"".join(fresh))[-8 * SEEN_MOST :]
     return tuple(fresh.values()), msgspec.structs.replace(device, seen=seen)
+
+
+def _report_key(report: Report) -> bytes:
+    name = f"{report.kind} {report.at_us} {report.geofence}"
+    return hashlib.blake2b(name.encode(), digest_size=8, person=b"report").digest()

@@ -69,6 +69,7 @@ async def save_devices(
             [i.device_id for i in registered],
             [i.shopper_id for i in registered],
             [i.platform for i in registered],
+            [i.by_app_key for i in registered],
         )
     addresses = {
         i.device_id: i.address for i in inputs if isinstance(i, RegisterDevice) and i.address is not None

@@ -1,0 +1,16 @@
+-- migrate:up
+
+-- A device that appeared by an ingest address: whoever holds the app key speaks for it. One that registered
+-- speaks for itself, with its token.
+ALTER TABLE devices ADD COLUMN by_app_key boolean NOT NULL DEFAULT false;
+
+-- Records of phones that could not be read: what was wrong with them, once a day, device and kind of trouble.
+-- Their content is not kept: whose they are, and whether she permits it, is not known of what cannot be read.
+ALTER TABLE quarantine ADD COLUMN trouble_hash bytea;
+CREATE UNIQUE INDEX quarantine_trouble ON quarantine (retailer_id, trouble_hash) WHERE trouble_hash IS NOT NULL;
+
+-- migrate:down
+
+DROP INDEX quarantine_trouble;
+ALTER TABLE quarantine DROP COLUMN trouble_hash;
+ALTER TABLE devices DROP COLUMN by_app_key;
