@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from geo.fix import MAX_AGE_US, MAX_BACKLOG_US, Fix, refuse_fix
+from geo.fix import FUTURE_US, MAX_AGE_US, MAX_BACKLOG_US, Fix, refuse_fix
 from geo.fleet import Fleet
+from geo.reported import Report
 from offers.event import refuse_event
 from offers.shopper import Shopper, with_consents, with_preferences
 from server.inputs import Input, RecordEvents, RecordFixes, RegisterDevice, SetConsents, SetPreferences
@@ -98,7 +99,7 @@ def _admit_fixes(item: RecordFixes, record: Record, records: dict[str, Record], 
     if in_sensitive is None:
         in_sensitive = reasons[-1] == "sensitive_place" if reasons else device.in_sensitive
     # A fence's name would tell where she is as well as a position.
-    reports, device = unseen_reports(device, () if in_sensitive else item.reports)
+    reports, device = unseen_reports(device, () if in_sensitive else _ours(item, world))
     if not fresh and not reports and in_sensitive == device.in_sensitive:
         kept = None
     else:
@@ -111,6 +112,16 @@ def _admit_fixes(item: RecordFixes, record: Record, records: dict[str, Record], 
         input=kept,
         accepted=len(taken),
         refusals=tuple(Refusal(index=i, reason=reason) for i, reason in enumerate(reasons) if reason),
+    )
+
+
+def _ours(item: RecordFixes, world: World) -> tuple[Report, ...]:
+    """The reports of fences that are published: a phone's others are its user's own, a home perhaps."""
+    return tuple(
+        one
+        for one in item.reports
+        if world.fences.place_of_id(one.geofence) >= 0
+        and -MAX_BACKLOG_US < one.at_us - item.received_at_us < FUTURE_US
     )
 
 

@@ -11,7 +11,9 @@ import msgspec
 from offers.ids import derived_id
 from server.auth import Caller
 from server.clients.heard import Heard, Refused
-from server.clock import Clock, from_us
+from server.clients.radar import Happened
+from server.clients.regions import NOTHING, Change
+from server.clock import Clock, from_us, to_us
 from server.db import Database
 from server.engine import Engine
 from server.inputs import RecordFixes, RegisterDevice
@@ -19,7 +21,8 @@ from server.lane import Poison
 from server.metrics import Metrics
 from server.problems import Problem
 from server.sql import queries
-from server.wire import MOST_RECORDS
+from server.watched import Watched
+from server.wire import MOST_RECORDS, rfc3339
 
 SQL = queries("phones")
 
@@ -59,6 +62,7 @@ class Phones:
         self._clock = clock
         self._metrics = metrics
         self._known: dict[tuple[str, str], Known] = {}
+        self._watched = Watched(database)
 
     async def take(self, speaker: Speaker, heard: Heard, received_at_us: int) -> None:
         """Has everything processed, durably. Raises Problem 403, or what the database is to blame for.
@@ -66,11 +70,38 @@ class Phones:
         What is refused for itself (no consent, too old, in a sensitive place) is counted and not told: a
         client has no ear for it.
         """
+        await self._watched.name_numbers(speaker.retailer_id, speaker.device_id, heard)
         shopper_id = await self._shopper(speaker, heard.address)
         if not await self._submit(speaker, shopper_id, heard, received_at_us):
             self.forget(speaker.retailer_id, speaker.device_id)  # it is another shopper's by now
             shopper_id = await self._shopper(speaker, heard.address)
             await self._submit(speaker, shopper_id, heard, received_at_us)
+
+    async def regions(self, speaker: Speaker, heard: Heard, body: bytes) -> Change:
+        """What the answer to this request has to say of the circles to watch."""
+        known = self._known.get((speaker.retailer_id, speaker.device_id))
+        if known is None:
+            return NOTHING
+        region = await self._engine.safe_region(speaker.retailer_id, known.shopper_id, speaker.device_id)
+        return await self._watched.tell(speaker.retailer_id, speaker.device_id, heard, region, body)
+
+    async def happened(self, speaker: Speaker, received_at_us: int) -> tuple[list[str], list[Happened]]:
+        """The geofences that the device is in, and what came of the fixes received at that time."""
+        names = (speaker.retailer_id, speaker.device_id)
+        async with self._database.transaction(speaker.retailer_id) as connection:
+            rows = await connection.fetch(SQL["happened"], *names, from_us(received_at_us))
+            visiting = [row["geofence"] for row in await connection.fetch(SQL["visiting"], *names)]
+        events = [
+            Happened(
+                id=row["transition_id"],
+                kind=row["kind"],
+                geofence=row["geofence"],
+                at=rfc3339(to_us(row["at"])),
+                confidence=row["confidence"],
+            )
+            for row in rows
+        ]
+        return visiting, events
 
     def forget(self, retailer_id: str, device_id: str) -> None:
         """The device's shopper has changed."""

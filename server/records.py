@@ -18,6 +18,7 @@ from offers.shopper import Shopper
 
 T = TypeVar("T")
 
+REPORTS_MOST = 8  #: reports of a device's region monitoring that are remembered
 SEEN_MOST = 1024  #: keys of the newest fixes of a device that are remembered, so that a resent fix is known
 
 
@@ -28,6 +29,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     seen: bytes = b""  #: 8-byte keys of its newest fixes, oldest first
     in_sensitive: bool = False  #: its newest fix was dropped for a sensitive place
     mock: bool = False  #: its newest fix was made up, the phone said
+    reports: tuple[Report, ...] = ()  #: the newest of its own region monitoring, oldest first
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -117,7 +119,10 @@ def unseen(device: Device, fixes: tuple[Fix, ...]) -> tuple[tuple[Fix, ...], Dev
 
 def unseen_reports(device: Device, reports: tuple[Report, ...]) -> tuple[tuple[Report, ...], Device]:
     """The same of what its region monitoring reported; a report is known by fence, kind and time."""
-    return _unseen(device, reports, _report_key)
+    fresh, device = _unseen(device, reports, _report_key)
+    if fresh:
+        device = msgspec.structs.replace(device, reports=(*device.reports, *fresh)[-REPORTS_MOST:])
+    return fresh, device
 
 
 def _unseen(

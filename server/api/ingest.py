@@ -24,6 +24,7 @@ METHODS = {
     "GET": "The same in the query, as OsmAnd does; or a client's look at the address",
 }
 BODY_MOST = 8 << 20  #: bytes; a day's backlog of a phone, in one request
+TOLD_REGIONS = ("owntracks", "transistorsoft")  #: clients that can be told what to watch
 _ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
 
 
@@ -34,8 +35,11 @@ async def ingest(request: web.Request, caller: Caller) -> web.Response:
     asked = await _asked(request, services)
     heard = _hear(INGEST[client], asked)
     caller = await _speaking_for_itself(services, asked, caller)
-    await _take(services, caller, client, heard, asked)
-    return _response(INGEST[client].answer(heard, NOTHING))
+    speaker = await _take(services, caller, client, heard, asked)
+    change = NOTHING
+    if speaker is not None and client in TOLD_REGIONS:
+        change = await services.phones.regions(speaker, heard, asked.body)
+    return _response(INGEST[client].answer(heard, change))
 
 
 async def track(request: web.Request, caller: Caller) -> web.Response:
@@ -43,8 +47,15 @@ async def track(request: web.Request, caller: Caller) -> web.Response:
     services = request.app[SERVICES]
     asked = await _asked(request, services)
     heard = _hear(RADAR, asked)
-    await _take(services, caller, "radar", heard, asked)
-    return _response(radar.answer(heard, NOTHING, at=rfc3339(asked.received_at_us)), _ANY_ORIGIN)
+    speaker = await _take(services, caller, "radar", heard, asked)
+    change = NOTHING
+    visiting: list[str] = []
+    events: list[radar.Happened] = []
+    if speaker is not None:
+        change = await services.phones.regions(speaker, heard, asked.body)
+        visiting, events = await services.phones.happened(speaker, asked.received_at_us)
+    at = rfc3339(asked.received_at_us)
+    return _response(radar.answer_to(heard, change, at=at, visiting=visiting, events=events), _ANY_ORIGIN)
 
 
 async def preflight(request: web.Request, _: Caller) -> web.Response:
@@ -94,8 +105,10 @@ async def _speaking_for_itself(services: Services, asked: Asked, caller: Caller)
     return device
 
 
-async def _take(services: Services, caller: Caller, client: str, heard: Heard, asked: Asked) -> None:
-    """Puts aside what is unusable, and gives the rest to the engine under the device's name."""
+async def _take(
+    services: Services, caller: Caller, client: str, heard: Heard, asked: Asked
+) -> Speaker | None:
+    """Puts aside what is unusable, and gives the rest to the engine; None where no device is named."""
     device_id = caller.device_id or heard.device or _named_in_query(asked)
     if device_id is None and (heard.fixes or heard.reports or heard.address) and client != "radar":
         detail = "no device is named: put ?device_id=… into the address"
@@ -103,9 +116,12 @@ async def _take(services: Services, caller: Caller, client: str, heard: Heard, a
     for one in heard.refused:
         services.metrics.fixes.labels(one.reason).inc()
         await services.phones.put_aside(caller.retailer_id, client, device_id, one)
-    if device_id is not None:  # it appears even where it has nothing to say yet
-        speaker = Speaker(caller=caller, client=client, device_id=device_id)
-        await services.phones.take(speaker, heard, asked.received_at_us)
+    if device_id is None:
+        return None
+    speaker = Speaker(caller=caller, client=client, device_id=device_id)
+    # Even with nothing to say a device appears, so that consents can be recorded for it.
+    await services.phones.take(speaker, heard, asked.received_at_us)
+    return speaker
 
 
 def _named_in_query(asked: Asked) -> str | None:

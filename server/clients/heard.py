@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from geo.fix import Fix
-from geo.reported import Report
+from geo.reported import Report, ReportKind
 
 MOST_CHARACTERS = 200  #: of a device's or fence's name
 
@@ -60,7 +60,7 @@ class Heard(msgspec.Struct, kw_only=True):
     device: str | None = None  #: the client's own name for the device
     fixes: list[Fix] = []
     reports: list[Report] = []
-    waypoints: list[tuple[int, str, int]] = []  #: reports of regions by number: number, kind, time
+    waypoints: list[tuple[int, ReportKind, int]] = []  #: reports of regions by number: number, kind, time
     address: tuple[str, str] | None = None  #: a push address: kind, value
     refused: list[Refused] = []
     notes: dict[str, Any] = {}  #: what the translator's own answer needs to know again

@@ -5,6 +5,7 @@ carries no time at all; a background one its age; a replay the time by the phone
 counter by which the others can be placed.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -61,8 +62,20 @@ def hear(asked: Asked) -> Heard:
     return heard
 
 
-def answer(heard: Heard, change: Change, *, at: str = "", events: tuple[Happened, ...] = ()) -> Reply:
-    """The least that the SDK needs, and what happened with geofences; `at` is now, RFC 3339."""
+def answer(heard: Heard, change: Change) -> Reply:
+    """The least that the SDK needs."""
+    return answer_to(heard, change)
+
+
+def answer_to(
+    heard: Heard,
+    change: Change,
+    *,
+    at: str = "",
+    visiting: Sequence[str] = (),
+    events: Sequence[Happened] = (),
+) -> Reply:
+    """The user with the geofences she is in, and what happened; `at` is now, RFC 3339."""
     track = heard.notes.get("track", {})
     by_name = {circle.name: circle for circle in change.all if circle.name != RIM_NAME}
     user: dict[str, Any] = {
@@ -72,7 +85,7 @@ def answer(heard: Heard, change: Change, *, at: str = "", events: tuple[Happened
         "updatedAt": at,
         "actualUpdatedAt": at,
         "live": True,
-        "geofences": [],
+        "geofences": [_geofence(by_name.get(name) or name) for name in visiting],
     }
     position = [fields.number(track.get(name)) for name in ("longitude", "latitude")]
     if None not in position:
@@ -138,21 +151,23 @@ def _fixed_at_us(track: dict[str, Any], newest: dict[str, Any], now_us: int) -> 
 
 
 def _event(one: Happened, circle: Circle | None, user: dict[str, Any]) -> dict[str, Any]:
-    geofence = {"_id": one.geofence, "externalId": one.geofence} if circle is None else _geofence(circle)
     return {
         "_id": one.id,
         "type": _EVENTS[one.kind],
         "createdAt": one.at,
         "actualCreatedAt": one.at,
         "live": True,
-        "geofence": geofence,
+        "geofence": _geofence(circle or one.geofence),
         "location": user.get("location"),
         "locationAccuracy": user.get("locationAccuracy"),
         "confidence": _HIGH if one.confidence >= 0.9 else _MEDIUM,
     }
 
 
-def _geofence(circle: Circle) -> dict[str, Any]:
+def _geofence(circle: Circle | str) -> dict[str, Any]:
+    """A geofence by its circle, or, where that is not near, by its name alone."""
+    if isinstance(circle, str):
+        return {"_id": circle, "externalId": circle, "description": circle}
     return {
         "_id": circle.name,
         "externalId": circle.name,

@@ -105,6 +105,7 @@ async def ann(at_noon: Mall) -> Phone:
 async def test_every_owntracks_sample_is_answered_with_an_array_and_kept_once(
     at_noon: Mall, ann: Phone
 ) -> None:
+    await at_noon.server.put("/v1/settings", {"safe_region": False})  # so there is nothing to tell
     bodies = [
         (name, body)
         for name, body in samples("owntracks-android", "home-assistant", "traccar-tests")
@@ -190,6 +191,7 @@ async def test_every_sample_of_the_other_clients_is_answered_and_kept_once(at_no
     phone = Phone(at_noon, case.client, case.device_id, **case.headers)
     body = shared_data("client_samples", *case.sample.split("/")).read_bytes()
     body = body if case.line is None else body.splitlines()[case.line]
+    await at_noon.server.put("/v1/settings", {"safe_region": False})  # so there is nothing to tell
     at_noon.clock.set(to_us(datetime.fromisoformat(case.at)))
     assert await phone.send(body, case.query) == (200, case.answer)  # it appears, and is asked for consent
     assert await kept_since(at_noon, 0) == []
@@ -254,9 +256,14 @@ async def test_radars_track_needs_the_bare_key_and_gets_a_user_and_events(at_noo
     await at_noon.server.put("/v1/devices/d1/consents", ALL_CONSENTS)
 
     first = await phone.post("/v1/track", track, **key)
+    at_noon.clock.advance(1)
     again = await phone.post("/v1/track", track, **key)
 
-    assert (first["meta"], again["events"]) == ({"code": 200}, [])
+    assert [event["type"] for event in first["events"]] == ["user.entered_geofence"]
+    assert first["events"][0]["geofence"]["externalId"] == "door"
+    assert [one["externalId"] for one in first["user"]["geofences"]] == ["door"]
+    assert [one["externalId"] for one in first["nearbyGeofences"]] == ["door"]
+    assert again["events"] == []
     async with at_noon.vicino.database.transaction(at_noon.keys["retailer_id"]) as connection:
         assert await connection.fetchval("SELECT value FROM push_addresses") == "fcm-token-value"
 
@@ -416,3 +423,58 @@ async def test_a_hundred_first_messages_at_once_make_one_device(at_noon: Mall) -
     assert answers == [(200, [])] * 100
     async with at_noon.vicino.database.transaction(at_noon.keys["retailer_id"]) as connection:
         assert await connection.fetchval("SELECT count(*) FROM devices") == 1
+
+
+async def test_owntracks_is_told_the_fences_once_and_again_when_they_change(
+    at_noon: Mall, ann: Phone
+) -> None:
+    first = await ann.send(owntracks(at_noon, 1_000))
+    lost = await ann.send(owntracks(at_noon, 1_000))
+    at_noon.clock.advance(60)
+    further = await ann.send(owntracks(at_noon, 900))
+    await at_noon.server.post("/v1/geofences", at_noon.fence(radius=200))
+    at_noon.clock.advance(60)
+    moved = await ann.send(owntracks(at_noon, 800))
+
+    [command] = first[1]
+    told = {one["rid"]: one for one in command["waypoints"]["waypoints"]}
+    assert set(told) == {"door", "vicino-rim"}
+    assert told["door"]["rad"] == 150
+    assert lost == first  # the same message again: its answer did not arrive
+    assert further == (200, [])
+    [[again]] = [one["waypoints"]["waypoints"] for one in moved[1]]
+    assert (again["rid"], again["rad"], again["tst"]) == ("door", 200, told["door"]["tst"])
+
+
+async def test_what_a_phones_own_region_monitoring_says_is_evidence_and_the_fix_decides(
+    at_noon: Mall, ann: Phone
+) -> None:
+    [command] = (await ann.send(owntracks(at_noon, 1_000)))[1]
+    number = next(one["tst"] for one in command["waypoints"]["waypoints"] if one["rid"] == "door")
+    transition = {"_type": "transition", "event": "enter", "wtst": number, "t": "c", "desc": "door"}
+
+    at_noon.clock.advance(300)
+    await ann.send(owntracks(at_noon, 140) | transition)  # the phone watches a larger circle
+    assert await ann.seen() == []
+    at_noon.clock.advance(60)
+    await ann.send(owntracks(at_noon, 30) | transition)
+
+    assert await ann.seen() == ["enter"]
+    [receipt] = (await at_noon.server.get("/v1/decisions?device=ann:pixel"))["items"]
+    told = [one for one in receipt["moment"]["evidence"] if one["kind"] == "phone"]
+    assert [(one["event"], one["geofence"]) for one in told] == [("enter", "door")] * 2
+
+
+async def test_transistorsoft_is_told_geofences_and_to_remove_what_is_gone(at_noon: Mall) -> None:
+    phone = Phone(at_noon, "transistorsoft", "abc")
+    await phone.send(tracker(at_noon, [(5_000, 0)]))
+    await phone.consents()
+    _, first = await phone.send(tracker(at_noon, [(1_000, 0)]))
+    await at_noon.server.call("DELETE", "/v1/geofences/door")
+    at_noon.clock.advance(60)
+    _, then = await phone.send(tracker(at_noon, [(990, 0)]))
+
+    [[command, geofences]] = first["background_geolocation"]
+    assert command == "addGeofences"
+    assert {one["identifier"] for one in geofences} == {"vicino-rim", "door"}
+    assert ["removeGeofences", ["door"]] in then["background_geolocation"]
