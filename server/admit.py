@@ -14,8 +14,19 @@ from geo.fleet import Fleet
 from geo.reported import Report
 from offers.event import refuse_event
 from offers.shopper import Shopper, with_consents, with_preferences
-from server.inputs import Input, RecordEvents, RecordFixes, RegisterDevice, SetConsents, SetPreferences
-from server.records import Device, Record, drop_record, unseen, unseen_reports
+from server.device import Device
+from server.inputs import (
+    Input,
+    LeaveShopper,
+    MoveDevice,
+    RecordEvents,
+    RecordFixes,
+    RegisterDevice,
+    SetConsents,
+    SetPreferences,
+)
+from server.moves import arrived, left
+from server.records import Record, drop_record, unseen, unseen_reports
 from server.world import World
 
 
@@ -41,10 +52,16 @@ def settle(
     settled, forgotten = dict(records), set()
     for item in inputs:
         record = settled.get(item.shopper_id)
+        if isinstance(item, LeaveShopper):
+            if record is not None:
+                settled[item.shopper_id] = left(item, record, fleet)
+            continue
         if isinstance(item, RegisterDevice):
             record = record or Record(shopper=Shopper(shopper_id=item.shopper_id))
-            if record.device(item.device_id) is None:
-                record = record.with_device(Device(device_id=item.device_id))
+            if isinstance(item, MoveDevice):
+                record = arrived(item, record, fleet)
+            elif record.device(item.device_id) is None:
+                record = record.with_device(Device(device_id=item.device_id, trust=item.trust))
             shopper = with_consents(record.shopper, item.consents) if item.consents else record.shopper
         elif isinstance(item, SetConsents) and record is not None:
             shopper = with_consents(record.shopper, item.consents)
@@ -57,7 +74,7 @@ def settle(
             # Where she was and is goes at once; no timer of hers can fire any more.
             drop_record(record, fleet)
             forgotten.add(item.shopper_id)
-            cleared = [Device(device_id=device.device_id) for device in record.devices]
+            cleared = [Device(device_id=device.device_id, trust=device.trust) for device in record.devices]
             record = msgspec.structs.replace(record, devices=tuple(cleared))
         settled[item.shopper_id] = record
     return settled, forgotten

@@ -10,10 +10,13 @@ from collections.abc import Sequence
 import msgspec
 
 from geo.fix import Fix
+from geo.packed import Packed
 from geo.reported import Report
 from offers.consent import Consent, Purpose
 from offers.event import Event
 from offers.preferences import Preferences
+from offers.shopper import Shopper
+from server.device import Device
 
 
 class _Input(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=True, omit_defaults=True):
@@ -30,6 +33,26 @@ class RegisterDevice(_Input, frozen=True, kw_only=True):
     consents: dict[Purpose, Consent] = {}
     address: tuple[str, str] | None = None  #: (kind, value) of the push address
     by_app_key: bool = False  #: it appeared by an ingest address: the app key is enough to speak for it
+    public_key: bytes | None = None  #: Ed25519; it signs what it sends
+    trust: float | None = None  #: how far an attestation vouched for it, 0 to 1
+
+
+class MoveDevice(RegisterDevice, frozen=True, kw_only=True):
+    """The device is this shopper's from now on: somebody logged in on it, or out.
+
+    Where the one before was nobody known, she is the same person: what was known of her comes along.
+    """
+
+    brings: Shopper | None = None  #: the one before
+    device: Device | None = None
+    place: Packed | None = None  #: where the device is and was
+
+
+class LeaveShopper(_Input, frozen=True, kw_only=True):
+    """The device is another shopper's from now on."""
+
+    device_id: str
+    merged: bool = False  #: … who is the same person: nothing of her stays behind
 
 
 class RecordFixes(_Input, frozen=True, kw_only=True):
@@ -86,6 +109,8 @@ class Wake(_Input, frozen=True, kw_only=True):
 
 Input = (
     RegisterDevice
+    | MoveDevice
+    | LeaveShopper
     | RecordFixes
     | RecordEvents
     | SetConsents

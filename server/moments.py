@@ -11,8 +11,9 @@ from offers.ids import derived_id
 from offers.moment import Moment, moment_from_transition, moments_from_event
 from offers.overlap import most_specific
 from server.approaching import ahead, approach_to_store
+from server.device import Device
 from server.inputs import Input, RecordEvents, RecordFixes
-from server.records import Device, Record, slot_of
+from server.records import Record, slot_of
 from server.whereabouts import Seen, whereabouts
 from server.world import World
 

@@ -9,6 +9,7 @@ import hashlib
 import msgspec
 
 from offers.ids import derived_id
+from server.attestation import Attestors, Statement, trust_in
 from server.auth import Caller
 from server.clients.heard import Heard, Refused
 from server.clients.radar import Happened
@@ -56,13 +57,16 @@ class Speaker(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Phones:
     """Takes what clients say to the engine, under the shopper whose device it is."""
 
-    def __init__(self, database: Database, engine: Engine, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, database: Database, engine: Engine, clock: Clock, metrics: Metrics, attestors: Attestors
+    ) -> None:
         self._database = database
         self._engine = engine
         self._clock = clock
         self._metrics = metrics
         self._known: dict[tuple[str, str], Known] = {}
         self._watched = Watched(database)
+        self._attestors = attestors
 
     async def take(self, speaker: Speaker, heard: Heard, received_at_us: int) -> None:
         """Has everything processed, durably. Raises Problem 403, or what the database is to blame for.
@@ -102,6 +106,12 @@ class Phones:
             for row in rows
         ]
         return visiting, events
+
+    async def trust_in(self, statement: Statement) -> float | None:
+        """What the retailer's verifier thinks of a registration. Raises Problem 403 and 503."""
+        async with self._database.transaction(statement.retailer_id) as connection:
+            name = await connection.fetchval(SQL["attestor_of"], statement.retailer_id)
+        return await trust_in(self._attestors, name or "none", statement)
 
     def forget(self, retailer_id: str, device_id: str) -> None:
         """The device's shopper has changed."""

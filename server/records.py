@@ -15,21 +15,12 @@ from geo.fleet import Fleet
 from geo.packed import Packed, pack, unpack
 from geo.reported import Report
 from offers.shopper import Shopper
+from server.device import Device
 
 T = TypeVar("T")
 
 REPORTS_MOST = 8  #: reports of a device's region monitoring that are remembered
 SEEN_MOST = 1024  #: keys of the newest fixes of a device that are remembered, so that a resent fix is known
-
-
-class Device(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """One of the shopper's devices."""
-
-    device_id: str
-    seen: bytes = b""  #: 8-byte keys of its newest fixes, oldest first
-    in_sensitive: bool = False  #: its newest fix was dropped for a sensitive place
-    mock: bool = False  #: its newest fix was made up, the phone said
-    reports: tuple[Report, ...] = ()  #: the newest of its own region monitoring, oldest first
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -47,6 +38,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
         others = tuple(d for d in self.devices if d.device_id != device.device_id)
         return msgspec.structs.replace(self, devices=(*others, device))
 
+    def without_device(self, device_id: str) -> "Record":
+        return msgspec.structs.replace(
+            self, devices=tuple(d for d in self.devices if d.device_id != device_id)
+        )
+
     def with_shopper(self, shopper: Shopper) -> "Record":
         return msgspec.structs.replace(self, shopper=shopper)
 
@@ -61,6 +57,11 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     def stores(self) -> set[str]:
         """The stores she is at, with any of her devices."""
         return {visit.store for place in self.places for visit in place.present}
+
+    def place(self, device_id: str) -> Packed | None:
+        """Where one of the devices is and was."""
+        found = zip(self.record.devices, self.places, strict=True)
+        return next((place for device, place in found if device.device_id == device_id), None)
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -88,6 +89,17 @@ def drop_record(record: Record, fleet: Fleet) -> None:
     """Takes the record's devices out of the fleet; they are unknown then."""
     for device in record.devices:
         fleet.remove(_name(record, device.device_id))
+
+
+def put_place(fleet: Fleet, record: Record, device_id: str, place: Packed) -> None:
+    """Takes a device into the fleet where another shopper's record had it."""
+    fleet.remove(_name(record, device_id))
+    unpack(fleet, _name(record, device_id), place)
+
+
+def drop_place(fleet: Fleet, record: Record, device_id: str) -> None:
+    """Where the device is and was is unknown then."""
+    fleet.remove(_name(record, device_id))
 
 
 def slot_of(fleet: Fleet, record: Record, device_id: str) -> int:

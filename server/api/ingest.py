@@ -14,6 +14,7 @@ from server.clients.regions import NOTHING
 from server.clients.traccar import NoDevice
 from server.phones import Speaker
 from server.problems import Problem
+from server.signature import body_of
 from server.wire import rfc3339
 
 PATH = "/v1/ingest/{client:" + "|".join(INGEST) + "}/{key}"
@@ -35,6 +36,7 @@ async def ingest(request: web.Request, caller: Caller) -> web.Response:
     asked = await _asked(request, services)
     heard = _hear(INGEST[client], asked)
     caller = await _speaking_for_itself(services, asked, caller)
+    await body_of(request, caller)  # what is there already, for its signature
     speaker = await _take(services, caller, client, heard, asked)
     change = NOTHING
     if speaker is not None and client in TOLD_REGIONS:
@@ -45,6 +47,7 @@ async def ingest(request: web.Request, caller: Caller) -> web.Response:
 async def track(request: web.Request, caller: Caller) -> web.Response:
     """Radar's `/v1/track` and `/v1/track/replay`, answered with the user and what happened to her."""
     services = request.app[SERVICES]
+    await body_of(request, caller)
     asked = await _asked(request, services)
     heard = _hear(RADAR, asked)
     speaker = await _take(services, caller, "radar", heard, asked)

@@ -2,7 +2,7 @@
 
 from typing import Any, get_args
 
-from server.api import decisions, devices, ingest, management, offers, operations, pings
+from server.api import decisions, devices, ingest, login, management, offers, operations, pings
 from server.api.openapi import openapi
 from server.api.route import Handler, Route
 from server.imports import ImportKind
@@ -126,6 +126,16 @@ ROUTES: list[Route] = [
         "Say what became of a push",
         status=204,
     ),
+    row(
+        "POST",
+        "/v1/me/login",
+        DEVICE,
+        login.log_in,
+        "Become a known shopper",
+        body=login.LogIn,
+        answer=login.MovedDevice,
+    ),
+    row("POST", "/v1/me/logout", DEVICE, login.log_out, "Become nobody known", answer=login.MovedDevice),
     row("GET", "/v1/me/consents", DEVICE, devices.get_consents, "Own consents"),
     row("PUT", "/v1/me/consents", DEVICE, devices.put_consents, "Grant or withdraw consents"),
     row("GET", "/v1/me/preferences", DEVICE, devices.get_preferences, "Own limits"),

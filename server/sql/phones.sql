@@ -24,3 +24,8 @@ WHERE retailer_id = $1 AND device_id = $2 AND received_at = $3 AND NOT revised O
 -- visiting --
 -- The geofences that a device is in.
 SELECT geofence FROM visits WHERE retailer_id = $1 AND device_id = $2 AND exited_at IS NULL ORDER BY geofence
+
+-- attestor_of --
+-- Which verifier of attestations the retailer has chosen.
+SELECT body->>'attestation' FROM published
+WHERE retailer_id = $1 AND kind = 'settings' AND version_to IS NULL
