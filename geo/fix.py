@@ -10,8 +10,10 @@ SECOND_US = 1_000_000
 STALE_AFTER_US = 120 * SECOND_US
 #: A fix may be this far ahead of the server's clock (phones' clocks are a little off).
 FUTURE_US = 60 * SECOND_US
-#: A fix older than this is refused.
+#: A fix older than this is refused …
 MAX_AGE_US = 24 * 3600 * SECOND_US
+#: … unless it comes from a client that keeps what it could not send for days.
+MAX_BACKLOG_US = 7 * 24 * 3600 * SECOND_US
 
 
 class Fix(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -28,11 +30,11 @@ class Fix(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     id: str | None = None  #: the phone's own name for it, for de-duplication
 
 
-def refuse_fix(fix: Fix, *, now_us: int) -> str | None:
+def refuse_fix(fix: Fix, *, now_us: int, max_age_us: int = MAX_AGE_US) -> str | None:
     """The reason code for which a fix is refused, or None.
 
     Judges each fix by itself, in this order: `bad_latitude`, `bad_longitude`, `bad_accuracy`, `bad_speed`,
-    `bad_course`, `bad_altitude`, `bad_time`, `in_future` (more than 60 s ahead), `too_old` (more than 24 h).
+    `bad_course`, `bad_altitude`, `bad_time`, `in_future` (more than 60 s ahead), `too_old` (`max_age_us`).
     An accuracy, speed or course that a phone cannot know is None by then: edges turn their clients' markers
     (zero, -1) into None, so that what is left here is nonsense.
     """
@@ -40,7 +42,7 @@ def refuse_fix(fix: Fix, *, now_us: int) -> str | None:
         return "bad_latitude"
     if not (math.isfinite(fix.lon_deg) and -180 <= fix.lon_deg <= 180):
         return "bad_longitude"
-    return _bad_measurement(fix) or _bad_time(fix.fixed_at_us, now_us)
+    return _bad_measurement(fix) or _bad_time(fix.fixed_at_us, now_us, max_age_us)
 
 
 def _bad_measurement(fix: Fix) -> str | None:
@@ -55,11 +57,11 @@ def _bad_measurement(fix: Fix) -> str | None:
     return None
 
 
-def _bad_time(fixed_at_us: int, now_us: int) -> str | None:
+def _bad_time(fixed_at_us: int, now_us: int, max_age_us: int) -> str | None:
     if fixed_at_us < 0:
         return "bad_time"
     if fixed_at_us > now_us + FUTURE_US:
         return "in_future"
-    if fixed_at_us < now_us - MAX_AGE_US:
+    if fixed_at_us < now_us - max_age_us:
         return "too_old"
     return None

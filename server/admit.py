@@ -9,12 +9,24 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from geo.fix import Fix, refuse_fix
+from geo.fix import FUTURE_US, MAX_AGE_US, MAX_BACKLOG_US, Fix, refuse_fix
 from geo.fleet import Fleet
+from geo.reported import Report
 from offers.event import refuse_event
 from offers.shopper import Shopper, with_consents, with_preferences
-from server.inputs import Input, RecordEvents, RecordFixes, RegisterDevice, SetConsents, SetPreferences
-from server.records import Device, Record, drop_record, unseen
+from server.device import Device
+from server.inputs import (
+    Input,
+    LeaveShopper,
+    MoveDevice,
+    RecordEvents,
+    RecordFixes,
+    RegisterDevice,
+    SetConsents,
+    SetPreferences,
+)
+from server.moves import arrived, left
+from server.records import Record, drop_record, unseen, unseen_reports
 from server.world import World
 
 
@@ -40,10 +52,16 @@ def settle(
     settled, forgotten = dict(records), set()
     for item in inputs:
         record = settled.get(item.shopper_id)
+        if isinstance(item, LeaveShopper):
+            if record is not None:
+                settled[item.shopper_id] = left(item, record, fleet)
+            continue
         if isinstance(item, RegisterDevice):
             record = record or Record(shopper=Shopper(shopper_id=item.shopper_id))
-            if record.device(item.device_id) is None:
-                record = record.with_device(Device(device_id=item.device_id))
+            if isinstance(item, MoveDevice):
+                record = arrived(item, record, fleet)
+            elif record.device(item.device_id) is None:
+                record = record.with_device(Device(device_id=item.device_id, trust=item.trust))
             shopper = with_consents(record.shopper, item.consents) if item.consents else record.shopper
         elif isinstance(item, SetConsents) and record is not None:
             shopper = with_consents(record.shopper, item.consents)
@@ -56,7 +74,7 @@ def settle(
             # Where she was and is goes at once; no timer of hers can fire any more.
             drop_record(record, fleet)
             forgotten.add(item.shopper_id)
-            cleared = [Device(device_id=device.device_id) for device in record.devices]
+            cleared = [Device(device_id=device.device_id, trust=device.trust) for device in record.devices]
             record = msgspec.structs.replace(record, devices=tuple(cleared))
         settled[item.shopper_id] = record
     return settled, forgotten
@@ -66,7 +84,7 @@ def admit(item: Input, records: dict[str, Record], world: World) -> Admitted:
     """Judges one input against the settled records; notes in them which fixes are known now."""
     record = records.get(item.shopper_id)
     if record is None:  # her token outlived her: she was erased, or this is another database
-        count = len(item.fixes) if isinstance(item, RecordFixes) else 0
+        count = max(len(item.fixes), 1) if isinstance(item, RecordFixes) else 0
         return Admitted(input=None, refusals=_all(count, "unknown_device"))
     if isinstance(item, RecordFixes):
         return _admit_fixes(item, record, records, world)
@@ -76,10 +94,13 @@ def admit(item: Input, records: dict[str, Record], world: World) -> Admitted:
 
 
 def _admit_fixes(item: RecordFixes, record: Record, records: dict[str, Record], world: World) -> Admitted:
-    device = record.device(item.device_id) or Device(device_id=item.device_id)
+    device = record.device(item.device_id)
+    if device is None:  # it is another shopper's now
+        return Admitted(input=None, refusals=_all(max(len(item.fixes), 1), "unknown_device"))
     if not record.shopper.permits("nearby_offers", item.received_at_us):
         return Admitted(input=None, refusals=_all(len(item.fixes), "no_consent"))
-    reasons = [refuse_fix(fix, now_us=item.received_at_us) for fix in item.fixes]
+    age_us = MAX_BACKLOG_US if item.backlog else MAX_AGE_US
+    reasons = [refuse_fix(fix, now_us=item.received_at_us, max_age_us=age_us) for fix in item.fixes]
     good = [index for index, reason in enumerate(reasons) if reason is None]
     for index in _sensitive(good, item.fixes, world):
         reasons[index] = "sensitive_place"
@@ -94,18 +115,30 @@ def _admit_fixes(item: RecordFixes, record: Record, records: dict[str, Record], 
     in_sensitive = item.in_sensitive
     if in_sensitive is None:
         in_sensitive = reasons[-1] == "sensitive_place" if reasons else device.in_sensitive
-    if not fresh and in_sensitive == device.in_sensitive:
+    # A fence's name would tell where she is as well as a position.
+    reports, device = unseen_reports(device, () if in_sensitive else _ours(item, world))
+    if not fresh and not reports and in_sensitive == device.in_sensitive:
         kept = None
     else:
         device = msgspec.structs.replace(device, in_sensitive=in_sensitive)
         records[item.shopper_id] = record.with_device(device)
         kept = msgspec.structs.replace(
-            item, fixes=fresh, sensitive_at_us=sensitive_at_us, in_sensitive=in_sensitive
+            item, fixes=fresh, reports=reports, sensitive_at_us=sensitive_at_us, in_sensitive=in_sensitive
         )
     return Admitted(
         input=kept,
         accepted=len(taken),
         refusals=tuple(Refusal(index=i, reason=reason) for i, reason in enumerate(reasons) if reason),
+    )
+
+
+def _ours(item: RecordFixes, world: World) -> tuple[Report, ...]:
+    """The reports of fences that are published: a phone's others are its user's own, a home perhaps."""
+    return tuple(
+        one
+        for one in item.reports
+        if world.fences.place_of_id(one.geofence) >= 0
+        and -MAX_BACKLOG_US < one.at_us - item.received_at_us < FUTURE_US
     )
 
 

@@ -16,6 +16,7 @@ from notifications.providers.log import LogProvider
 from server.api.guard import guarded, tell_failures
 from server.api.route import SERVICES, Services, json_answer
 from server.api.table import ROUTES, description
+from server.attestation import Attestors, installed
 from server.auth import Authenticator
 from server.clock import Clock, SystemClock
 from server.config import Config
@@ -26,6 +27,7 @@ from server.ids import new_id
 from server.imports import Geocoder
 from server.metrics import Metrics
 from server.migrate import migrate
+from server.phones import Phones
 from server.postgres import database_url
 from server.relay import Relay
 from server.wanted import still_wanted
@@ -62,12 +64,16 @@ def create_app(services: Services) -> web.Application:
 
 @asynccontextmanager
 async def running(
-    config: Config, *, clock: Clock | None = None, provider: Provider | None = None
+    config: Config,
+    *,
+    clock: Clock | None = None,
+    provider: Provider | None = None,
+    attestors: Attestors | None = None,
 ) -> AsyncIterator[Running]:
     """Everything from nothing: PostgreSQL, schema, engine, relay, HTTP. Stops in good order at the end.
 
-    `clock` and `provider` are for tests and the demo; without them the machine's clock, and FCM where
-    there are credentials.
+    `clock`, `provider` and `attestors` are for tests and the demo; without them the machine's clock, FCM
+    where there are credentials, and what `VICINO_ATTESTORS` names.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
@@ -89,6 +95,7 @@ async def running(
             auth=Authenticator(database, clock),
             clock=clock,
             metrics=metrics,
+            phones=Phones(database, engine, clock, metrics, attestors or installed(config.attestors)),
             geocoder=geocoder,
             webhook_hosts=config.private_webhook_hosts,
         )

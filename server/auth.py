@@ -5,9 +5,10 @@ retailer, device and shopper, so a ping needs no look-up; a refresh token is ran
 twice ends its family.
 """
 
+import base64
 import hashlib
 import secrets
-from typing import Any
+from typing import Any, NamedTuple
 
 import jwt
 import msgspec
@@ -39,6 +40,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     shopper_id: str | None = None
     store: str | None = None  #: the store a till key is bound to
     expires_at_us: int | None = None
+    public_key: bytes | None = None  #: Ed25519: the device signs what it sends
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -47,6 +49,15 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     access_token: str
     refresh_token: str
     expires_at_us: int
+
+
+class Bearer(NamedTuple):
+    """What an access token says."""
+
+    retailer_id: str
+    device_id: str
+    shopper_id: str
+    public_key: bytes | None = None
 
 
 def new_key(kind: str) -> str:
@@ -67,10 +78,28 @@ class Authenticator:
         self._clock = clock
         self._secrets: dict[str, bytes] = {}
         self._callers: dict[str, tuple[int, Caller]] = {}
+        self._moved: dict[tuple[str, str], tuple[str, int]] = {}  #: whose a device is since, and until when
 
     async def caller(self, credential: str) -> Caller:
         """The holder of a key or access token. Raises Problem 401."""
         now_us = self._clock.now_us()
+        found = await self._found(credential, now_us)
+        if found.device_id is not None and self._moved:
+            owner, _ = self._moved.get((found.retailer_id, found.device_id), (found.shopper_id, 0))
+            if owner != found.shopper_id:
+                raise _unknown("token_expired", "somebody logged in or out since: use the newest tokens")
+        return found
+
+    def moved(self, retailer_id: str, device_id: str, shopper_id: str) -> None:
+        """The device is this shopper's: its access tokens of before end now.
+
+        Remembered by this process alone, for as long as such a token could live.
+        """
+        now_us = self._clock.now_us()
+        self._moved = {name: (owner, us) for name, (owner, us) in self._moved.items() if us > now_us}
+        self._moved[retailer_id, device_id] = shopper_id, now_us + ACCESS_TTL_US
+
+    async def _found(self, credential: str, now_us: int) -> Caller:
         known = self._callers.get(credential)
         if known is not None and now_us < known[0]:
             return known[1]
@@ -116,6 +145,7 @@ class Authenticator:
             device_id=claims["did"],
             shopper_id=claims["sub"],
             expires_at_us=expires_at_us,
+            public_key=base64.b64decode(claims["pk"]) if "pk" in claims else None,
         )
 
     async def _signing_keys(self) -> dict[str, bytes]:
@@ -125,10 +155,10 @@ class Authenticator:
             self._secrets = {row["kid"]: bytes(row["secret"]) for row in rows}
         return self._secrets
 
-    async def issue(self, retailer_id: str, device_id: str, shopper_id: str) -> Tokens:
+    async def issue(self, bearer: Bearer) -> Tokens:
         """The first tokens of a device: a new family."""
-        async with self._database.transaction(retailer_id) as connection:
-            return await self._issue(connection, retailer_id, device_id, shopper_id, new_id("fam"))
+        async with self._database.transaction(bearer.retailer_id) as connection:
+            return await self._issue(connection, bearer, new_id("fam"))
 
     async def refresh(self, refresh_token: str, *, address: tuple[str, str] | None = None) -> Tokens:
         """New tokens for a refresh token, which is used up, and maybe a new push address: all or nothing.
@@ -143,19 +173,19 @@ class Authenticator:
                 if address is not None:
                     columns = [[value] for value in (row["device_id"], *address)]
                     await connection.execute(SET_ADDRESSES, retailer_id, *columns, now)
-                return await self._issue(
-                    connection, retailer_id, row["device_id"], row["shopper_id"], row["family"]
-                )
+                bearer = Bearer(retailer_id, row["device_id"], row["shopper_id"], row["public_key"])
+                return await self._issue(connection, bearer, row["family"])
             await connection.execute(SQL["revoke_family"], retailer_id, hashed, now)
         raise _unknown("bad_refresh_token", "unknown, expired or used before: register the device again")
 
-    async def _issue(
-        self, connection: Connection, retailer_id: str, device_id: str, shopper_id: str, family: str
-    ) -> Tokens:
+    async def _issue(self, connection: Connection, bearer: Bearer, family: str) -> Tokens:
+        retailer_id, device_id, shopper_id, public_key = bearer
         now_us = self._clock.now_us()
         expires_at_us = (now_us + ACCESS_TTL_US) // 1_000_000 * 1_000_000
         kid, secret = next(iter((await self._signing_keys()).items()))
         claims = {"rid": retailer_id, "did": device_id, "sub": shopper_id, "exp": expires_at_us // 1_000_000}
+        if public_key is not None:
+            claims["pk"] = base64.b64encode(public_key).decode()
         refresh = f"{retailer_id}.{secrets.token_urlsafe(32)}"
         until = from_us(now_us + REFRESH_TTL_US)
         await connection.execute(

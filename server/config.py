@@ -53,6 +53,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     webhook_hosts: str = ""
     #: VICINO_JOURNAL_DAYS: how many days before today the journal of positions is kept.
     journal_days: JournalDays = 1
+    #: VICINO_ATTESTORS: verifiers of attestations, as NAME=MODULE:ATTRIBUTE with commas between.
+    attestors: str = ""
     #: VICINO_LOG: the form of the log on standard error.
     log: LogFormat = "text"
 

@@ -10,9 +10,13 @@ from collections.abc import Sequence
 import msgspec
 
 from geo.fix import Fix
+from geo.packed import Packed
+from geo.reported import Report
 from offers.consent import Consent, Purpose
 from offers.event import Event
 from offers.preferences import Preferences
+from offers.shopper import Shopper
+from server.device import Device
 
 
 class _Input(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=True, omit_defaults=True):
@@ -28,6 +32,27 @@ class RegisterDevice(_Input, frozen=True, kw_only=True):
     user_hash: bytes | None = None  #: keyed hash of the retailer's own user id
     consents: dict[Purpose, Consent] = {}
     address: tuple[str, str] | None = None  #: (kind, value) of the push address
+    by_app_key: bool = False  #: it appeared by an ingest address: the app key is enough to speak for it
+    public_key: bytes | None = None  #: Ed25519; it signs what it sends
+    trust: float | None = None  #: how far an attestation vouched for it, 0 to 1
+
+
+class MoveDevice(RegisterDevice, frozen=True, kw_only=True):
+    """The device is this shopper's from now on: somebody logged in on it, or out.
+
+    Where the one before was nobody known, she is the same person: what was known of her comes along.
+    """
+
+    brings: Shopper | None = None  #: the one before
+    device: Device | None = None
+    place: Packed | None = None  #: where the device is and was
+
+
+class LeaveShopper(_Input, frozen=True, kw_only=True):
+    """The device is another shopper's from now on."""
+
+    device_id: str
+    merged: bool = False  #: … who is the same person: nothing of her stays behind
 
 
 class RecordFixes(_Input, frozen=True, kw_only=True):
@@ -38,6 +63,8 @@ class RecordFixes(_Input, frozen=True, kw_only=True):
     #: when the first of them lay in a store's fence but in a sensitive place; that fix itself is not kept
     sensitive_at_us: int | None = None
     in_sensitive: bool | None = None  #: whether the newest of them was dropped so; None until admitted
+    reports: tuple[Report, ...] = ()  #: what the phone's own region monitoring said: evidence, no more
+    backlog: bool = False  #: from a client that keeps for days what it could not send
 
 
 class RecordEvents(_Input, frozen=True, kw_only=True):
@@ -82,6 +109,8 @@ class Wake(_Input, frozen=True, kw_only=True):
 
 Input = (
     RegisterDevice
+    | MoveDevice
+    | LeaveShopper
     | RecordFixes
     | RecordEvents
     | SetConsents

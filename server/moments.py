@@ -11,10 +11,14 @@ from offers.ids import derived_id
 from offers.moment import Moment, moment_from_transition, moments_from_event
 from offers.overlap import most_specific
 from server.approaching import ahead, approach_to_store
+from server.device import Device
 from server.inputs import Input, RecordEvents, RecordFixes
-from server.records import Device, Record, slot_of
+from server.records import Record, slot_of
 from server.whereabouts import Seen, whereabouts
 from server.world import World
+
+#: A phone notices a fence some minutes late, or too early by the larger circle that it watches.
+REPORT_US = 600 * 1_000_000
 
 
 def from_places(
@@ -42,7 +46,10 @@ def from_places(
             received_at_us=one.received_at_us,
             mock=(one.device_id, one.transition.at_us) in mocked,
             left=not any(_is_of(visit, one.transition) for visit in visits),
-            more_evidence=_approach(one.transition, slot, fleet, world),
+            more_evidence=(
+                *_reported(one.transition, device),
+                *_approach(one.transition, slot, fleet, world),
+            ),
         )
         if moment is not None:
             yield moment
@@ -56,6 +63,18 @@ def from_places(
 
 def _is_of(visit: Presence, transition: Transition) -> bool:
     return (visit.geofence, visit.entered_at_us) == (transition.geofence, transition.entered_at_us)
+
+
+def _reported(transition: Transition, device: Device) -> Iterator[dict[str, Any]]:
+    """What the phone's own region monitoring said of the fence, about that time."""
+    for one in device.reports:
+        if one.geofence == transition.geofence and abs(one.at_us - transition.at_us) <= REPORT_US:
+            yield {
+                "kind": "phone",
+                "event": one.kind,
+                "geofence": one.geofence,
+                "at": rfc3339(one.at_us),
+            }
 
 
 def _approach(transition: Transition, slot: int, fleet: Fleet, world: World) -> tuple[dict[str, Any], ...]:

@@ -5,7 +5,7 @@ import hmac
 
 from server.db import Database
 from server.problems import Problem
-from server.records import Record, unpack_record
+from server.records import Kept, Record, unpack_record
 from server.sql import queries
 
 SQL = queries("engine")
@@ -13,11 +13,16 @@ SQL = queries("engine")
 
 async def record_of(database: Database, retailer_id: str, shopper_id: str) -> Record:
     """The record as last committed. Raises Problem 404."""
+    return (await kept_of(database, retailer_id, shopper_id)).record
+
+
+async def kept_of(database: Database, retailer_id: str, shopper_id: str) -> Kept:
+    """The record with where her devices are, as last committed. Raises Problem 404."""
     async with database.transaction(retailer_id) as connection:
         row = await connection.fetchrow(SQL["load_records"], retailer_id, [shopper_id])
     if row is None:
         raise Problem(404, "unknown_shopper", "no such shopper")
-    return unpack_record(row["state"]).record
+    return unpack_record(row["state"])
 
 
 async def user_hash(database: Database, retailer_id: str, user_id: str) -> bytes:

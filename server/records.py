@@ -5,24 +5,22 @@ where her devices are and were is kept apart, in a fleet (`geo.fleet`), and goes
 """
 
 import hashlib
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
 from geo.fix import Fix
 from geo.fleet import Fleet
 from geo.packed import Packed, pack, unpack
+from geo.reported import Report
 from offers.shopper import Shopper
+from server.device import Device
 
+T = TypeVar("T")
+
+REPORTS_MOST = 8  #: reports of a device's region monitoring that are remembered
 SEEN_MOST = 1024  #: keys of the newest fixes of a device that are remembered, so that a resent fix is known
-
-
-class Device(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """One of the shopper's devices."""
-
-    device_id: str
-    seen: bytes = b""  #: 8-byte keys of its newest fixes, oldest first
-    in_sensitive: bool = False  #: its newest fix was dropped for a sensitive place
-    mock: bool = False  #: its newest fix was made up, the phone said
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -40,6 +38,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
         others = tuple(d for d in self.devices if d.device_id != device.device_id)
         return msgspec.structs.replace(self, devices=(*others, device))
 
+    def without_device(self, device_id: str) -> "Record":
+        return msgspec.structs.replace(
+            self, devices=tuple(d for d in self.devices if d.device_id != device_id)
+        )
+
     def with_shopper(self, shopper: Shopper) -> "Record":
         return msgspec.structs.replace(self, shopper=shopper)
 
@@ -54,6 +57,11 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     def stores(self) -> set[str]:
         """The stores she is at, with any of her devices."""
         return {visit.store for place in self.places for visit in place.present}
+
+    def place(self, device_id: str) -> Packed | None:
+        """Where one of the devices is and was."""
+        found = zip(self.record.devices, self.places, strict=True)
+        return next((place for device, place in found if device.device_id == device_id), None)
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -83,6 +91,17 @@ def drop_record(record: Record, fleet: Fleet) -> None:
         fleet.remove(_name(record, device.device_id))
 
 
+def put_place(fleet: Fleet, record: Record, device_id: str, place: Packed) -> None:
+    """Takes a device into the fleet where another shopper's record had it."""
+    fleet.remove(_name(record, device_id))
+    unpack(fleet, _name(record, device_id), place)
+
+
+def drop_place(fleet: Fleet, record: Record, device_id: str) -> None:
+    """Where the device is and was is unknown then."""
+    fleet.remove(_name(record, device_id))
+
+
 def slot_of(fleet: Fleet, record: Record, device_id: str) -> int:
     """The device's slot in the fleet; a new one if it has none yet."""
     name = _name(record, device_id)
@@ -107,11 +126,32 @@ def unseen(device: Device, fixes: tuple[Fix, ...]) -> tuple[tuple[Fix, ...], Dev
     A resend of a fix older than the newest `SEEN_MOST` passes as new; it is then behind the lateness
     window, where it changes no visit and never pushes.
     """
+    return _unseen(device, fixes, fix_key)
+
+
+def unseen_reports(device: Device, reports: tuple[Report, ...]) -> tuple[tuple[Report, ...], Device]:
+    """The same of what its region monitoring reported; a report is known by fence, kind and time."""
+    fresh, device = _unseen(device, reports, _report_key)
+    if fresh:
+        device = msgspec.structs.replace(device, reports=(*device.reports, *fresh)[-REPORTS_MOST:])
+    return fresh, device
+
+
+def _unseen(
+    device: Device, records: tuple[T, ...], key_of: Callable[[T], bytes]
+) -> tuple[tuple[T, ...], Device]:
+    if not records:
+        return (), device
     known = {device.seen[at : at + 8] for at in range(0, len(device.seen), 8)}
-    fresh: dict[bytes, Fix] = {}
-    for fix in fixes:
-        key = fix_key(fix)
+    fresh: dict[bytes, T] = {}
+    for record in records:
+        key = key_of(record)
         if key not in known and key not in fresh:
-            fresh[key] = fix
+            fresh[key] = record
     seen = (device.seen + b"".join(fresh))[-8 * SEEN_MOST :]
     return tuple(fresh.values()), msgspec.structs.replace(device, seen=seen)
+
+
+def _report_key(report: Report) -> bytes:
+    name = f"{report.kind} {report.at_us} {report.geofence}"
+    return hashlib.blake2b(name.encode(), digest_size=8, person=b"report").digest()

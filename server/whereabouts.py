@@ -8,8 +8,9 @@ from geo.engine import FixBatch, Fleet, Told, sense, wake
 from geo.speed import LONGEST_SPEED_US, speed_at
 from geo.transition import Rules, Sighting, Transition
 from offers.moment import Whereabouts
+from server.device import Device
 from server.inputs import Input, RecordFixes, Wake
-from server.records import Device, Record, slot_of
+from server.records import Record, slot_of
 from server.world import World
 
 

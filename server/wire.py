@@ -29,6 +29,10 @@ class _Wire(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_
     """A body as it stands on the wire; a field nobody knows is refused with its name."""
 
 
+class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request's JSON; unknown fields are refused with their name."""
+
+
 class WireFix(_Wire, frozen=True, kw_only=True):
     lat: float
     lon: float

@@ -1,7 +1,6 @@
 """Devices: registration, token refresh, consents and preferences."""
 
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qs
 
 import msgspec
 from aiohttp import web
@@ -11,30 +10,32 @@ from offers.ids import derived_id
 from offers.preferences import preferences_body, preferences_from_body
 from server.api.idempotency import first_time, request_hash
 from server.api.route import SERVICES, json_answer
-from server.auth import Caller, Tokens
+from server.attestation import Statement
+from server.auth import Bearer, Caller, Tokens
 from server.ids import new_id
 from server.inputs import RegisterDevice, SetConsents, SetPreferences
 from server.people import record_of, user_hash
-from server.wire import Text, decode, rfc3339
+from server.signature import public_key_from
+from server.wire import Body, Text, decode, rfc3339
+
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
-class _Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A request's JSON; unknown fields are refused with their name."""
-
-
-class PushTarget(_Body, frozen=True, kw_only=True):
+class PushTarget(Body, frozen=True, kw_only=True):
     kind: Literal["fcm_token", "fcm_fid"]
     value: Annotated[str, msgspec.Meta(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")]
 
 
-class NewDevice(_Body, frozen=True, kw_only=True):
+class NewDevice(Body, frozen=True, kw_only=True):
     platform: Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^[^\x00]+$")]
     push: PushTarget | None = None
     user_id: Text | None = None
     consents: dict[str, Any] | None = None
+    public_key: Text | None = None  #: Ed25519, base64: the device signs what it sends
+    attestation: Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)] | None = None
 
 
-class DeviceTokens(_Body, frozen=True, kw_only=True):
+class DeviceTokens(Body, frozen=True, kw_only=True):
     access_token: str
     refresh_token: str
     expires_at: str
@@ -45,7 +46,7 @@ class RegisteredDevice(DeviceTokens, frozen=True, kw_only=True):
     shopper_id: str
 
 
-class RefreshBody(_Body, frozen=True, kw_only=True):
+class RefreshBody(Body, frozen=True, kw_only=True):
     refresh_token: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"^[!-~]+$")]
     push: PushTarget | None = None  #: FCM gave the app a new address
 
@@ -62,6 +63,11 @@ async def register(request: web.Request, caller: Caller) -> web.Response:
         device_id, shopper_id = derived_id("dev", *made_of), derived_id("shp", *made_of)
     else:
         device_id, shopper_id = new_id("dev"), new_id("shp")
+    public_key = None if wanted.public_key is None else public_key_from(wanted.public_key)
+    statement = Statement(
+        retailer_id=caller.retailer_id, platform=wanted.platform, text=wanted.attestation, challenge=key
+    )
+    trust = await services.phones.trust_in(statement)
     now_us = services.clock.now_us()
     hashed = (
         None
@@ -78,16 +84,19 @@ async def register(request: web.Request, caller: Caller) -> web.Response:
             user_hash=hashed,
             consents=consents_from_body(wanted.consents or {}, at_us=now_us),
             address=None if wanted.push is None else (wanted.push.kind, wanted.push.value),
+            public_key=public_key,
+            trust=trust,
         ),
     )
     assert admitted.input is not None
     shopper_id = admitted.input.shopper_id
-    tokens = await services.auth.issue(caller.retailer_id, device_id, shopper_id)
-    answer = {"device_id": device_id, "shopper_id": shopper_id, **_tokens(tokens)}
+    tokens = await services.auth.issue(Bearer(caller.retailer_id, device_id, shopper_id, public_key))
+    answer = {"device_id": device_id, "shopper_id": shopper_id, **told(tokens)}
     return json_answer(answer, status=201)
 
 
-def _tokens(tokens: Tokens) -> dict[str, str]:
+def told(tokens: Tokens) -> dict[str, str]:
+    """Tokens as they are sent."""
     return {
         "access_token": tokens.access_token,
         "refresh_token": tokens.refresh_token,
@@ -97,13 +106,16 @@ def _tokens(tokens: Tokens) -> dict[str, str]:
 
 async def refresh(request: web.Request, _: Caller) -> web.Response:
     """New tokens for a refresh token, which is used up by it. JSON or a form, as SDKs send it."""
-    services, body = request.app[SERVICES], await request.read()
-    if request.content_type == "application/x-www-form-urlencoded":
-        fields = {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
-        body = msgspec.json.encode({"refresh_token": fields.get("refresh_token", "")})
+    services = request.app[SERVICES]
+    if request.content_type in FORMS:
+        fields = await request.post()
+        token = fields.get("refresh_token", fields.get("refreshToken", ""))
+        body = msgspec.json.encode({"refresh_token": token if isinstance(token, str) else ""})
+    else:
+        body = await request.read()
     wanted = decode(body, RefreshBody)
     address = None if wanted.push is None else (wanted.push.kind, wanted.push.value)
-    return json_answer(_tokens(await services.auth.refresh(wanted.refresh_token, address=address)))
+    return json_answer(told(await services.auth.refresh(wanted.refresh_token, address=address)))
 
 
 async def _shopper(request: web.Request, caller: Caller) -> str:

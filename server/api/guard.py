@@ -60,7 +60,9 @@ async def _caller(request: web.Request, route: Route) -> Caller:
 
 
 def _credential(request: web.Request) -> str | None:
-    """A key or token: after `Bearer`, or bare as some SDKs send it, or as X-Api-Key."""
+    """A key or token: in the path, after `Bearer`, bare as some SDKs send it, or as X-Api-Key."""
+    if "key" in request.match_info:  # clients that can be told an address and no more
+        return request.match_info["key"]
     header = request.headers.get("Authorization", "")
     scheme, _, value = header.partition(" ")
     if value and scheme.lower() == "bearer":

@@ -10,6 +10,7 @@ from server.api.route import SERVICES, Services, json_answer
 from server.auth import Caller
 from server.inputs import RecordEvents, RecordFixes
 from server.problems import Problem
+from server.signature import body_of
 from server.wire import Batch, Rejected, decode_events, decode_ping
 
 
@@ -17,7 +18,7 @@ async def ping(request: web.Request, caller: Caller) -> web.Response:
     """Takes fixes, in any order, up to 24 h old. One bad fix costs one entry in `rejected`."""
     services = request.app[SERVICES]
     received_at_us = services.clock.now_us()
-    batch = decode_ping(await request.read())
+    batch = decode_ping(await body_of(request, caller))
     device_id, shopper_id = await _whose(services, caller, batch)
     fixes = RecordFixes(
         shopper_id=shopper_id, received_at_us=received_at_us, device_id=device_id, fixes=tuple(batch.records)
@@ -33,7 +34,7 @@ async def events(request: web.Request, caller: Caller) -> web.Response:
     """Takes browse events; kept only where the shopper granted `personalisation`."""
     services = request.app[SERVICES]
     received_at_us = services.clock.now_us()
-    batch = decode_events(await request.read())
+    batch = decode_events(await body_of(request, caller))
     device_id, shopper_id = await _whose(services, caller, batch)
     looks = RecordEvents(
         shopper_id=shopper_id, received_at_us=received_at_us, device_id=device_id, events=tuple(batch.records)

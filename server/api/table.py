@@ -2,7 +2,7 @@
 
 from typing import Any, get_args
 
-from server.api import decisions, devices, management, offers, operations, pings, webhooks
+from server.api import decisions, devices, ingest, login, management, offers, operations, pings, webhooks
 from server.api.openapi import openapi
 from server.api.route import Handler, Route
 from server.imports import ImportKind
@@ -15,6 +15,7 @@ _PAGE = ("cursor", "limit")
 #: Who may call a route.
 APP, DEVICE, SERVER = ("app",), ("device",), ("server",)
 DEVICE_OR_SERVER, TILL = ("device", "server"), ("till", "server")
+APP_OR_SERVER, APP_DEVICE_OR_SERVER = ("app", "server"), ("app", "device", "server")
 ANYONE: tuple[str, ...] = ()
 
 _NOUNS = {
@@ -98,6 +99,25 @@ ROUTES: list[Route] = [
     ),
     row("POST", "/v1/pings", DEVICE_OR_SERVER, pings.ping, "Send fixes", body=Ping),
     row("POST", "/v1/events", DEVICE_OR_SERVER, pings.events, "Send browse events", body=Events),
+    *(
+        row(method, ingest.PATH, APP_OR_SERVER, ingest.ingest, summary, body_most=ingest.BODY_MOST)
+        for method, summary in ingest.METHODS.items()
+    ),
+    *(
+        row(
+            "POST",
+            path,
+            APP_DEVICE_OR_SERVER,
+            ingest.track,
+            "Track as Radar's web SDK does",
+            body_most=ingest.BODY_MOST,
+        )
+        for path in ingest.TRACK_PATHS
+    ),
+    *(
+        row("OPTIONS", path, ANYONE, ingest.preflight, "A browser's question before it")
+        for path in ingest.TRACK_PATHS
+    ),
     row("GET", "/v1/inbox", DEVICE, offers.inbox, "The shopper's offers", query=_PAGE),
     row(
         "GET",
@@ -116,6 +136,16 @@ ROUTES: list[Route] = [
         "Say what became of a push",
         status=204,
     ),
+    row(
+        "POST",
+        "/v1/me/login",
+        DEVICE,
+        login.log_in,
+        "Become a known shopper",
+        body=login.LogIn,
+        answer=login.MovedDevice,
+    ),
+    row("POST", "/v1/me/logout", DEVICE, login.log_out, "Become nobody known", answer=login.MovedDevice),
     row("GET", "/v1/me/consents", DEVICE, devices.get_consents, "Own consents"),
     row("PUT", "/v1/me/consents", DEVICE, devices.put_consents, "Grant or withdraw consents"),
     row("GET", "/v1/me/preferences", DEVICE, devices.get_preferences, "Own limits"),

@@ -1,4 +1,4 @@
-"""`vicino retailer create`: a new tenant with its keys."""
+"""`vicino retailer`: a new tenant with its keys (`create`), and its keys later on (`key`)."""
 
 import re
 import secrets
@@ -11,6 +11,7 @@ from offers.problem import BodyRejected
 from offers.settings import settings_from_body
 from server.auth import new_key, secret_hash
 from server.cli import run
+from server.cli.keys import key
 from server.config import Config
 from server.db import Database
 from server.errors import BadUse
@@ -27,7 +28,10 @@ _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 @click.group()
 def command() -> None:
-    """Create retailers (tenants)."""
+    """Create retailers (tenants), and keep their keys."""
+
+
+command.add_command(key)
 
 
 @command.command(

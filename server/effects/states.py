@@ -6,6 +6,7 @@ from datetime import date
 from geo.engine import Fleet, wake_at_us
 from server.clock import from_us
 from server.db import Connection
+from server.effects.moves import save_moves
 from server.inputs import Input, RecordOutcome, RegisterDevice, SetConsents
 from server.outbox import withdraw
 from server.records import Record, pack_record, slot_of
@@ -69,6 +70,8 @@ async def save_devices(
             [i.device_id for i in registered],
             [i.shopper_id for i in registered],
             [i.platform for i in registered],
+            [i.by_app_key for i in registered],
+            [i.public_key for i in registered],
         )
     addresses = {
         i.device_id: i.address for i in inputs if isinstance(i, RegisterDevice) and i.address is not None
@@ -78,6 +81,7 @@ async def save_devices(
         await connection.execute(
             SQL["set_addresses"], retailer_id, list(addresses), list(kinds), list(values), from_us(now_us)
         )
+    await save_moves(connection, retailer_id, inputs, now_us)
     for outcome in (i for i in inputs if isinstance(i, RecordOutcome)):
         at = from_us(outcome.received_at_us)
         await connection.execute(

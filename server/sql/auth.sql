@@ -16,7 +16,7 @@ UPDATE refresh_tokens t SET used_at = $3
 FROM devices d
 WHERE t.retailer_id = $1 AND t.token_hash = $2 AND t.used_at IS NULL AND t.revoked_at IS NULL
   AND t.expires_at > $3 AND d.retailer_id = t.retailer_id AND d.device_id = t.device_id
-RETURNING t.family, t.device_id, d.shopper_id
+RETURNING t.family, t.device_id, d.shopper_id, d.public_key
 
 -- revoke_family --
 -- A used refresh token came again: somebody has a copy, so the whole family ends.
@@ -35,3 +35,22 @@ INSERT INTO api_keys (retailer_id, key_hash, kind, store) VALUES ($1, $2, $3, $4
 -- add_retailer --
 -- A new retailer with the secret that keys its coupon codes.
 INSERT INTO retailers (retailer_id, name, secret) VALUES ($1, $2, $3)
+
+-- is_retailer --
+-- Whether there is such a retailer.
+SELECT true FROM retailers WHERE retailer_id = $1
+
+-- has_store --
+-- Whether a store is published.
+SELECT true FROM published
+WHERE retailer_id = $1 AND kind = 'store' AND external_id = $2 AND version_to IS NULL
+
+-- keys_of --
+-- A retailer's keys, by the beginning of their hashes.
+SELECT left(encode(key_hash, 'hex'), 16) AS id, kind, store, created_at, revoked_at
+FROM api_keys WHERE retailer_id = $1 ORDER BY created_at, id
+
+-- revoke_key --
+-- The end of a key.
+UPDATE api_keys SET revoked_at = now()
+WHERE retailer_id = $1 AND left(encode(key_hash, 'hex'), 16) = $2 AND revoked_at IS NULL RETURNING true

@@ -48,9 +48,8 @@ WHERE s.retailer_id = $1 AND s.shopper_id = r.shopper_id
 
 -- add_devices --
 -- Devices that registered; one that is known keeps its row.
-INSERT INTO devices (retailer_id, device_id, shopper_id, platform)
-SELECT $1, d.device_id, d.shopper_id, d.platform
-FROM unnest($2::text[], $3::text[], $4::text[]) AS d (device_id, shopper_id, platform)
+INSERT INTO devices (retailer_id, device_id, shopper_id, platform, by_app_key, public_key)
+SELECT $1, d.* FROM unnest($2::text[], $3::text[], $4::text[], $5::bool[], $6::bytea[]) AS d
 ON CONFLICT (retailer_id, device_id) DO NOTHING
 
 -- set_addresses --

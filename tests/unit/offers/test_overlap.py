@@ -17,7 +17,8 @@ from offers.event import Event
 from offers.moment import Moment, Whereabouts, moments_from_event
 from offers.overlap import in_order, most_specific, with_overlaps
 from offers.shopper import Shopper
-from server.records import Device, Record, slot_of
+from server.device import Device
+from server.records import Record, slot_of
 from server.turn import Turn, decide_all
 from server.world import World
 from tests.unit.offers.scene import (
