@@ -80,6 +80,20 @@ class Wake(_Input, frozen=True, kw_only=True):
     """A timer of the shopper's devices (dwell, time-out) is due."""
 
 
+class EraseShopper(_Input, frozen=True, kw_only=True):
+    """Everything of the shopper is to go. It is not journaled; what is left of it is `ShopperErased`."""
+
+    erasure_id: str
+
+
+class ShopperErased(_Input, frozen=True, kw_only=True):
+    """Somebody was erased: the journal says when, and no longer whom (the shopper's id is empty)."""
+
+
+class Suppressed(_Input, frozen=True, kw_only=True):
+    """A registration that would bring back somebody who was erased: refused, and not journaled."""
+
+
 Input = (
     RegisterDevice
     | RecordFixes
@@ -89,6 +103,9 @@ Input = (
     | RecordOutcome
     | RecordRedemption
     | Wake
+    | EraseShopper
+    | ShopperErased
+    | Suppressed
 )
 
 _encoder = msgspec.msgpack.Encoder()
@@ -103,3 +120,8 @@ def pack_inputs(inputs: Sequence[Input]) -> bytes:
 def unpack_inputs(packed: bytes) -> list[Input]:
     """The inverse of `pack_inputs`; raises msgspec.ValidationError on bytes it did not write."""
     return _decoder.decode(packed)
+
+
+def without_shopper(packed: bytes, shopper_id: str) -> bytes:
+    """The bytes of a journal row without the inputs of one shopper."""
+    return pack_inputs([item for item in unpack_inputs(packed) if item.shopper_id != shopper_id])

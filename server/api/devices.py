@@ -15,6 +15,7 @@ from server.auth import Caller, Tokens
 from server.ids import new_id
 from server.inputs import RegisterDevice, SetConsents, SetPreferences
 from server.people import record_of, user_hash
+from server.problems import Problem
 from server.wire import Text, decode, rfc3339
 
 
@@ -80,7 +81,10 @@ async def register(request: web.Request, caller: Caller) -> web.Response:
             address=None if wanted.push is None else (wanted.push.kind, wanted.push.value),
         ),
     )
-    assert admitted.input is not None
+    if admitted.input is None:
+        raise Problem(
+            410, "erased", "this device's shopper was erased: register it with a new Idempotency-Key"
+        )
     shopper_id = admitted.input.shopper_id
     tokens = await services.auth.issue(caller.retailer_id, device_id, shopper_id)
     answer = {"device_id": device_id, "shopper_id": shopper_id, **_tokens(tokens)}

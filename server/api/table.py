@@ -2,7 +2,7 @@
 
 from typing import Any, get_args
 
-from server.api import decisions, devices, management, offers, operations, pings
+from server.api import decisions, devices, management, offers, operations, pings, rights
 from server.api.openapi import openapi
 from server.api.route import Handler, Route
 from server.imports import ImportKind
@@ -110,6 +110,8 @@ ROUTES: list[Route] = [
     row("PUT", "/v1/me/consents", DEVICE, devices.put_consents, "Grant or withdraw consents"),
     row("GET", "/v1/me/preferences", DEVICE, devices.get_preferences, "Own limits"),
     row("PUT", "/v1/me/preferences", DEVICE, devices.put_preferences, "Set own limits"),
+    row("GET", "/v1/me/export", DEVICE, rights.copy, "A copy of everything kept of the shopper, as a ZIP"),
+    row("DELETE", "/v1/me", DEVICE, rights.erase, "Erase the shopper; answers a receipt"),
     row("POST", "/v1/redemptions", TILL, offers.redeem, "Redeem a coupon, once", body=offers.Redemption),
     row("GET", "/v1/decisions", SERVER, decisions.of_device, "A device's receipts", query=("device", *_PAGE)),
     row("GET", "/v1/decisions/{id}", SERVER, decisions.one, "One receipt"),
