@@ -22,6 +22,7 @@ from server.journal import PostgresJournal
 from server.lane import Lane
 from server.memory import lock_head
 from server.pipeline import Pipeline
+from server.privacy.consents import end_consents
 from server.privacy.erasing import CHANNEL as ERASURES
 from server.privacy.erasing import Erasing, Receipt, receipt
 from server.publish import CHANNEL
@@ -199,6 +200,7 @@ class Engine:
                 await self._try(self.expire_coupons(retailer_id))
                 await self._try(self._forget(retailer_id))
                 await self._try(self._erasing.resume(retailer_id))
+                await self._try(end_consents(self._database, self._clock, retailer_id, self.submit))
             await asyncio.sleep(SWEEP_S)
 
     @staticmethod

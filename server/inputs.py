@@ -51,6 +51,7 @@ class SetConsents(_Input, frozen=True, kw_only=True):
     """The shopper grants or withdraws purposes."""
 
     consents: dict[Purpose, Consent]
+    told_by: str = "app"  #: or `retailer`, or `clock` when they have run out
 
 
 class SetPreferences(_Input, frozen=True, kw_only=True):

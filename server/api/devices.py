@@ -15,6 +15,7 @@ from server.auth import Caller, Tokens
 from server.ids import new_id
 from server.inputs import RegisterDevice, SetConsents, SetPreferences
 from server.people import record_of, user_hash
+from server.privacy.consents import history
 from server.problems import Problem
 from server.wire import Text, decode, rfc3339
 
@@ -124,6 +125,13 @@ async def get_consents(request: web.Request, caller: Caller) -> web.Response:
     return json_answer(consents_body(record.shopper.consents, services.clock.now_us()))
 
 
+async def get_consent_history(request: web.Request, caller: Caller) -> web.Response:
+    """Every answer there was, oldest first: for which purpose, when, by which text, and until when."""
+    services = request.app[SERVICES]
+    shopper_id = await _shopper(request, caller)
+    return json_answer({"items": await history(services.database, caller.retailer_id, shopper_id)})
+
+
 async def put_consents(request: web.Request, caller: Caller) -> web.Response:
     """Grants or withdraws the purposes named; the others stay as they are."""
     services = request.app[SERVICES]
@@ -131,7 +139,13 @@ async def put_consents(request: web.Request, caller: Caller) -> web.Response:
     consents = consents_from_body(decode(await request.read(), dict[str, Any]), at_us=now_us)
     shopper_id = await _shopper(request, caller)
     await services.engine.submit(
-        caller.retailer_id, SetConsents(shopper_id=shopper_id, received_at_us=now_us, consents=consents)
+        caller.retailer_id,
+        SetConsents(
+            shopper_id=shopper_id,
+            received_at_us=now_us,
+            consents=consents,
+            told_by="app" if caller.kind == "device" else "retailer",
+        ),
     )
     return await get_consents(request, caller)
 

@@ -82,6 +82,13 @@ ROUTES: list[Route] = [
         "Consents of a device's shopper",
     ),
     row(
+        "GET",
+        "/v1/devices/{device_id}/consents/history",
+        SERVER,
+        devices.get_consent_history,
+        "Every answer of a device's shopper",
+    ),
+    row(
         "PUT",
         "/v1/devices/{device_id}/consents",
         SERVER,
@@ -107,6 +114,7 @@ ROUTES: list[Route] = [
         status=204,
     ),
     row("GET", "/v1/me/consents", DEVICE, devices.get_consents, "Own consents"),
+    row("GET", "/v1/me/consents/history", DEVICE, devices.get_consent_history, "Every answer given"),
     row("PUT", "/v1/me/consents", DEVICE, devices.put_consents, "Grant or withdraw consents"),
     row("GET", "/v1/me/preferences", DEVICE, devices.get_preferences, "Own limits"),
     row("PUT", "/v1/me/preferences", DEVICE, devices.put_preferences, "Set own limits"),

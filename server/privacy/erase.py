@@ -14,7 +14,16 @@ from server.sql import queries
 SQL = queries("privacy")
 
 #: Tables in the order in which they are emptied of a shopper.
-BY_SHOPPER = ("outbox", "inbox", "decisions", "visits", "transitions", "devices", "shoppers")
+BY_SHOPPER = (
+    "outbox",
+    "inbox",
+    "decisions",
+    "visits",
+    "transitions",
+    "consent_changes",
+    "devices",
+    "shoppers",
+)
 
 
 def subject_hash(secret: bytes, shopper_id: str) -> bytes:

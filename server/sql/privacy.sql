@@ -184,3 +184,36 @@ ORDER BY decided_at, push_id
 
 -- shopper_exists --
 SELECT EXISTS (SELECT FROM shoppers WHERE retailer_id = $1 AND shopper_id = $2)
+
+-- add_consent_changes --
+INSERT INTO consent_changes (retailer_id, shopper_id, purpose, status, at, text_version, text_hash, locale,
+                             expires_at, told_by)
+SELECT $1, c.shopper_id, c.purpose, c.status, c.at, c.text_version, c.text_hash, c.locale, c.expires_at, c.told_by
+FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[],
+                           $8::text[], $9::timestamptz[], $10::text[])
+  WITH ORDINALITY AS c (shopper_id, purpose, status, at, text_version, text_hash, locale, expires_at, told_by, n)
+ORDER BY c.n
+
+-- consent_changes_of --
+-- Every answer of a shopper, in order.
+SELECT purpose, status, at, text_version, text_hash, locale, expires_at, told_by FROM consent_changes
+WHERE retailer_id = $1 AND shopper_id = $2 ORDER BY change_id
+
+-- ended_consents --
+-- Grants that have run out and that nothing has followed yet. Those of long ago were seen to long ago.
+SELECT c.shopper_id, c.purpose FROM consent_changes c
+WHERE c.retailer_id = $1 AND c.status = 'granted' AND c.expires_at <= $2 AND c.expires_at > $3
+  AND NOT EXISTS (SELECT FROM consent_changes n WHERE n.retailer_id = c.retailer_id
+    AND n.shopper_id = c.shopper_id AND n.purpose = c.purpose AND n.change_id > c.change_id)
+ORDER BY c.expires_at LIMIT 1000
+
+-- forget_where --
+-- Where these shoppers were: they no longer permit that it is known.
+WITH gone AS (DELETE FROM transitions WHERE retailer_id = $1 AND shopper_id = ANY($2::text[]))
+DELETE FROM visits WHERE retailer_id = $1 AND shopper_id = ANY($2::text[])
+
+-- erase_consent_changes --
+DELETE FROM consent_changes WHERE retailer_id = $1 AND shopper_id = $2
+
+-- export_consent_changes --
+SELECT to_jsonb(t) AS row FROM consent_changes t WHERE retailer_id = $1 AND shopper_id = $2 ORDER BY change_id

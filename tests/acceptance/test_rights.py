@@ -69,7 +69,7 @@ async def test_nothing_of_a_shopper_is_left_in_the_database_once_she_is_erased(
     assert told["erased_at"] is not None
     assert {name for name, rows in told["erased"].items() if rows} == {
         *("shoppers", "shopper_days", "devices", "transitions", "visits", "decisions", "coupons"),
-        *("inbox", "outbox", "idempotency", "journal"),
+        *("inbox", "outbox", "idempotency", "journal", "consent_changes"),
     }
 
 
