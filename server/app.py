@@ -27,6 +27,7 @@ from server.imports import Geocoder
 from server.metrics import Metrics
 from server.migrate import migrate
 from server.postgres import database_url
+from server.privacy.retention import Keep
 from server.relay import Relay
 from server.wanted import still_wanted
 
@@ -132,6 +133,12 @@ async def _engine(
         database,
         clock,
         journal_days=config.journal_days,
+        keep=Keep(
+            visits=config.visits_days,
+            decisions=config.decisions_days,
+            redemptions=config.redemptions_days,
+            audit=config.audit_days,
+        ),
         on_push=relay.wake,
         on_doubt=lambda reason: metrics.doubted.labels(reason).inc(),
     )

@@ -25,6 +25,7 @@ from server.pipeline import Pipeline
 from server.privacy.consents import end_consents
 from server.privacy.erasing import CHANNEL as ERASURES
 from server.privacy.erasing import Erasing, Receipt, receipt
+from server.privacy.retention import Keep, forget_old
 from server.publish import CHANNEL
 from server.redeem import Answer, Redeem
 from server.sql import queries
@@ -50,6 +51,7 @@ class Engine:
         clock: Clock,
         *,
         journal_days: int,
+        keep: Keep = Keep(),  # noqa: B008 - frozen
         on_push: Callable[[], None],
         on_doubt: Callable[[str], None],
     ) -> None:
@@ -57,6 +59,7 @@ class Engine:
         self._clock = clock
         self._journal = PostgresJournal()
         self._journal_days = journal_days
+        self._keep_days = keep
         self._on_push = on_push
         self._on_doubt = on_doubt
         self._erasing = Erasing(database, clock, submit=self.submit)
@@ -196,6 +199,7 @@ class Engine:
         """Every so often what time alone brings about. What fails is tried again next time."""
         while True:
             await self._try(self.keep_journal())
+            await self._try(forget_old(self._database, self._clock, self._keep_days))
             for retailer_id in list(self._lanes):
                 await self._try(self.expire_coupons(retailer_id))
                 await self._try(self._forget(retailer_id))
@@ -204,7 +208,7 @@ class Engine:
             await asyncio.sleep(SWEEP_S)
 
     @staticmethod
-    async def _try(work: Coroutine[Any, Any, None]) -> None:
+    async def _try(work: Coroutine[Any, Any, Any]) -> None:
         try:
             await work
         except Exception as error:  # noqa: BLE001 - one step's trouble must not end the others

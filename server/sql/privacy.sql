@@ -217,3 +217,7 @@ DELETE FROM consent_changes WHERE retailer_id = $1 AND shopper_id = $2
 
 -- export_consent_changes --
 SELECT to_jsonb(t) AS row FROM consent_changes t WHERE retailer_id = $1 AND shopper_id = $2 ORDER BY change_id
+
+-- forget_older --
+-- At most $3 rows of a table that are older than $2 go; how many it were.
+SELECT forget_older($1, $2, $3)
