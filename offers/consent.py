@@ -1,5 +1,6 @@
 """What a shopper has permitted, purpose by purpose. Everything is off until it is granted."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
@@ -15,6 +16,8 @@ PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 #: A consent that was not renewed for this long (12 months) no longer holds.
 CONSENT_US = 365 * DAY_US
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """A shopper's answer for one purpose."""
@@ -23,6 +26,7 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=Fal
     at_us: int  #: when it was given
     text_version: str | None = None  #: of the text that she was shown
     locale: str | None = None  #: of that text
+    text_hash: str | None = None  #: of that text: SHA-256 in hexadecimal digits
 
     def holds(self, now_us: int) -> bool:
         """Whether it permits anything now."""
@@ -35,6 +39,7 @@ class ConsentBody(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_un
     granted: bool
     text_version: str | None = None
     locale: str | None = None
+    text_hash: str | None = None
 
 
 def consents_from_body(body: Any, *, at_us: int) -> dict[Purpose, Consent]:
@@ -56,6 +61,10 @@ def consents_from_body(body: Any, *, at_us: int) -> dict[Purpose, Consent]:
             check_locale(problems, f"{name}.locale", consent.locale)
         if consent.text_version is not None:
             problems.text(f"{name}.text_version", consent.text_version)
+        if consent.text_hash is not None:
+            good = _SHA256.fullmatch(consent.text_hash) is not None
+            field = f"{name}.text_hash"
+            problems.check(good, field, "invalid", "must be a SHA-256 in 64 hexadecimal digits")
     problems.raise_if_any()
     return {
         purpose: Consent(
@@ -63,6 +72,7 @@ def consents_from_body(body: Any, *, at_us: int) -> dict[Purpose, Consent]:
             at_us=at_us,
             text_version=wire[purpose].text_version,
             locale=wire[purpose].locale,
+            text_hash=wire[purpose].text_hash,
         )
         for purpose in PURPOSES
         if purpose in wire
@@ -78,5 +88,10 @@ def _consent_body(consent: Consent | None, now_us: int) -> dict[str, Any]:
     if consent is None:
         return {"granted": False}
     body: dict[str, Any] = {"granted": consent.holds(now_us), "at": rfc3339(consent.at_us)}
-    told = {"text_version": consent.text_version, "locale": consent.locale}
+    told = {
+        "expires_at": rfc3339(consent.at_us + CONSENT_US) if consent.granted else None,
+        "text_version": consent.text_version,
+        "text_hash": consent.text_hash,
+        "locale": consent.locale,
+    }
     return body | {name: value for name, value in told.items() if value is not None}

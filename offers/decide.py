@@ -21,7 +21,7 @@ from offers.catalogue import Catalogue
 from offers.decision import Answer, Answers, Candidate, Decision
 from offers.discount import highest_cost, worth_percent
 from offers.gates import moment_results
-from offers.hours import MINUTE_US, SECOND_US, closes_in_us
+from offers.hours import MINUTE_US, SECOND_US, closes_in_us, quiet_from_us
 from offers.ids import derived_id
 from offers.moment import Moment
 from offers.relevance import Evidence, Interest, interests_in, named_product
@@ -189,7 +189,7 @@ def _decision(choice: _Choice, at: Situation) -> Decision:
     moment, settings = at.moment, at.catalogue.settings
     late = choice.chosen is not None and at.now_us - moment.received_at_us > settings.late_s * SECOND_US
     expires_at_us = _expires_at_us(choice.chosen, at) if choice.chosen is not None else None
-    push_ttl_us = settings.push_ttl_s * SECOND_US
+    push_expires_at_us = None if expires_at_us is None else _push_expires_at_us(expires_at_us, at)
     strongest = max((candidate.interest.level for candidate in choice.candidates), default=0.0)
     return Decision(
         decision_id=derived_id("dec", moment.moment_id),
@@ -209,7 +209,7 @@ def _decision(choice: _Choice, at: Situation) -> Decision:
         version=at.catalogue.version,
         decided_at_us=at.now_us,
         expires_at_us=expires_at_us,
-        push_expires_at_us=None if expires_at_us is None else min(at.now_us + push_ttl_us, expires_at_us),
+        push_expires_at_us=push_expires_at_us,
     )
 
 
@@ -227,6 +227,15 @@ def _expires_at_us(chosen: Candidate, at: Situation) -> int:
     if (open_us := closes_in_us(hours, at.store_local)) is not None:
         limits.append(at.now_us + open_us)
     return min(limits)
+
+
+def _push_expires_at_us(expires_at_us: int, at: Situation) -> int:
+    """When the push ends: with its time to live or the coupon, and before anybody's quiet hours begin."""
+    settings = at.catalogue.settings
+    until_us = min(at.now_us + settings.push_ttl_s * SECOND_US, expires_at_us)
+    windows = (settings.quiet_hours, at.shopper.preferences.quiet_hours)
+    quiet_us = quiet_from_us(windows, at.now_us, until_us, at.shopper_zone)
+    return until_us if quiet_us is None else quiet_us
 
 
 def _evidence(candidates: tuple[Candidate, ...]) -> tuple[Evidence, ...]:

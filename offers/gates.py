@@ -9,7 +9,7 @@ and budgets come after the choice and are in `offers.decide`.
 from collections.abc import Callable
 
 from offers.consent import Purpose
-from offers.hours import DAY_US, SECOND_US, is_open, local_time, rfc3339
+from offers.hours import DAY_US, SECOND_US, is_open, local_time, midnight_us, rfc3339
 from offers.moment import PLACE_TRIGGERS, STALE_AFTER_US
 from offers.situation import GateResult, Situation, Verdict, result, rounded_m
 
@@ -97,7 +97,16 @@ def quiet_hours(at: Situation) -> Verdict:
 
 def shopper_cap(at: Situation) -> Verdict:
     wishes, settings = at.shopper.preferences, at.catalogue.settings
-    day, week = (at.shopper.offered_since(at.now_us - days * DAY_US) for days in (1, 7))
+    # The last 24 hours, or her day so far where that is longer: a day of 25 hours has no room for one more.
+    day, week = (
+        at.shopper.offered_since(
+            min(
+                at.now_us - days * DAY_US,
+                midnight_us(at.now_us, at.shopper_zone, days_ago=days - 1) - 1,
+            )
+        )
+        for days in (1, 7)
+    )
     per_day = _tighter(settings.shopper_per_day, wishes.max_per_day)
     per_week = _tighter(settings.shopper_per_week, wishes.max_per_week)
     detail = f"{day} of {per_day} in the last 24 h, {week} of {per_week} in the last 7 days"

@@ -6,6 +6,7 @@ are not known: a `PH` rule never applies.
 """
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
@@ -88,6 +89,28 @@ def rfc3339(at_us: int) -> str:
 def local_time(at_us: int, timezone: str) -> datetime:
     """The naive wall-clock time in `timezone` (a name that `is_timezone` knows)."""
     return aware(at_us).astimezone(ZoneInfo(timezone)).replace(tzinfo=None)
+
+
+def midnight_us(at_us: int, timezone: str, *, days_ago: int = 0) -> int:
+    """When the local day of `at_us` began, or one so many days before it. A day may have 23 or 25 hours."""
+    day = local_time(at_us, timezone).date() - timedelta(days=days_ago)
+    return microseconds(datetime.combine(day, time(), ZoneInfo(timezone)))
+
+
+def quiet_from_us(
+    windows: Iterable[QuietHours | None], now_us: int, until_us: int, timezone: str
+) -> int | None:
+    """The first full minute between the two at which one of the windows holds; None where none does.
+
+    Minute by minute, since a wall clock that is set back may enter a window that it has just left.
+    """
+    asked = [window for window in windows if window is not None]
+    minutes = range(-(-now_us // MINUTE_US) * MINUTE_US, until_us, MINUTE_US) if asked else ()
+    for minute_us in minutes:
+        local = local_time(minute_us, timezone)
+        if any(window.holds(local) for window in asked):
+            return minute_us
+    return None
 
 
 def is_opening_hours(text: str) -> bool:

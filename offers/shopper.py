@@ -10,12 +10,12 @@ import msgspec
 
 from offers.consent import Consent, Purpose
 from offers.event import Event
-from offers.hours import DAY_US
+from offers.hours import DAY_US, HOUR_US
 from offers.interest import Interests, bought, noted
 from offers.preferences import Preferences
 
-#: Contacts are remembered for so long: the longest window that caps look at.
-CONTACTS_US = 7 * DAY_US
+#: Contacts are remembered for so long: the longest window that caps look at, a week whose clock was set back.
+CONTACTS_US = 7 * DAY_US + 2 * HOUR_US
 #: As many offers are remembered beyond that.
 HISTORY_MAX = 128
 

@@ -16,6 +16,7 @@ from offers.event import refuse_event
 from offers.shopper import Shopper, with_consents, with_preferences
 from server.device import Device
 from server.inputs import (
+    EraseShopper,
     Input,
     LeaveShopper,
     MoveDevice,
@@ -24,6 +25,7 @@ from server.inputs import (
     RegisterDevice,
     SetConsents,
     SetPreferences,
+    ShopperErased,
 )
 from server.moves import arrived, left
 from server.records import Record, drop_record, unseen, unseen_reports
@@ -48,13 +50,17 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def settle(
     inputs: Iterable[Input], records: Mapping[str, Record], fleet: Fleet
 ) -> tuple[dict[str, Record], set[str]]:
-    """The records after registrations, consents and preferences, and whose places are forgotten."""
+    """The records after erasures, registrations, consents and preferences, and whose places are forgotten."""
     settled, forgotten = dict(records), set()
     for item in inputs:
         record = settled.get(item.shopper_id)
         if isinstance(item, LeaveShopper):
             if record is not None:
                 settled[item.shopper_id] = left(item, record, fleet)
+            continue
+        if isinstance(item, EraseShopper):
+            if record is not None:
+                drop_record(settled.pop(item.shopper_id), fleet)
             continue
         if isinstance(item, RegisterDevice):
             record = record or Record(shopper=Shopper(shopper_id=item.shopper_id))
@@ -82,6 +88,8 @@ def settle(
 
 def admit(item: Input, records: dict[str, Record], world: World) -> Admitted:
     """Judges one input against the settled records; notes in them which fixes are known now."""
+    if isinstance(item, EraseShopper):
+        return Admitted(input=ShopperErased(shopper_id="", received_at_us=item.received_at_us), accepted=1)
     record = records.get(item.shopper_id)
     if record is None:  # her token outlived her: she was erased, or this is another database
         count = max(len(item.fixes), 1) if isinstance(item, RecordFixes) else 0

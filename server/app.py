@@ -29,6 +29,7 @@ from server.metrics import Metrics
 from server.migrate import migrate
 from server.phones import Phones
 from server.postgres import database_url
+from server.privacy.retention import Keep
 from server.relay import Relay
 from server.wanted import still_wanted
 from server.webhooks.courier import Courier
@@ -155,6 +156,12 @@ async def _engine(
         database,
         clock,
         journal_days=config.journal_days,
+        keep=Keep(
+            visits=config.visits_days,
+            decisions=config.decisions_days,
+            redemptions=config.redemptions_days,
+            audit=config.audit_days,
+        ),
         on_push=relay.wake,
         on_doubt=lambda reason: metrics.doubted.labels(reason).inc(),
     )

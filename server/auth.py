@@ -114,6 +114,16 @@ class Authenticator:
         self._callers[credential] = (until_us, found)
         return found
 
+    def forget_shopper(self, retailer_id: str, shopper_id: str) -> None:
+        """Forgets whose the access tokens of a shopper's devices are: she was erased."""
+        hers = [
+            token
+            for token, (_, caller) in self._callers.items()
+            if (caller.retailer_id, caller.shopper_id) == (retailer_id, shopper_id)
+        ]
+        for token in hers:
+            del self._callers[token]
+
     async def _key(self, key: str) -> Caller:
         hashed = secret_hash(key)
         async with self._database.system() as connection:

@@ -27,6 +27,7 @@ HttpUrl = Annotated[
     str, Meta(pattern="^https?://[^/]", description="a URL that starts with http:// or https://")
 ]
 JournalDays = Annotated[int, Meta(ge=1, le=30, description="a number of days from 1 to 30")]
+Days = Annotated[int, Meta(ge=1, le=3650, description="a number of days from 1 to 3650")]
 LogFormat = Annotated[Literal["text", "json"], Meta(description="text or json")]
 
 
@@ -55,6 +56,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     journal_days: JournalDays = 1
     #: VICINO_ATTESTORS: verifiers of attestations, as NAME=MODULE:ATTRIBUTE with commas between.
     attestors: str = ""
+    #: VICINO_VISITS_DAYS: how many days transitions and visits are kept.
+    visits_days: Days = 90
+    #: VICINO_DECISIONS_DAYS: how many days decisions with their receipts, inbox and outbox are kept.
+    decisions_days: Days = 180
+    #: VICINO_REDEMPTIONS_DAYS: how many days coupons are kept (13 months).
+    redemptions_days: Days = 396
+    #: VICINO_AUDIT_DAYS: how many days the receipts and keyed hashes of erasures are kept.
+    audit_days: Days = 365
     #: VICINO_LOG: the form of the log on standard error.
     log: LogFormat = "text"
 

@@ -22,6 +22,10 @@ from server.journal import PostgresJournal
 from server.lane import Lane
 from server.memory import lock_head
 from server.pipeline import Pipeline
+from server.privacy.consents import end_consents
+from server.privacy.erasing import CHANNEL as ERASURES
+from server.privacy.erasing import Erasing, Receipt, receipt
+from server.privacy.retention import Keep, forget_old
 from server.publish import CHANNEL
 from server.redeem import Answer, Redeem
 from server.sql import queries
@@ -47,6 +51,7 @@ class Engine:
         clock: Clock,
         *,
         journal_days: int,
+        keep: Keep = Keep(),  # noqa: B008 - frozen
         on_push: Callable[[], None],
         on_doubt: Callable[[str], None],
     ) -> None:
@@ -54,10 +59,13 @@ class Engine:
         self._clock = clock
         self._journal = PostgresJournal()
         self._journal_days = journal_days
+        self._keep_days = keep
         self._on_push = on_push
         self._on_doubt = on_doubt
+        self._erasing = Erasing(database, clock, submit=self.submit)
         self._lanes: dict[str, asyncio.Task[Lane]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()  #: that must go on
+        self._once_only: set[asyncio.Task[None]] = set()  #: that end
         self._lock: asyncpg.Connection[asyncpg.Record] | None = None
         self._holding = True  #: the lock; lost with its connection, and taken again when it is free
 
@@ -68,6 +76,8 @@ class Engine:
             retailers = [row[0] for row in await connection.fetch(SQL["retailer_ids"])]
         for retailer_id in retailers:
             await self._lane(retailer_id)
+            await self._erasing.again(retailer_id)
+            await self._erasing.resume(retailer_id)
         self._keep(asyncio.create_task(self._sweep(), name="sweep"))
         self._keep(asyncio.create_task(self._hold_lock(database_url), name="lock"))
 
@@ -102,12 +112,17 @@ class Engine:
             await connection.close()
             raise AnotherEngine("another Vicino runs on this database: stop it first, or use its address")
         await connection.add_listener(CHANNEL, self._heard)
+        await connection.add_listener(ERASURES, self._heard_erasure)
         return connection
 
     def _heard(self, _connection: object, _pid: int, _channel: str, retailer_id: object) -> None:
         """Something of the retailer's was published."""
         for lane in self._running_lanes(str(retailer_id)):
             lane.published()
+
+    def _heard_erasure(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        """Somebody is to be erased."""
+        self._once(asyncio.create_task(self._try(self._erasing.heard(str(payload))), name="erasure"))
 
     def _running_lanes(self, *retailer_ids: str) -> list[Lane]:
         """The lanes of these retailers (none given: of all) that are open."""
@@ -116,9 +131,10 @@ class Engine:
 
     async def stop(self) -> None:
         """Ends the lanes. What was not answered was not promised."""
-        for task in self._tasks:
+        running = [*self._tasks, *self._once_only]
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         if self._lock is not None:
             await self._lock.close()
 
@@ -133,6 +149,11 @@ class Engine:
         answer = await (await self._lane(retailer_id)).submit(ask)
         assert isinstance(answer, Answer)
         return answer
+
+    async def erase(self, retailer_id: str, erasure_id: str) -> Receipt:
+        """Does the retailer's erasures that were asked for; the receipt of this one."""
+        await self._erasing.resume(retailer_id)
+        return await receipt(self._database, retailer_id, erasure_id)
 
     async def safe_region(self, retailer_id: str, shopper_id: str, device_id: str) -> SafeRegion | None:
         """When a device should report next; None while nothing is known of it."""
@@ -169,17 +190,25 @@ class Engine:
         self._tasks.add(task)
         task.add_done_callback(_report)
 
+    def _once(self, task: asyncio.Task[None]) -> None:
+        """Keeps a task until it has ended, which it may."""
+        self._once_only.add(task)
+        task.add_done_callback(self._once_only.discard)
+
     async def _sweep(self) -> None:
         """Every so often what time alone brings about. What fails is tried again next time."""
         while True:
             await self._try(self.keep_journal())
+            await self._try(forget_old(self._database, self._clock, self._keep_days))
             for retailer_id in list(self._lanes):
                 await self._try(self.expire_coupons(retailer_id))
                 await self._try(self._forget(retailer_id))
+                await self._try(self._erasing.resume(retailer_id))
+                await self._try(end_consents(self._database, self._clock, retailer_id, self.submit))
             await asyncio.sleep(SWEEP_S)
 
     @staticmethod
-    async def _try(work: Coroutine[Any, Any, None]) -> None:
+    async def _try(work: Coroutine[Any, Any, Any]) -> None:
         try:
             await work
         except Exception as error:  # noqa: BLE001 - one step's trouble must not end the others

@@ -78,6 +78,7 @@ class SetConsents(_Input, frozen=True, kw_only=True):
     """The shopper grants or withdraws purposes."""
 
     consents: dict[Purpose, Consent]
+    told_by: str = "app"  #: or `retailer`, or `clock` when they have run out
 
 
 class SetPreferences(_Input, frozen=True, kw_only=True):
@@ -107,6 +108,20 @@ class Wake(_Input, frozen=True, kw_only=True):
     """A timer of the shopper's devices (dwell, time-out) is due."""
 
 
+class EraseShopper(_Input, frozen=True, kw_only=True):
+    """Everything of the shopper is to go. It is not journaled; what is left of it is `ShopperErased`."""
+
+    erasure_id: str
+
+
+class ShopperErased(_Input, frozen=True, kw_only=True):
+    """Somebody was erased: the journal says when, and no longer whom (the shopper's id is empty)."""
+
+
+class Suppressed(_Input, frozen=True, kw_only=True):
+    """A registration that would bring back somebody who was erased: refused, and not journaled."""
+
+
 Input = (
     RegisterDevice
     | MoveDevice
@@ -118,6 +133,9 @@ Input = (
     | RecordOutcome
     | RecordRedemption
     | Wake
+    | EraseShopper
+    | ShopperErased
+    | Suppressed
 )
 
 _encoder = msgspec.msgpack.Encoder()
@@ -132,3 +150,8 @@ def pack_inputs(inputs: Sequence[Input]) -> bytes:
 def unpack_inputs(packed: bytes) -> list[Input]:
     """The inverse of `pack_inputs`; raises msgspec.ValidationError on bytes it did not write."""
     return _decoder.decode(packed)
+
+
+def without_shopper(packed: bytes, shopper_id: str) -> bytes:
+    """The bytes of a journal row without the inputs of one shopper."""
+    return pack_inputs([item for item in unpack_inputs(packed) if item.shopper_id != shopper_id])

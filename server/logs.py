@@ -1,16 +1,20 @@
 """The log: one event a line on standard error, as text for people or JSON for machines.
 
-Nothing that says where a shopper is or that opens a door belongs in it. What has such a name is withheld
-here, should a call pass it nevertheless.
+Nothing that says who or where a shopper is or that opens a door belongs in it. What has such a name is
+withheld here, should a call pass it nevertheless; and what looks like it is cut out of exceptions' messages,
+which quote what they met.
 """
 
 import logging
+import re
 import sys
+import traceback
+from collections.abc import Iterator
 from typing import IO, Literal
 
 import msgspec
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 _WITHHELD = "(withheld)"
 
@@ -22,6 +26,9 @@ _PRIVATE = frozenset(
         *("code", "codes", "token", "tokens", "secret", "key", "password", "authorization", "credentials"),
     )
 )
+
+#: Ids, tokens and codes (long words with a digit), and numbers with decimals, as positions have.
+_TELLING = re.compile(r"\b(?=\w*[0-9])[\w.~+/=-]{16,}|-?[0-9]+\.[0-9]+")
 
 
 def withhold(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -37,19 +44,38 @@ def _withheld(name: str, value: object) -> object:
     return value
 
 
-def configure(form: Literal["text", "json"] = "text", stream: IO[str] | None = None) -> None:
+def told(exc_info: ExcInfo) -> str:
+    """An exception with its traceback and causes; of the messages only what tells nobody."""
+    return "".join(_told(traceback.TracebackException(*exc_info))).rstrip("\n")
+
+
+def _told(error: traceback.TracebackException) -> Iterator[str]:
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        yield from _told(cause)
+        yield "\nwhich led to:\n\n"
+    yield "Traceback (most recent call last):\n"
+    yield from error.stack.format()
+    yield _TELLING.sub(_WITHHELD, "".join(error.format_exception_only()))
+    for one in error.exceptions or ():
+        yield from _told(one)
+
+
+def configure(
+    form: Literal["text", "json"] = "text", stream: IO[str] | None = None, *, level: int = logging.INFO
+) -> None:
     """Sends structlog's events and those of the standard library's logging to `stream` (standard error)."""
     stream = stream or sys.stderr
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(told),
         withhold,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
     handler = logging.StreamHandler(stream)
@@ -61,7 +87,7 @@ def configure(form: Literal["text", "json"] = "text", stream: IO[str] | None = N
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(logging.INFO)
+    root.setLevel(level)
 
 
 def _renderer(form: Literal["text", "json"], stream: IO[str]) -> Processor:

@@ -106,6 +106,13 @@ class Memory:
             record, _ = self._records.pop(next(iter(self._records)))
             drop_record(record, self.fleet)
 
+    def erase(self, shopper_ids: Collection[str]) -> None:
+        """Forgets these shoppers, their devices and their timers."""
+        for shopper_id in shopper_ids:
+            if (known := self._records.pop(shopper_id, None)) is not None:
+                drop_record(known[0], self.fleet)
+            self._set_wake(shopper_id, None)
+
     def wake(self, shopper_ids: Collection[str], now_us: int, world: World) -> None:
         """Lets the lane wake those whom the batch has committed to, being the first of that world."""
         self._republished.settle(world)

@@ -21,6 +21,7 @@ from server.inputs import Input, RegisterDevice, Wake
 from server.journal import Entry, Journal
 from server.ledgers import Ledgers
 from server.memory import Memory, find_users, lock_head, undecided
+from server.privacy.erase import erase_rows, without_erased
 from server.records import Record
 from server.redeem import Answer, Redeem, redeem
 from server.republished import wake_now
@@ -70,7 +71,7 @@ class Pipeline:
             concerned = await self.memory.concerned(connection, world, now_us)
 
             # What only the database can answer: whether a coupon is good, whose a user id is.
-            answers, inputs = await self._ask(connection, batch)
+            answers, inputs = await self._ask(connection, batch, head.secret)
             before = await self.memory.load(connection, {item.shopper_id for item in inputs})
 
             # Pure: consents and preferences, admission, fences, interests; then who wants to go where.
@@ -101,7 +102,9 @@ class Pipeline:
             await save_transitions(connection, self.retailer_id, turn)
             pushed = await save_decisions(connection, world, entry, decisions, turn.records)
             await ledgers.write(connection, self.retailer_id, entry.day)
+            erased = await erase_rows(connection, self.retailer_id, inputs)
 
+        self.memory.erase(erased)
         self.memory.keep(changed, wakes, entry.day, entry.seq if entry.inputs else head.journal_seq)
         self.memory.wake(concerned, now_us, world)
         if pushed:
@@ -112,7 +115,7 @@ class Pipeline:
         return [answer if answer is not None else next(admitted) for answer in answers]
 
     async def _ask(
-        self, connection: Connection, batch: Sequence[Input | Redeem]
+        self, connection: Connection, batch: Sequence[Input | Redeem], secret: bytes
     ) -> tuple[list[Answer | None], list[Input]]:
         """Answers the tills; of the rest (answer None) makes inputs, the granted redemptions after them."""
         answers = [
@@ -121,6 +124,7 @@ class Pipeline:
         ]
         inputs = [item for item in batch if not isinstance(item, Redeem)]
         inputs = await find_users(connection, self.retailer_id, inputs)
+        inputs = await without_erased(connection, self.retailer_id, secret, inputs)
         granted = [answer.granted for answer in answers if answer is not None and answer.granted is not None]
         return answers, [*inputs, *granted]
 

@@ -15,7 +15,7 @@ from offers.moment import Moment
 from offers.overlap import in_order, spoken_by, with_overlaps
 from offers.shopper import with_event, with_outcome, with_redemption
 from server.admit import Admitted, admit, settle
-from server.inputs import Input, RecordEvents, RecordFixes, RecordOutcome, RecordRedemption
+from server.inputs import Input, RecordEvents, RecordFixes, RecordOutcome, RecordRedemption, ShopperErased
 from server.moments import from_events, from_places
 from server.records import Record
 from server.whereabouts import Seen, follow, whereabouts
@@ -104,6 +104,8 @@ def decide_all(
 def _note(inputs: Iterable[Input], records: dict[str, Record]) -> None:
     """Lets browse events, outcomes and redemptions into the shoppers' states."""
     for item in inputs:
+        if isinstance(item, ShopperErased):
+            continue
         record = records[item.shopper_id]
         shopper = record.shopper
         if isinstance(item, RecordEvents):

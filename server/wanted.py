@@ -30,6 +30,9 @@ def still_wanted(clock: Clock) -> StillWanted:
 def _why_not(push: PushRow, kept: Kept | None, now_us: int) -> str | None:
     if kept is None or not all(kept.record.shopper.permits(p, now_us) for p in ("push", "nearby_offers")):
         return "no_consent"
+    preferences = kept.record.shopper.preferences
+    if (preferences.paused_until_us or 0) > now_us or push.store in preferences.muted_stores:
+        return "preferences"
     return None if push.store in kept.stores or _is_coming(push, kept, now_us) else "left"
 
 

@@ -15,6 +15,8 @@ from server.auth import Bearer, Caller, Tokens
 from server.ids import new_id
 from server.inputs import RegisterDevice, SetConsents, SetPreferences
 from server.people import record_of, user_hash
+from server.privacy.consents import history
+from server.problems import Problem
 from server.signature import public_key_from
 from server.wire import Body, Text, decode, rfc3339
 
@@ -88,7 +90,10 @@ async def register(request: web.Request, caller: Caller) -> web.Response:
             trust=trust,
         ),
     )
-    assert admitted.input is not None
+    if admitted.input is None:
+        raise Problem(
+            410, "erased", "this device's shopper was erased: register it with a new Idempotency-Key"
+        )
     shopper_id = admitted.input.shopper_id
     tokens = await services.auth.issue(Bearer(caller.retailer_id, device_id, shopper_id, public_key))
     answer = {"device_id": device_id, "shopper_id": shopper_id, **told(tokens)}
@@ -132,6 +137,13 @@ async def get_consents(request: web.Request, caller: Caller) -> web.Response:
     return json_answer(consents_body(record.shopper.consents, services.clock.now_us()))
 
 
+async def get_consent_history(request: web.Request, caller: Caller) -> web.Response:
+    """Every answer there was, oldest first: for which purpose, when, by which text, and until when."""
+    services = request.app[SERVICES]
+    shopper_id = await _shopper(request, caller)
+    return json_answer({"items": await history(services.database, caller.retailer_id, shopper_id)})
+
+
 async def put_consents(request: web.Request, caller: Caller) -> web.Response:
     """Grants or withdraws the purposes named; the others stay as they are."""
     services = request.app[SERVICES]
@@ -139,7 +151,13 @@ async def put_consents(request: web.Request, caller: Caller) -> web.Response:
     consents = consents_from_body(decode(await request.read(), dict[str, Any]), at_us=now_us)
     shopper_id = await _shopper(request, caller)
     await services.engine.submit(
-        caller.retailer_id, SetConsents(shopper_id=shopper_id, received_at_us=now_us, consents=consents)
+        caller.retailer_id,
+        SetConsents(
+            shopper_id=shopper_id,
+            received_at_us=now_us,
+            consents=consents,
+            told_by="app" if caller.kind == "device" else "retailer",
+        ),
     )
     return await get_consents(request, caller)
 

@@ -2,7 +2,18 @@
 
 from typing import Any, get_args
 
-from server.api import decisions, devices, ingest, login, management, offers, operations, pings, webhooks
+from server.api import (
+    decisions,
+    devices,
+    ingest,
+    login,
+    management,
+    offers,
+    operations,
+    pings,
+    rights,
+    webhooks,
+)
 from server.api.openapi import openapi
 from server.api.route import Handler, Route
 from server.imports import ImportKind
@@ -84,6 +95,13 @@ ROUTES: list[Route] = [
         "Consents of a device's shopper",
     ),
     row(
+        "GET",
+        "/v1/devices/{device_id}/consents/history",
+        SERVER,
+        devices.get_consent_history,
+        "Every answer of a device's shopper",
+    ),
+    row(
         "PUT",
         "/v1/devices/{device_id}/consents",
         SERVER,
@@ -147,9 +165,12 @@ ROUTES: list[Route] = [
     ),
     row("POST", "/v1/me/logout", DEVICE, login.log_out, "Become nobody known", answer=login.MovedDevice),
     row("GET", "/v1/me/consents", DEVICE, devices.get_consents, "Own consents"),
+    row("GET", "/v1/me/consents/history", DEVICE, devices.get_consent_history, "Every answer given"),
     row("PUT", "/v1/me/consents", DEVICE, devices.put_consents, "Grant or withdraw consents"),
     row("GET", "/v1/me/preferences", DEVICE, devices.get_preferences, "Own limits"),
     row("PUT", "/v1/me/preferences", DEVICE, devices.put_preferences, "Set own limits"),
+    row("GET", "/v1/me/export", DEVICE, rights.copy, "A copy of everything kept of the shopper, as a ZIP"),
+    row("DELETE", "/v1/me", DEVICE, rights.erase, "Erase the shopper; answers a receipt"),
     row("POST", "/v1/redemptions", TILL, offers.redeem, "Redeem a coupon, once", body=offers.Redemption),
     row("GET", "/v1/decisions", SERVER, decisions.of_device, "A device's receipts", query=("device", *_PAGE)),
     row("GET", "/v1/decisions/{id}", SERVER, decisions.one, "One receipt"),

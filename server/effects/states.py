@@ -7,8 +7,8 @@ from geo.engine import Fleet, wake_at_us
 from server.clock import from_us
 from server.db import Connection
 from server.effects.moves import save_moves
-from server.inputs import Input, RecordOutcome, RegisterDevice, SetConsents
-from server.outbox import withdraw
+from server.effects.permissions import save_permissions
+from server.inputs import Input, RecordOutcome, RegisterDevice
 from server.records import Record, pack_record, slot_of
 from server.sql import queries
 from server.world import World
@@ -60,7 +60,7 @@ async def save_wakes(connection: Connection, retailer_id: str, wakes: Mapping[st
 async def save_devices(
     connection: Connection, retailer_id: str, inputs: Iterable[Input], now_us: int
 ) -> None:
-    """Registrations, push addresses, outcomes and the withdrawal of pushes that lost their consent."""
+    """Registrations, push addresses, outcomes, consents, and what a withdrawal undoes."""
     inputs = list(inputs)
     registered = [i for i in inputs if isinstance(i, RegisterDevice)]
     if registered:
@@ -87,11 +87,4 @@ async def save_devices(
         await connection.execute(
             SQL["note_outcome"], retailer_id, outcome.shopper_id, outcome.item_id, outcome.outcome, at
         )
-    withdrawn = [
-        i.shopper_id
-        for i in inputs
-        if isinstance(i, SetConsents)
-        and any(not i.consents[p].granted for p in ("push", "nearby_offers") if p in i.consents)
-    ]
-    if withdrawn:
-        await withdraw(connection, withdrawn, "no_consent")
+    await save_permissions(connection, retailer_id, inputs)

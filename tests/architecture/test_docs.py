@@ -39,7 +39,12 @@ def reference() -> str:
 
 @pytest.fixture(scope="module")
 def generator() -> ModuleType:
-    path = DOCS / "generate_transitions.py"
+    return module_of("generate_transitions.py")
+
+
+def module_of(name: str) -> ModuleType:
+    """A script of the documentation, as a module."""
+    path = DOCS / name
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
@@ -139,3 +144,9 @@ def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as they are made of their text."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {"#" + re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_page_of_the_data_map_is_the_data_map() -> None:
+    generator = module_of("generate_data_map.py")
+
+    assert generator.PAGE.read_text(encoding="utf-8") == generator.page(), "run docs/generate_data_map.py"

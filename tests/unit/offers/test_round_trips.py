@@ -110,6 +110,7 @@ def test_consents_tell_every_purpose_and_what_holds() -> None:
     assert told["push"] == {
         "granted": True,
         "at": "2026-11-20T10:00:00Z",
+        "expires_at": "2027-11-20T10:00:00Z",
         "text_version": "3",
         "locale": "fi",
     }

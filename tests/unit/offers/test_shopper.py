@@ -71,8 +71,8 @@ def test_preferences_take_the_place_of_earlier_ones() -> None:
     assert with_preferences(known, Preferences(max_per_week=2)).preferences == Preferences(max_per_week=2)
 
 
-def test_contacts_are_kept_for_seven_days() -> None:
-    known = with_offer(with_offer(stranger(), contact(1, 7)), contact(2))
+def test_contacts_are_kept_for_seven_days_whose_clock_was_set_back() -> None:
+    known = with_offer(with_offer(stranger(), contact(1, 7.1)), contact(2))
     assert [c.decision_id for c in known.contacts] == ["dec_2"]
     assert known.history["o"].offered == 2
 

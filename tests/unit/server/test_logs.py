@@ -41,6 +41,22 @@ def test_text_is_for_people(stream: io.StringIO) -> None:
     assert "seconds=3" in stream.getvalue()
 
 
+def test_of_an_exception_the_words_are_told_and_not_what_it_met(stream: io.StringIO) -> None:
+    logs.configure("text", stream)
+    known: dict[str, str] = {}
+    shopper_id, place, code = "shp_0123456789abcdefghjkmnpqrs", (60.1686, 24.9419), "ABCD1234EFGH5678JK"
+    try:
+        known[shopper_id]
+    except KeyError as error:
+        wrong = ValueError(f"no fence at {place} for {code}")
+        wrong.__cause__ = error
+        structlog.get_logger("x").error("odd", exc_info=wrong)
+    line = stream.getvalue()
+    assert "KeyError: '(withheld)'" in line
+    assert "ValueError: no fence at ((withheld), (withheld)) for (withheld)" in line
+    assert "which led to" in line
+
+
 def test_coordinates_tokens_and_codes_are_withheld_however_they_are_named(stream: io.StringIO) -> None:
     logs.configure("json", stream)
     structlog.get_logger("x").info(

@@ -1,0 +1,156 @@
+"""Erasures from the request to the receipt: asked durably, done in the lane, then cleared from the journal.
+
+    ask -> EraseShopper in the lane: memory and tables -> rewrite of the journal's rows -> receipt
+
+The request is a row that names the shopper until all is done, so a crash anywhere only puts the rest off: the
+next engine does the whole again, which changes nothing of what was done. The journal is rewritten beside the
+traffic, in small transactions; the inputs of all others stay, so their day still replays the same.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import date
+from typing import Any
+
+import msgspec
+import structlog
+
+from server.clock import Clock, from_us, to_us
+from server.db import Connection, Database
+from server.ids import new_id
+from server.inputs import EraseShopper, Input, without_shopper
+from server.privacy.erase import subject_hash
+from server.sql import queries
+from server.wire import rfc3339
+
+SQL = queries("privacy")
+SECRET = queries("engine")["secret"]
+CHANNEL = "vicino_erasures"  #: says which retailer has an erasure to do
+AGAIN = "again "  #: before the retailer: somebody who was erased may be back
+log = structlog.get_logger("vicino.privacy")
+
+ROWS_AT_ONCE = 200  #: of the journal, rewritten in one transaction
+SEARCH_S = 300.0  #: how long the search through one day of the journal may take
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What a shopper gets to keep. It says nothing of who she was."""
+
+    erasure_id: str
+    asked_at: str
+    erased_at: str | None  #: None while it is under way
+    erased: dict[str, int]  #: rows by table; of the journal, micro-batches that were rewritten
+
+
+async def ask(database: Database, clock: Clock, retailer_id: str, shopper_id: str, asked_by: str) -> str:
+    """Notes durably that a shopper is to be erased, and tells a running engine; the erasure's id."""
+    async with database.transaction(retailer_id) as connection:
+        return await _ask(connection, clock, retailer_id, shopper_id, asked_by)
+
+
+async def _ask(connection: Connection, clock: Clock, retailer_id: str, shopper_id: str, asked_by: str) -> str:
+    hashed = subject_hash(await connection.fetchval(SECRET, retailer_id), shopper_id)
+    erasure_id: str = await connection.fetchval(
+        SQL["ask_erasure"],
+        retailer_id,
+        new_id("era"),
+        hashed,
+        shopper_id,
+        asked_by,
+        from_us(clock.now_us()),
+    )
+    await connection.execute(SQL["announce_erasure"], retailer_id)
+    return erasure_id
+
+
+async def receipt(database: Database, retailer_id: str, erasure_id: str) -> Receipt:
+    """The receipt as it stands."""
+    async with database.transaction(retailer_id) as connection:
+        row = await connection.fetchrow(SQL["erasure"], retailer_id, erasure_id)
+    assert row is not None, "an erasure's row outlives its erasure"
+    return Receipt(
+        erasure_id=row["erasure_id"],
+        asked_at=rfc3339(to_us(row["asked_at"])),
+        erased_at=None if row["erased_at"] is None else rfc3339(to_us(row["erased_at"])),
+        erased=row["erased"],
+    )
+
+
+class Erasing:
+    """Does the erasures of an engine's retailers, each once at a time."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        submit: Callable[[str, Input], Awaitable[Any]],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._submit = submit  #: puts an input into its retailer's lane
+        self._turn = asyncio.Lock()
+
+    async def heard(self, payload: str) -> None:
+        """Does what was announced."""
+        retailer_id = payload.removeprefix(AGAIN)
+        if payload != retailer_id:
+            await self.again(retailer_id)
+        await self.resume(retailer_id)
+
+    async def resume(self, retailer_id: str) -> None:
+        """Does what is asked and not yet done."""
+        async with self._turn:
+            async with self._database.transaction(retailer_id) as connection:
+                rows = await connection.fetch(SQL["erasures_under_way"], retailer_id)
+            for row in rows:
+                await self._erase(retailer_id, row["erasure_id"], row["shopper_id"])
+
+    async def again(self, retailer_id: str) -> None:
+        """Erases again who is back although erased: a backup from before it was restored."""
+        async with self._database.transaction(retailer_id) as connection:
+            if not await connection.fetchval(SQL["any_erasure"], retailer_id):
+                return
+            back = await connection.fetch(SQL["resurrected"], retailer_id)
+            for row in back:
+                await _ask(connection, self._clock, retailer_id, row["shopper_id"], "restored")
+        if back:
+            log.warning("erased_shoppers_were_back", retailer_id=retailer_id, shoppers=len(back))
+
+    async def _erase(self, retailer_id: str, erasure_id: str, shopper_id: str) -> None:
+        now_us = self._clock.now_us()
+        item = EraseShopper(shopper_id=shopper_id, received_at_us=now_us, erasure_id=erasure_id)
+        await self._submit(retailer_id, item)
+        rewritten = await self._clear_journal(retailer_id, shopper_id)
+        async with self._database.transaction(retailer_id) as connection:
+            await connection.execute(SQL["note_erased"], retailer_id, erasure_id, ["journal"], [rewritten])
+            now = from_us(self._clock.now_us())
+            await connection.execute(SQL["finish_erasure"], retailer_id, erasure_id, now)
+        log.info("shopper_erased", retailer_id=retailer_id, erasure_id=erasure_id)
+
+    async def _clear_journal(self, retailer_id: str, shopper_id: str) -> int:
+        """Takes her inputs out of the journal; how many of its rows held some."""
+        async with self._database.transaction(retailer_id) as connection:
+            days = [row["day"] for row in await connection.fetch(SQL["journal_days"])]
+        rewritten = 0
+        for day in days:
+            async with self._database.transaction(retailer_id) as connection:
+                rows = await connection.fetch(
+                    SQL["journal_rows_with"], retailer_id, day, shopper_id.encode(), timeout=SEARCH_S
+                )
+            found = [row["seq"] for row in rows]
+            for start in range(0, len(found), ROWS_AT_ONCE):
+                await self._rewrite(retailer_id, day, found[start : start + ROWS_AT_ONCE], shopper_id)
+            rewritten += len(found)
+        return rewritten
+
+    async def _rewrite(self, retailer_id: str, day: date, seqs: list[int], shopper_id: str) -> None:
+        async with self._database.transaction(retailer_id) as connection:
+            rows = await connection.fetch(SQL["journal_inputs"], retailer_id, day, seqs)
+            await connection.execute(
+                SQL["rewrite_journal"],
+                retailer_id,
+                day,
+                [row["seq"] for row in rows],
+                [without_shopper(row["inputs"], shopper_id) for row in rows],
+            )
