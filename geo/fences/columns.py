@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from functools import reduce
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -43,40 +43,37 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     @classmethod
     def of(cls, fences: Iterable[Fence], roll: Roll) -> "Columns":
         """Collects the enabled ones of some fences, in their order."""
-        enabled = (fence for fence in fences if fence.enabled)
-        parts = []
+        given, parts = iter(fences), []
         # By and by, since a million fences as objects take more room than their columns.
-        while chunk := list(islice(enabled, CHUNK)):
-            parts.append(cls._of(chunk, roll))
+        while chunk := list(islice(given, CHUNK)):
+            parts.append(cls._of([fence for fence in chunk if fence.enabled], roll))
         return cls.chained(parts) if parts else cls._of([], roll)
 
     @classmethod
     def _of(cls, fences: Sequence[Fence], roll: Roll) -> "Columns":
-        count = len(fences)
         shapes = [fence.shape for fence in fences]
-        polygon = np.array([i for i, shape in enumerate(shapes) if isinstance(shape, Area)], np.int64)
-        areas = Areas.of([shapes[i].geometry for i in polygon.tolist()])
-        area = np.full(count, -1, np.int32)
+        polygon = [place for place, shape in enumerate(shapes) if type(shape) is Area]
+        areas = Areas.of([shapes[place].geometry for place in polygon])  # type: ignore[union-attr]
+        area = np.full(len(fences), -1, np.int32)
         area[polygon] = np.arange(len(areas))
-        circles = [_NOWHERE if isinstance(shape, Area) else shape for shape in shapes]
-        centre = np.array(
-            [
-                [circle.lat_deg for circle in circles],
-                [circle.lon_deg for circle in circles],
-                [circle.radius_m for circle in circles],
-            ]
-        )
-        centre[:, polygon] = areas.circles.T
+        for place in polygon:
+            shapes[place] = _NOWHERE
+        circles = cast("list[Circle]", shapes)
+        lat = np.array([circle.lat_deg for circle in circles], np.float64)
+        lon = np.array([circle.lon_deg for circle in circles], np.float64)
+        radius = np.array([circle.radius_m for circle in circles], np.float64)
+        for column, values in zip((lat, lon, radius), areas.circles.T, strict=True):
+            column[polygon] = values
         dwell_s = np.array([fence.dwell_s for fence in fences], np.float64)
         return cls(
             number=roll.numbers([fence.external_id for fence in fences], [fence.store for fence in fences]),
-            lat_deg=centre[0],
-            lon_deg=centre[1],
-            radius_m=centre[2],
+            lat_deg=lat,
+            lon_deg=lon,
+            radius_m=radius,
             dwell_us=np.rint(dwell_s * SECOND_US).astype(np.int64),
-            from_us=_column([fence.valid_from_us for fence in fences], ALWAYS_US, np.int64),
-            until_us=_column([fence.valid_until_us for fence in fences], NEVER_US, np.int64),
-            name=_column([fence.name for fence in fences], "", object),
+            from_us=_times([fence.valid_from_us for fence in fences], ALWAYS_US),
+            until_us=_times([fence.valid_until_us for fence in fences], NEVER_US),
+            name=_texts([fence.name for fence in fences]),
             area=area,
             areas=areas,
         )
@@ -128,9 +125,9 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             areas=reduce(Areas.joined, [part.areas for part in parts]),
         )
 
-    def centred(self, lat_deg: FloatArray, lon_deg: FloatArray, radius_m: FloatArray) -> "Columns":
-        """The same fences with their circles kept elsewhere, so that they need not be kept twice."""
-        return msgspec.structs.replace(self, lat_deg=lat_deg, lon_deg=lon_deg, radius_m=radius_m)
+    def centred(self, radius_m: FloatArray) -> "Columns":
+        """The same fences with their radii kept elsewhere, so that they need not be kept twice."""
+        return msgspec.structs.replace(self, radius_m=radius_m)
 
     @property
     def temporary(self) -> bool:
@@ -163,15 +160,17 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 # Most fences have no name and are valid for ever: a column in which all are alike takes no room.
 
 
-def _column(values: Sequence[Any], usual: Any, dtype: Any) -> npt.NDArray[Any]:
-    """A column of values, `usual` where one is None."""
-    if all(value is None or value == usual for value in values):
-        column = np.empty(1, dtype)
-        column[0] = usual
-        return np.broadcast_to(column, len(values))
-    column = np.empty(len(values), dtype)
-    column[:] = [usual if value is None else value for value in values]
-    return column
+def _times(given: list[int | None], absent_us: int) -> TimeArray:
+    """Times, with what stands for those that are absent."""
+    if given.count(None) == len(given):
+        return np.broadcast_to(np.array([absent_us]), len(given))
+    return np.array([absent_us if time_us is None else time_us for time_us in given], np.int64)
+
+
+def _texts(given: list[str]) -> npt.NDArray[Any]:
+    if not any(given):
+        return np.broadcast_to(np.array([""], object), len(given))
+    return np.array(given, object)
 
 
 def _alike(column: npt.NDArray[Any]) -> bool:
