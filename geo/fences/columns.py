@@ -30,7 +30,7 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Fences, named by their places in these columns, which are equally long."""
 
     number: IndexArray  #: in the roll
-    lat_deg: FloatArray  #: centre of a circle, or of the circle around an area
+    lat_deg: FloatArray  #: centre of a circle, or of a circle around an area
     lon_deg: FloatArray
     radius_m: FloatArray
     dwell_us: TimeArray
@@ -62,15 +62,14 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         lat = np.array([circle.lat_deg for circle in circles], np.float64)
         lon = np.array([circle.lon_deg for circle in circles], np.float64)
         radius = np.array([circle.radius_m for circle in circles], np.float64)
-        for column, values in zip((lat, lon, radius), areas.circles.T, strict=True):
+        for column, values in zip((lat, lon, radius), areas.circles().T, strict=True):
             column[polygon] = values
-        dwell_s = np.array([fence.dwell_s for fence in fences], np.float64)
         return cls(
             number=roll.numbers([fence.external_id for fence in fences], [fence.store for fence in fences]),
             lat_deg=lat,
             lon_deg=lon,
             radius_m=radius,
-            dwell_us=np.rint(dwell_s * SECOND_US).astype(np.int64),
+            dwell_us=_dwells_us([fence.dwell_s for fence in fences]),
             from_us=_times([fence.valid_from_us for fence in fences], ALWAYS_US),
             until_us=_times([fence.valid_until_us for fence in fences], NEVER_US),
             name=_texts([fence.name for fence in fences]),
@@ -92,7 +91,7 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             lat_deg=self.lat_deg[index],
             lon_deg=self.lon_deg[index],
             radius_m=self.radius_m[index],
-            dwell_us=self.dwell_us[index],
+            dwell_us=_taken(self.dwell_us, index),
             from_us=_taken(self.from_us, index),
             until_us=_taken(self.until_us, index),
             name=_taken(self.name, index),
@@ -117,7 +116,7 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             lat_deg=np.concatenate([part.lat_deg for part in parts]),
             lon_deg=np.concatenate([part.lon_deg for part in parts]),
             radius_m=np.concatenate([part.radius_m for part in parts]),
-            dwell_us=np.concatenate([part.dwell_us for part in parts]),
+            dwell_us=_chained([part.dwell_us for part in parts]),
             from_us=_chained([part.from_us for part in parts]),
             until_us=_chained([part.until_us for part in parts]),
             name=_chained([part.name for part in parts]),
@@ -135,7 +134,9 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return bool((self.from_us > ALWAYS_US).any() or (self.until_us < NEVER_US).any())
 
     def circle(self, place: int) -> Circle:
-        """A circle, or the one around an area."""
+        """A circle, or one around an area."""
+        if self.area[place] >= 0:
+            return self.areas.circle(int(self.area[place]))
         return Circle(
             lat_deg=float(self.lat_deg[place]),
             lon_deg=float(self.lon_deg[place]),
@@ -157,7 +158,15 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         )
 
 
-# Most fences have no name and are valid for ever: a column in which all are alike takes no room.
+# Most fences have no name, dwell as long as the others and are valid for ever: a column in which all are
+# alike takes no room.
+
+
+def _dwells_us(given_s: list[float]) -> TimeArray:
+    alike = bool(given_s) and given_s.count(given_s[0]) == len(given_s)
+    dwell_s = np.array(given_s[:1] if alike else given_s, np.float64)
+    dwell_us = np.rint(dwell_s * SECOND_US).astype(np.int64)
+    return np.broadcast_to(dwell_us, len(given_s)) if alike else dwell_us
 
 
 def _times(given: list[int | None], absent_us: int) -> TimeArray:
