@@ -1,11 +1,11 @@
 """Circles, and how far off points are.
 
-Near a circle's centre the Earth is flat: with the metres of a degree there, the squared distance over the
-squared radius is (Δlat·a)² + (Δlon·b)². It is wrong by what the meridians converge within the circle, and by
-less than `tolerance_of`; only where it is nearer to 1 than that, an exact distance is worked out.
+Near a point the Earth is flat: with the metres of a degree there, the squared distance over the squared
+radius is (Δlat² + (Δlon·stretch)²)·a². It is wrong by what the meridians converge on the way, and by less
+than `tolerance_of`; only where it is nearer to 1 than that, an exact distance is worked out.
 
 Most points are turned down at once, so what turns them down is small: a circle's *card* is sixteen bytes, its
-centre in whole numbers of 2³² to the turn, which are 9 mm at most, and a and b in single precision. The
+centre in whole numbers of 2³² to the turn, which are 9 mm at most, a² in single precision, and its place. The
 difference of two such numbers is the short way round the Earth by itself.
 """
 
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geo.distance import (
+    ECCENTRICITY_2,
     MEAN_RADIUS_M,
     FloatArray,
     IndexArray,
@@ -31,6 +32,7 @@ PER_DEGREE = 2**32 / 360
 UNIT_M = 0.00936
 #: Circles for which the plane is worse than this (near a pole, or tiny) are always judged exactly.
 WORST_TOLERANCE = 0.02
+_FLATTER = ECCENTRICITY_2 / (1 - ECCENTRICITY_2)
 _HALF, _TURN = 2**31, 2**32 - 1
 
 
@@ -68,11 +70,12 @@ class Discs(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return self.globe[:, 3]
 
     def cards(self, places: slice) -> IndexArray:
-        """Cards of some circles: rows of the centre in whole numbers, and the bits of a and b for these."""
+        """Rows for some circles: the centre in whole numbers, the bits of a² for these, and the place."""
         rows = np.empty((places.stop - places.start, 4), np.int32)
         rows[:, 0] = whole(self.lat_deg[places])
         rows[:, 1] = whole(self.lon_deg[places])
-        rows.view(np.float32)[:, 2:] = self.plane[places, :2] / np.float32(PER_DEGREE)
+        rows[:, 2] = ((self.plane[places, 0] / np.float32(PER_DEGREE)) ** 2).view(np.int32)
+        rows[:, 3] = np.arange(places.start, places.stop)
         return rows
 
     def tolerance(self, places: slice) -> float:
@@ -142,8 +145,26 @@ def short_way(difference: int) -> int:
     return (difference + _HALF & _TURN) - _HALF
 
 
+def stretch(lat_deg: FloatArray) -> Singles:
+    """How long a degree of longitude is in degrees of latitude, at a latitude."""
+    cosine = lat_deg.astype(np.float32)
+    cosine *= np.float32(math.radians(1))
+    np.cos(cosine, out=cosine)
+    flatter = cosine * cosine
+    flatter *= np.float32(_FLATTER)
+    flatter += np.float32(1)  # (1 - e²·sin²)/(1 - e²)
+    cosine *= flatter
+    return cosine
+
+
+def stretch_one(lat_deg: float) -> float:
+    """The same at one latitude."""
+    cosine = math.cos(math.radians(lat_deg))
+    return cosine * (1 + _FLATTER * cosine * cosine)
+
+
 def tolerance_of(tangent: FloatArray, radius_m: FloatArray) -> FloatArray:
-    """At most this far from the truth, as a share, is a squared distance in the plane of a circle's centre.
+    """At most this far from the truth, as a share, is a squared distance in the plane near a circle's edge.
 
     `tangent` is that of the centre's latitude. Going north by δ radians, parallels shorten by
     δ·tan(latitude), half of that counts on the way; half as much again and the terms of second order are

@@ -92,21 +92,19 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 class Grid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """Boxes by the cells of a mesh. What tells if one is worth a closer look lies where it is entered."""
+    """Boxes by the cells of a mesh. What is told of one, its card, lies wherever it is entered."""
 
     mesh: Mesh
     stride: int  #: from a row's bucket to the next row's
     mask: int
-    first: IndexArray  #: bucket b holds the entries first[b] .. first[b + 1] - 1, ascending by item
-    items: IndexArray  #: by entry: the box's number
-    cards: IndexArray  #: by entry: the box's row of four numbers
+    first: IndexArray  #: bucket b holds cards[first[b]] .. cards[first[b + 1] - 1], in the boxes' order
+    cards: IndexArray  #: rows of four whole numbers
     first_view: memoryview
-    items_view: memoryview
     cards_view: memoryview  #: as bytes
 
     @classmethod
-    def build(cls, mesh: Mesh, boxes: Boxes, cards: IndexArray, begin: int) -> "Grid":
-        """Enters boxes as the items `begin`, `begin` + 1, …, each with its card."""
+    def build(cls, mesh: Mesh, boxes: Boxes, cards: IndexArray) -> "Grid":
+        """Enters boxes, each with its card."""
         box, row, column = mesh.cells_of(boxes)
         mask = (1 << max(4, len(box).bit_length())) - 1
         stride = int(_GOLDEN * (mask + 1)) | 1
@@ -121,21 +119,19 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         first = np.zeros(mask + 2, np.int32)
         np.cumsum(np.bincount(entry >> _HIGH, minlength=mask + 1), out=first[1:])
         entry &= _LOW
-        items, cards = entry.astype(np.int32) + np.int32(begin), cards.take(entry, axis=0)
+        cards = cards.take(entry, axis=0)
         return cls(
             mesh=mesh,
             stride=stride,
             mask=mask,
             first=first,
-            items=items,
             cards=cards,
             first_view=as_view(first),
-            items_view=as_view(items),
             cards_view=as_view(cards.reshape(-1).view(np.uint8)),
         )
 
     def candidates(self, lat_deg: FloatArray, lon_deg: FloatArray) -> tuple[IndexArray, IndexArray]:
-        """Pairs of a point's place and an entry of a box that may hold it, ascending."""
+        """Points and the cards of boxes that may hold them, point by point in the boxes' order."""
         row, column = self.mesh.cell(lat_deg, lon_deg)
         row *= self.stride
         row += column
@@ -144,10 +140,11 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         row += 1
         count = self.first[row]
         count -= begin
-        return spread(begin, count)
+        point, entry = spread(begin, count)
+        return point, self.cards.take(entry, axis=0)
 
     def candidates_of_one(self, lat_deg: float, lon_deg: float) -> range:
-        """The entries for one point."""
+        """Which cards are those for one point."""
         row, column = self.mesh.cell_of_one(lat_deg, lon_deg)
         bucket = (row * self.stride + column) & self.mask
         return range(self.first_view[bucket], self.first_view[bucket + 1])

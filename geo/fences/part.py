@@ -10,11 +10,12 @@ from geo.distance import SHORTEST_MERIDIAN_DEGREE_M, FloatArray, IndexArray
 from geo.fences.bell import DISC_TABLE
 from geo.fences.boxes import Boxes, groups
 from geo.fences.columns import Columns
-from geo.fences.discs import Discs, short_way, whole, whole_one
+from geo.fences.discs import Discs, short_way, stretch, stretch_one, whole, whole_one
 from geo.fences.grid import CELL_SHARE, Grid, Mesh
 from geo.fences.nearby import Nearby, curve
+from geo.fences.outlines import Singles
 
-_CARD = Struct("iiff").unpack_from
+_CARD = Struct("iifi").unpack_from
 _CARD_BYTES = 16
 
 Pairs = tuple[IndexArray, IndexArray]  #: points and places
@@ -27,6 +28,7 @@ class Points(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     lon_deg: FloatArray
     north: IndexArray  #: both in whole numbers
     east: IndexArray
+    stretch: Singles  #: `stretch` there
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -76,26 +78,31 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     def match(self, lat_deg: FloatArray, lon_deg: FloatArray) -> list[Pairs]:
         """Pairs of a point and the place of a fence that holds it: ascending lists, one of each level."""
-        points = Points(lat_deg=lat_deg, lon_deg=lon_deg, north=whole(lat_deg), east=whole(lon_deg))
+        points = Points(
+            lat_deg=lat_deg,
+            lon_deg=lon_deg,
+            north=whole(lat_deg),
+            east=whole(lon_deg),
+            stretch=stretch(lat_deg),
+        )
         return [self._match(level, points) for level in self.levels]
 
     def _match(self, level: Level, points: Points) -> Pairs:
-        point, entry = level.grid.candidates(points.lat_deg, points.lon_deg)
-        card = level.grid.cards.take(entry, axis=0)
-        scale = card.view(np.float32)
+        point, card = level.grid.candidates(points.lat_deg, points.lon_deg)
+        scale = card.view(np.float32)[:, 2]
         north = points.north.take(point)
         north -= card[:, 0]
         share = north.astype(np.float32)
-        share *= scale[:, 2]
         share *= share
-        north = points.east.take(point)
-        north -= card[:, 1]
-        east = north.astype(np.float32)
-        east *= scale[:, 3]
-        east *= east
-        share += east
+        east = points.east.take(point)
+        east -= card[:, 1]
+        across = points.stretch.take(point)
+        across *= east
+        across *= across
+        share += across
+        share *= scale
         near = (share <= level.most).nonzero()[0]
-        point, place, share = point[near], level.grid.items[entry[near]], share[near]
+        point, place, share = point[near], card[:, 3][near], share[near]
         wrong = [
             i
             for i in (share > level.least).nonzero()[0].tolist()
@@ -106,7 +113,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         inside = np.ones(len(point), bool)
         inside[wrong] = False
         if not level.plain:
-            odd = (scale[:, 2][near] == 0).nonzero()[0]
+            odd = (scale[near] == 0).nonzero()[0]
             at = point[odd]
             inside[odd] = self._hold(points.lat_deg[at], points.lon_deg[at], place[odd])
         return point[inside], place[inside]
@@ -127,18 +134,17 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def match_one(self, lat_deg: float, lon_deg: float) -> list[int]:
         """The places of the fences that hold a point."""
         found = []
-        north, east = whole_one(lat_deg), whole_one(lon_deg)
+        north, east, stretched = whole_one(lat_deg), whole_one(lon_deg), stretch_one(lat_deg)
         for level in self.levels:
             grid = level.grid
             cards = grid.cards_view
             for entry in grid.candidates_of_one(lat_deg, lon_deg):
-                card_north, card_east, a, b = _CARD(cards, entry * _CARD_BYTES)
-                up, across = (north - card_north) * a, short_way(east - card_east) * b
-                share = up * up + across * across
+                card_north, card_east, scale, place = _CARD(cards, entry * _CARD_BYTES)
+                up, across = north - card_north, short_way(east - card_east) * stretched
+                share = (up * up + across * across) * scale
                 if share > level.most:
                     continue
-                place = grid.items_view[entry]
-                if (share <= level.least and a != 0.0) or self._holds_one(lat_deg, lon_deg, place):
+                if (share <= level.least and scale != 0.0) or self._holds_one(lat_deg, lon_deg, place):
                     found.append(place)
         return found
 
@@ -211,7 +217,7 @@ def _level(mesh: Mesh, columns: Columns, discs: Discs, places: slice) -> Level:
         boxes = boxes.replaced(polygon, columns.areas.bounds[area[polygon]])
     tolerance = discs.tolerance(places)
     return Level(
-        grid=Grid.build(mesh, boxes, discs.cards(places), places.start),
+        grid=Grid.build(mesh, boxes, discs.cards(places)),
         nearby=Nearby.build(mesh, *mesh.cell(lat_deg, lon_deg), places.start, float(radius_m.max())),
         most=1 + tolerance,
         least=1 - tolerance,
