@@ -8,6 +8,7 @@ from typing import Any, cast
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import shapely
 
 from geo.distance import FloatArray, IndexArray
 from geo.fence import Area, Circle, Fence
@@ -20,9 +21,10 @@ TimeArray = npt.NDArray[np.int64]
 #: In place of a time that a fence without a begin or an end does not have.
 ALWAYS_US, NEVER_US = -(2**63), 2**63 - 1
 
-
-#: So many fences are read at a time.
+#: So many fences are put into columns at a time, …
 CHUNK = 65_536
+#: … and so many are read at a time.
+FEW = 2_048
 _NOWHERE = Circle(lat_deg=0.0, lon_deg=0.0, radius_m=0.0)
 
 
@@ -46,33 +48,28 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         given, parts = iter(fences), []
         # By and by, since a million fences as objects take more room than their columns.
         while chunk := list(islice(given, CHUNK)):
-            parts.append(cls._of([fence for fence in chunk if fence.enabled], roll))
-        return cls.chained(parts) if parts else cls._of([], roll)
+            parts.append(cls._of(_Given.of(chunk), roll))
+        return cls.chained(parts) if parts else cls._of(_Given(), roll)
 
     @classmethod
-    def _of(cls, fences: Sequence[Fence], roll: Roll) -> "Columns":
-        shapes = [fence.shape for fence in fences]
-        polygon = [place for place, shape in enumerate(shapes) if type(shape) is Area]
-        areas = Areas.of([shapes[place].geometry for place in polygon])  # type: ignore[union-attr]
-        area = np.full(len(fences), -1, np.int32)
+    def _of(cls, given: "_Given", roll: Roll) -> "Columns":
+        areas, polygon = Areas.of(given.geometry), given.polygon
+        area = np.full(len(given.external_id), -1, np.int32)
         area[polygon] = np.arange(len(areas))
-        for place in polygon:
-            shapes[place] = _NOWHERE
-        circles = cast("list[Circle]", shapes)
-        lat = np.array([circle.lat_deg for circle in circles], np.float64)
-        lon = np.array([circle.lon_deg for circle in circles], np.float64)
-        radius = np.array([circle.radius_m for circle in circles], np.float64)
+        lat, lon, radius = (
+            np.array(values, np.float64) for values in (given.lat_deg, given.lon_deg, given.radius_m)
+        )
         for column, values in zip((lat, lon, radius), areas.circles().T, strict=True):
             column[polygon] = values
         return cls(
-            number=roll.numbers([fence.external_id for fence in fences], [fence.store for fence in fences]),
+            number=roll.numbers(given.external_id, given.store),
             lat_deg=lat,
             lon_deg=lon,
             radius_m=radius,
-            dwell_us=_dwells_us([fence.dwell_s for fence in fences]),
-            from_us=_times([fence.valid_from_us for fence in fences], ALWAYS_US),
-            until_us=_times([fence.valid_until_us for fence in fences], NEVER_US),
-            name=_texts([fence.name for fence in fences]),
+            dwell_us=_dwells_us(given.dwell_s),
+            from_us=_times(given.valid_from_us, ALWAYS_US),
+            until_us=_times(given.valid_until_us, NEVER_US),
+            name=_texts(given.name),
             area=area,
             areas=areas,
         )
@@ -156,6 +153,48 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             valid_from_us=None if from_us == ALWAYS_US else from_us,
             valid_until_us=None if until_us == NEVER_US else until_us,
         )
+
+
+class _Given(msgspec.Struct, kw_only=True, eq=False):
+    """The fields of enabled fences, list by list."""
+
+    external_id: list[str] = []
+    store: list[str] = []
+    lat_deg: list[float] = []  #: of circles; of areas anything, like the next two
+    lon_deg: list[float] = []
+    radius_m: list[float] = []
+    polygon: list[int] = []  #: which of the fences are areas …
+    geometry: list[shapely.Polygon | shapely.MultiPolygon] = []  #: … and what they look like
+    dwell_s: list[float] = []
+    valid_from_us: list[int | None] = []
+    valid_until_us: list[int | None] = []
+    name: list[str] = []
+
+    @classmethod
+    def of(cls, fences: Sequence[Fence]) -> "_Given":
+        """Reads some fences, a few at a time: from the processor's caches that takes half as long."""
+        given = cls()
+        for begin in range(0, len(fences), FEW):
+            given._read([fence for fence in fences[begin : begin + FEW] if fence.enabled])
+        return given
+
+    def _read(self, fences: Sequence[Fence]) -> None:
+        shapes = [fence.shape for fence in fences]
+        for place, shape in enumerate(shapes):
+            if type(shape) is Area:
+                self.polygon.append(len(self.store) + place)
+                self.geometry.append(shape.geometry)
+                shapes[place] = _NOWHERE
+        circles = cast("list[Circle]", shapes)
+        self.lat_deg += [circle.lat_deg for circle in circles]
+        self.lon_deg += [circle.lon_deg for circle in circles]
+        self.radius_m += [circle.radius_m for circle in circles]
+        self.external_id += [fence.external_id for fence in fences]
+        self.store += [fence.store for fence in fences]
+        self.dwell_s += [fence.dwell_s for fence in fences]
+        self.valid_from_us += [fence.valid_from_us for fence in fences]
+        self.valid_until_us += [fence.valid_until_us for fence in fences]
+        self.name += [fence.name for fence in fences]
 
 
 # Most fences have no name, dwell as long as the others and are valid for ever: a column in which all are

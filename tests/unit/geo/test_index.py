@@ -131,7 +131,7 @@ def test_no_fences_and_no_points_match_nothing() -> None:
 def test_a_polygon_as_large_as_the_earth_takes_few_cells() -> None:
     earth = Area(geometry=shapely.box(-180, -90, 180, 90))
     fences = FenceSet.build([fence("earth", earth), fence("shop", circle(60, 24, 50))])
-    assert sum(len(level.grid.items) for level in fences.main.levels) < 70_000
+    assert sum(len(level.grid.cards) for level in fences.main.levels) < 70_000
     assert pairs_of(fences, [(60.0, 24.0), (-90.0, 0.0)]) == {(0, 0), (0, 1), (1, 0)}
 
 
@@ -264,6 +264,14 @@ def test_the_boundary_of_an_area_that_goes_round_the_earth_is_found_on_its_far_s
     place, gap_m = FenceSet.build([shop, band]).nearest(0.0, -171.0, 2, within_m=600_000)
     assert [round(gap / 1_000) for gap in gap_m.tolist()] == [111, 445]
     assert place.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("radius_m", [10.0, 12.0, 15.0, 70.0, 300.0, 5_000.0])
+def test_fences_where_two_degrees_of_latitude_meet_are_near(radius_m: float) -> None:
+    shapes: list[Shape] = [circle(lat, lon, radius_m) for lat in (5.0, -60.0) for lon in (0.0, 24.0)]
+    fences = FenceSet.build(fence(str(i), shape) for i, shape in enumerate(shapes))
+    for at in ((5.0, 0.0), (5.0, 24.0), (-60.0, 0.0), (-60.0, 24.0)):
+        assert fences.nearest(*at, 1)[1].tolist() == [pytest.approx(radius_m)]
 
 
 def test_equally_near_fences_are_told_by_their_ids_however_the_set_came_to_be() -> None:
