@@ -76,6 +76,15 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         row = int((lat_deg + 90.0) * self.rows_per_degree)
         return row, int((lon_deg + 180.0) * self.column_scales[row // self.rows_per_degree])
 
+    def about(self, boxes: Boxes) -> int:
+        """About how many cells all boxes touch."""
+        degree = np.clip((boxes.south + boxes.north) / 2 + 90.0, 0, 179).astype(np.int64)
+        rows = (boxes.north - boxes.south) * self.rows_per_degree + 1
+        columns = np.minimum(
+            (boxes.east - boxes.west) * self.columns_per_degree[degree] + 1, self.columns[degree]
+        )
+        return int(rows @ columns)
+
     def cells_of(self, boxes: Boxes) -> tuple[IndexArray, Longs, Longs]:
         """Every cell each box touches: the box's place, the row and the column."""
         south, north = (
@@ -107,12 +116,12 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     @classmethod
     def build(cls, mesh: Mesh, boxes: Boxes, cards: IndexArray) -> "Grid":
         """Enters boxes, each with its card."""
-        begins = range(0, len(boxes.south), CHUNK)
-        cells = [mesh.cells_of(boxes.some(slice(begin, begin + CHUNK))) for begin in begins]
-        mask = (1 << max(4, sum(len(box) for box, _, _ in cells).bit_length())) - 1
+        mask = (1 << max(4, mesh.about(boxes).bit_length())) - 1
         stride = int(_GOLDEN * (mask + 1)) | 1
+        begins = range(0, len(boxes.south), CHUNK)
+        some = (mesh.cells_of(boxes.some(slice(begin, begin + CHUNK))) for begin in begins)
         entry = np.concatenate(
-            [_entries(some, begin, stride, mask) for begin, some in zip(begins, cells, strict=True)]
+            [_entries(cells, begin, stride, mask) for begin, cells in zip(begins, some, strict=True)]
         )
         entry.sort()
         again = (entry[1:] == entry[:-1]).nonzero()[0]  # two cells of a box that share a bucket
