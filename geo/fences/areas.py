@@ -1,5 +1,6 @@
-"""Areas: what holds a point, how surely, and how far their boundaries are. Done by `cells` and `outlines`."""
+"""Areas: what holds a point, how surely, and how far their boundaries are. `pictures` keeps what tells it."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,36 +9,29 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from geo.distance import FloatArray, IndexArray, distances_m, earth_centred
+from geo.distance import MEAN_RADIUS_M, FloatArray, IndexArray, distances_m, earth_centred
+from geo.fence import Circle
 from geo.fences.bell import REACH_SIGMA, probability_in_areas
-from geo.fences.cells import BOUNDARY, DEPTH_M, Cells
-from geo.fences.outlines import Lines, Outlines
+from geo.fences.cells import BOUNDARY, DEPTH_M
+from geo.fences.pictures import Pictures
+
+#: From any point to the one on the other side of the Earth.
+_HALF_ROUND_M = math.pi * MEAN_RADIUS_M
 
 
 class Areas(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Areas 0..n-1."""
 
-    geometry: npt.NDArray[Any]  #: prepared polygons and multipolygons
+    geometry: npt.NDArray[Any]  #: polygons and multipolygons, prepared once they are drawn
     bounds: FloatArray  #: rows of south, west, north, east; east exceeds 180 across the antimeridian
-    circles: FloatArray  #: around them, not the smallest: rows of latitude, longitude, radius in metres
-    outlines: Outlines
-    cells: Cells
+    pictures: Pictures
 
     @classmethod
     def of(cls, geometries: Sequence[shapely.Polygon | shapely.MultiPolygon]) -> "Areas":
-        """Indexes geometries."""
+        """Takes geometries in; each is drawn when it is first asked for."""
         geometry = np.empty(len(geometries), dtype=object)
         geometry[:] = geometries
-        shapely.prepare(geometry)
-        bounds = _bounds(geometry)
-        lines = Lines.of(geometry, bounds)
-        return cls(
-            geometry=geometry,
-            bounds=bounds,
-            circles=_circles(lines, bounds),
-            outlines=Outlines.of(lines, bounds),
-            cells=Cells.of(lines, bounds),
-        )
+        return cls(geometry=geometry, bounds=_bounds(geometry), pictures=Pictures.blank(len(geometry)))
 
     def __len__(self) -> int:
         return len(self.geometry)
@@ -45,11 +39,7 @@ class Areas(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def take(self, index: npt.NDArray[np.integer]) -> "Areas":
         """Some of them, in the order of `index`."""
         return Areas(
-            geometry=self.geometry[index],
-            bounds=self.bounds[index],
-            circles=self.circles[index],
-            outlines=self.outlines.take(index),
-            cells=self.cells.take(index),
+            geometry=self.geometry[index], bounds=self.bounds[index], pictures=self.pictures.take(index)
         )
 
     def joined(self, other: "Areas") -> "Areas":
@@ -57,14 +47,34 @@ class Areas(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return Areas(
             geometry=np.concatenate([self.geometry, other.geometry]),
             bounds=np.concatenate([self.bounds, other.bounds]),
-            circles=np.concatenate([self.circles, other.circles]),
-            outlines=self.outlines.joined(other.outlines),
-            cells=self.cells.joined(other.cells),
+            pictures=self.pictures.joined(other.pictures),
         )
+
+    def circles(self) -> FloatArray:
+        """Circles around the boxes around them: rows of latitude, longitude, radius in metres."""
+        south, west, north, east = self.bounds.T
+        lat, lon = (south + north) / 2, (west + east) / 2
+        middle = earth_centred(lat, lon)
+        # No point of a box is further from its middle than its corners, unless it goes far round the Earth.
+        reach_m = np.maximum(*(distances_m(middle, earth_centred(side, east)) for side in (south, north)))
+        reach_m[east - west > 180.0] = _HALF_ROUND_M
+        return np.column_stack([lat, np.where(lon > 180, lon - 360, lon), reach_m * 1.001])
+
+    def circle(self, area: int) -> Circle:
+        """A circle around an area, not the smallest."""
+        slot, outlines = self._slots(np.array([area]))[0], self.pictures.outlines
+        lat, lon = outlines.middle[slot].tolist()
+        return Circle(
+            lat_deg=lat, lon_deg=lon - 360 if lon > 180 else lon, radius_m=float(outlines.reach_m[slot])
+        )
+
+    def _slots(self, area: IndexArray) -> IndexArray:
+        return self.pictures.slots(area, self.geometry, self.bounds)
 
     def holds(self, lat_deg: FloatArray, lon_deg: FloatArray, area: IndexArray) -> npt.NDArray[np.bool_]:
         """For each point whether it lies in `area[i]` or on its boundary."""
-        value = self.cells.at(lat_deg, lon_deg, area)
+        slot = self._slots(area)
+        value = self.pictures.cells.at(lat_deg, lon_deg, slot)
         inside = value > BOUNDARY
         doubtful = np.flatnonzero(value == BOUNDARY)
         if len(doubtful):
@@ -78,7 +88,7 @@ class Areas(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     def holds_one(self, lat_deg: float, lon_deg: float, area: int) -> bool:
         """The same for one point."""
-        value = self.cells.at_one(lat_deg, lon_deg, area)
+        value = self._cell_of_one(lat_deg, lon_deg, area)
         if value != BOUNDARY:
             return value > BOUNDARY
         geometry = self.geometry[area]
@@ -89,39 +99,44 @@ class Areas(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         self, lat_deg: FloatArray, lon_deg: FloatArray, area: IndexArray, sigma_m: FloatArray
     ) -> FloatArray:
         """P(inside) for fixes inside areas: fix i lies in `area[i]`, holes and all."""
-        probability = np.ones(len(area))
-        depth_m = DEPTH_M[self.cells.at(lat_deg, lon_deg, area)]
+        probability, slot = np.ones(len(area)), self._slots(area)
+        depth_m = DEPTH_M[self.pictures.cells.at(lat_deg, lon_deg, slot)]
         near = np.flatnonzero(depth_m < REACH_SIGMA * sigma_m)
         if len(near):
-            views = self.outlines.views(lat_deg[near], lon_deg[near], area[near], sigma_m[near])
-            probability[near] = probability_in_areas(self.outlines.within(views, REACH_SIGMA), len(near))
+            outlines = self.pictures.outlines
+            views = outlines.views(lat_deg[near], lon_deg[near], slot[near], sigma_m[near])
+            probability[near] = probability_in_areas(outlines.within(views, REACH_SIGMA), len(near))
         return probability
 
     def probability_one(self, lat_deg: float, lon_deg: float, area: int, sigma_m: float) -> float:
         """The same for one fix."""
-        if DEPTH_M[self.cells.at_one(lat_deg, lon_deg, area)] >= REACH_SIGMA * sigma_m:
+        if DEPTH_M[self._cell_of_one(lat_deg, lon_deg, area)] >= REACH_SIGMA * sigma_m:
             return 1.0
-        views = self.outlines.views(np.array([lat_deg]), np.array([lon_deg]), np.array([area]), sigma_m)
-        return float(probability_in_areas(self.outlines.within(views, REACH_SIGMA), 1)[0])
+        point = np.array([lat_deg]), np.array([lon_deg]), np.array([area]), np.array([sigma_m])
+        return float(self.probability(*point)[0])
 
     def gap_m(self, lat_deg: FloatArray, lon_deg: FloatArray, area: IndexArray) -> FloatArray:
         """Metres from point i to the boundary of `area[i]`, for every i."""
-        return self.outlines.distance(self.outlines.views(lat_deg, lon_deg, area, 1.0))
+        slot, outlines = self._slots(area), self.pictures.outlines
+        return outlines.distance(outlines.views(lat_deg, lon_deg, slot, 1.0))
 
-
-def _circles(lines: Lines, bounds: FloatArray) -> FloatArray:
-    lat, lon = (bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2
-    lon = np.where(lon > 180, lon - 360, lon)
-    area = lines.area_of_strip[lines.strip]
-    centre = [axis[area] for axis in earth_centred(lat, lon)]
-    reach_m = distances_m(centre, earth_centred(lines.degrees[:, 0], lines.degrees[:, 1]))
-    first = np.searchsorted(area, np.arange(len(bounds)))
-    return np.column_stack([lat, lon, np.maximum.reduceat(reach_m, first) * 1.001])
+    def _cell_of_one(self, lat_deg: float, lon_deg: float, area: int) -> int:
+        slot = int(self.pictures.slot[area])
+        if slot < 0:
+            slot = int(self._slots(np.array([area]))[0])
+        return self.pictures.cells.at_one(lat_deg, lon_deg, slot)
 
 
 def _bounds(geometry: npt.NDArray[Any]) -> FloatArray:
-    if not len(geometry):
-        return np.empty((0, 4))
+    bounds = shapely.bounds(geometry)[:, [1, 0, 3, 2]]
+    several = (shapely.get_type_id(geometry) == shapely.GeometryType.MULTIPOLYGON).nonzero()[0]
+    if len(several):
+        bounds[several] = _bounds_of_several(geometry[several])
+    return bounds
+
+
+def _bounds_of_several(geometry: npt.NDArray[Any]) -> FloatArray:
+    """Bounds of areas of several parts, some of which perhaps go on beyond the antimeridian."""
     parts, area = shapely.get_parts(geometry, return_index=True)
     west, south, east, north = shapely.bounds(parts).T
     first = np.searchsorted(area, np.arange(len(geometry)))

@@ -32,10 +32,10 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             east=lon_deg + reach_lon_deg,
         )
 
-    def take(self, index: npt.NDArray[np.integer]) -> "Boxes":
-        """Some of the boxes, in the order of `index`."""
+    def some(self, places: slice) -> "Boxes":
+        """Some of the boxes."""
         return Boxes(
-            south=self.south[index], west=self.west[index], north=self.north[index], east=self.east[index]
+            south=self.south[places], west=self.west[places], north=self.north[places], east=self.east[places]
         )
 
     def replaced(self, where: npt.NDArray[np.bool_], bounds: FloatArray) -> "Boxes":
@@ -46,44 +46,35 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         south, west, north, east = columns
         return Boxes(south=south, west=west, north=north, east=east)
 
-    @property
-    def size_deg(self) -> FloatArray:
-        """The longer side of each box, in degrees of a great circle (at most, near a pole)."""
-        crosses = (self.south <= 0) & (self.north >= 0)
-        nearest = np.where(crosses, 0.0, np.minimum(np.abs(self.south), np.abs(self.north)))
-        widest = np.cos(np.radians(np.floor(nearest)))
-        return np.maximum(self.north - self.south, (self.east - self.west) * widest)
+
+#: The largest box of a group is at most this many times the size of its smallest, unless it is a rare one.
+SPAN = 4.0
+#: Rare boxes join a group of other sizes, if they are fewer than this share of it, …
+RARE = 1 / 8
+#: … or if they touch no more cells than this many times as many boxes of its size do.
+CELLS = 9
 
 
 def groups(size_deg: FloatArray) -> Sequence[npt.NDArray[np.intp]]:
     """Boxes of similar size together, the smallest first: each group wants a grid of its own."""
-    order = np.argsort(size_deg, kind="stable")
-    sizes = np.maximum(size_deg[order], 1e-7)
-    found: list[npt.NDArray[np.intp]] = []
-    begin = 0
-    while begin < len(order):
-        end = int(np.searchsorted(sizes, LEVEL_SPAN * sizes[begin], side="right"))
-        found.append(order[begin:end])
-        begin = end
-    return _merged(found, size_deg)
+    if not len(size_deg):
+        return []
+    sizes = np.maximum(size_deg, 1e-7)
+    step = (np.log(sizes / sizes.min()) / np.log(SPAN)).astype(np.int8)
+    order = step.argsort(kind="stable")
+    counts = np.bincount(step)
+    found = [group for group in np.split(order, counts.cumsum()[:-1]) if len(group)]
+    return _merged(found, sizes)
 
 
-#: The largest box of a group is at most this many times the size of its smallest, unless it is a rare one.
-LEVEL_SPAN = 4.0
-#: Rare boxes join a group of other sizes while they make it no dearer than this much.
-RARE = 1 / 8
-
-
-def _merged(found: list[npt.NDArray[np.intp]], size_deg: FloatArray) -> list[npt.NDArray[np.intp]]:
+def _merged(found: list[npt.NDArray[np.intp]], sizes: FloatArray) -> list[npt.NDArray[np.intp]]:
     """Fewer groups: every grid costs a look-up of every point, so a few odd sizes are not worth one."""
     kept: list[npt.NDArray[np.intp]] = []
     for group in found:
-        if kept and len(kept[-1]) <= RARE * len(group):
-            group = np.concatenate([kept.pop(), group])  # noqa: PLW2901  # a few small ones in larger cells
-        elif kept:
-            cell_deg = np.median(size_deg[kept[-1]]) / 2
-            cells = float(((size_deg[group] / cell_deg + 1) ** 2).sum())
-            if cells <= 9 * len(kept[-1]) * RARE * 8:
-                group = np.concatenate([kept.pop(), group])  # noqa: PLW2901  # a few large ones in many cells
-        kept.append(group)
+        joins = False
+        if kept:
+            cell_deg = float(np.median(sizes[kept[-1]])) / 2
+            few_in_large = len(kept[-1]) <= RARE * len(group)
+            joins = few_in_large or ((sizes[group] / cell_deg + 1) ** 2).sum() <= CELLS * len(kept[-1])
+        kept.append(np.concatenate([kept.pop(), group]) if joins else group)
     return kept

@@ -63,13 +63,11 @@ class Cells(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         frames[:, 5] = count.cumsum() - count
         return Cells(frames=frames, squares=squares)
 
-    def joined(self, other: "Cells") -> "Cells":
-        """These and then the others."""
-        moved = other.frames.copy()
-        moved[:, 5] += len(self.squares)
-        return Cells(
-            frames=np.concatenate([self.frames, moved]), squares=np.concatenate([self.squares, other.squares])
-        )
+    def after(self, others: "Cells") -> "Cells":
+        """These, but to lie behind the others in each array."""
+        frames = self.frames.copy()
+        frames[:, 5] += len(others.squares)
+        return Cells(frames=frames, squares=self.squares)
 
     def at(self, lat_deg: FloatArray, lon_deg: FloatArray, area: IndexArray) -> npt.NDArray[np.uint8]:
         """The value of the square of `area[i]` in which point i lies; the rim's for points beyond."""

@@ -1,8 +1,12 @@
-"""Circles as rows of numbers, made so that a point is told to be inside or outside in a few multiplications.
+"""Circles, and how far off points are.
 
-Near a circle's centre the Earth is flat: with the metres of a degree there, the squared distance over the
-squared radius is (Δlat·a)² + (Δlon·b)². It is wrong by what the meridians converge within the circle, and by
-less than `tolerance`; only where it is nearer to 1 than that, an exact distance is worked out.
+Near a point the Earth is flat: with the metres of a degree there, the squared distance over the squared
+radius is (Δlat² + (Δlon·stretch)²)·a². It is wrong by what the meridians converge on the way, and by less
+than `tolerance_of`; only where it is nearer to 1 than that, an exact distance is worked out.
+
+Most points are turned down at once, so what turns them down is small: a circle's *card* is sixteen bytes, its
+centre in whole numbers of 2³² to the turn, which are 9 mm at most, a² in single precision, and its place. The
+difference of two such numbers is the short way round the Earth by itself.
 """
 
 import math
@@ -12,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geo.distance import (
+    ECCENTRICITY_2,
     MEAN_RADIUS_M,
     FloatArray,
     IndexArray,
@@ -20,83 +25,155 @@ from geo.distance import (
     distances_m,
     earth_centred,
 )
+from geo.fences.outlines import Singles
 
-#: Circles for which the plane is worse than this (near a pole) are always judged exactly.
+#: Whole numbers to a degree, and how long one is in metres at most (degrees are longest at the poles).
+PER_DEGREE = 2**32 / 360
+UNIT_M = 0.00936
+#: Circles for which the plane is worse than this (near a pole, or tiny) are always judged exactly.
 WORST_TOLERANCE = 0.02
+_FLATTER = ECCENTRICITY_2 / (1 - ECCENTRICITY_2)
+_HALF, _TURN = 2**31, 2**32 - 1
 
 
 class Discs(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """Rows of circles. Those of areas, and of circles that the plane is not good for, have a = b = 0."""
+    """Circles by place, also those around areas. Where the plane is not good for one, its a and b are 0."""
 
-    plane: FloatArray  #: rows of latitude, longitude, a, b
+    lat_deg: FloatArray
+    lon_deg: FloatArray
+    plane: Singles  #: rows of radii to a degree of latitude (a) and of longitude (b), the bend, the radius
     globe: FloatArray  #: rows of the centre's Earth-centred x, y, z, and the radius
-    bend: FloatArray  #: by how much a degree of longitude is shorter one degree north, halved, as a share
 
     @classmethod
     def of(
         cls, lat_deg: FloatArray, lon_deg: FloatArray, radius_m: FloatArray, is_area: npt.NDArray[np.bool_]
     ) -> "Discs":
-        """Rows of circles, some of them around areas."""
+        """Prepares circles, some of them around areas."""
         north_m, east_m = degree_lengths_m(lat_deg)
+        tangent = np.tan(np.radians(lat_deg))
         seam = np.abs(lon_deg) * east_m + radius_m * 1.01 >= 180.0 * east_m
-        odd = (tolerance_of(lat_deg, radius_m) > WORST_TOLERANCE) | seam | is_area
-        a, b = np.where(odd, 0.0, north_m / radius_m), np.where(odd, 0.0, east_m / radius_m)
-        return cls(
-            plane=np.column_stack([lat_deg, lon_deg, a, b]),
-            globe=np.column_stack([*earth_centred(lat_deg, lon_deg), radius_m]),
-            bend=np.where(odd, 0.0, np.tan(np.radians(lat_deg)) * math.radians(0.5)),
-        )
+        odd = (tolerance_of(tangent, radius_m) > WORST_TOLERANCE) | seam | is_area
+        plane = np.empty((len(lat_deg), 4), np.float32)
+        plane[:, 0] = north_m / radius_m
+        plane[:, 1] = east_m / radius_m
+        plane[:, 2] = tangent * math.radians(0.5)
+        plane[odd] = 0.0
+        plane[:, 3] = radius_m
+        globe = np.empty((len(lat_deg), 4))
+        for column, values in enumerate((*earth_centred(lat_deg, lon_deg), radius_m)):
+            globe[:, column] = values
+        return cls(lat_deg=lat_deg, lon_deg=lon_deg, plane=plane, globe=globe)
 
-    def share(self, lat_deg: FloatArray, lon_deg: FloatArray, place: IndexArray) -> FloatArray:
-        """How far point i is off the centre at place[i], in radii, within 0.0001 near the circle."""
+    @property
+    def radius_m(self) -> FloatArray:
+        """By place."""
+        return self.globe[:, 3]
+
+    def cards(self, places: slice) -> IndexArray:
+        """Rows for some circles: the centre in whole numbers, the bits of a² for these, and the place."""
+        rows = np.empty((places.stop - places.start, 4), np.int32)
+        rows[:, 0] = whole(self.lat_deg[places])
+        rows[:, 1] = whole(self.lon_deg[places])
+        rows[:, 2] = ((self.plane[places, 0] / np.float32(PER_DEGREE)) ** 2).view(np.int32)
+        rows[:, 3] = np.arange(places.start, places.stop)
+        return rows
+
+    def tolerance(self, places: slice) -> float:
+        """`tolerance_of` for the worst of some circles for which the plane is good."""
+        plane = self.plane[places]
+        plane = plane[plane[:, 0] != 0].astype(np.float64)
+        return float(tolerance_of(plane[:, 2] / math.radians(0.5), plane[:, 3]).max(initial=0.0))
+
+    def share(
+        self, lat_deg: FloatArray, lon_deg: FloatArray, place: IndexArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """How far point i is off the centre at place[i], in radii within 0.0001; and those radii."""
         row = self.plane.take(place, axis=0)
-        north = lat_deg - row[:, 0]
-        east = lon_deg - row[:, 1]
-        east *= row[:, 3]
-        east *= 1.0 - self.bend[place] * north
-        north *= row[:, 2]
+        north = lat_deg - self.lat_deg.take(place)
+        east = lon_deg - self.lon_deg.take(place)
+        east *= row[:, 1]
+        east *= 1.0 - row[:, 2] * north
+        north *= row[:, 0]
         share = np.sqrt(north * north + east * east)
-        for i in (row[:, 2] == 0).nonzero()[0].tolist():
+        for i in (row[:, 0] == 0).nonzero()[0].tolist():
             share[i] = self._share_exactly(float(lat_deg[i]), float(lon_deg[i]), int(place[i]))
-        return share
+        return share, row[:, 3].astype(np.float64)
 
-    def share_one(self, lat_deg: float, lon_deg: float, place: int) -> float:
+    def share_one(self, lat_deg: float, lon_deg: float, place: int) -> tuple[float, float]:
         """The same for one point, to the last bit."""
-        lat, lon, a, b = self.plane[place].tolist()
+        a, b, bend, radius_m = self.plane[place].tolist()
         if a == 0.0:
-            return self._share_exactly(lat_deg, lon_deg, place)
-        north = lat_deg - lat
-        east = (lon_deg - lon) * b * (1.0 - float(self.bend[place]) * north)
+            return self._share_exactly(lat_deg, lon_deg, place), radius_m
+        north = lat_deg - float(self.lat_deg[place])
+        east = (lon_deg - float(self.lon_deg[place])) * b * (1.0 - bend * north)
         north *= a
-        return math.sqrt(north * north + east * east)
+        return math.sqrt(north * north + east * east), radius_m
 
     def _share_exactly(self, lat_deg: float, lon_deg: float, place: int) -> float:
-        lat, lon = self.plane[place, :2].tolist()
-        return float(distance_m(lat_deg, lon_deg, lat, lon) / self.globe[place, 3])
+        return 1.0 + self.off_one(lat_deg, lon_deg, place) / float(self.globe[place, 3])
 
     def holds(self, lat_deg: float, lon_deg: float, place: int) -> bool:
         """Whether a point lies in the circle at a place or on its boundary, to a fraction of a millimetre."""
-        lat, lon = self.plane[place, :2].tolist()
-        return bool(distance_m(lat_deg, lon_deg, lat, lon) <= self.globe[place, 3])
-
-    def off_m(self, lat_deg: FloatArray, lon_deg: FloatArray, place: IndexArray) -> FloatArray:
-        """Metres from point i to the boundary of the circle at place[i]; negative inside."""
-        globe = self.globe.take(place, axis=0)
-        centre = globe[:, 0], globe[:, 1], globe[:, 2]
-        return distances_m(earth_centred(lat_deg, lon_deg), centre) - globe[:, 3]
+        return self.off_one(lat_deg, lon_deg, place) <= 0.0
 
     def off_one(self, lat_deg: float, lon_deg: float, place: int) -> float:
-        """The same for one point."""
-        lat, lon = self.plane[place, :2].tolist()
-        return float(distance_m(lat_deg, lon_deg, lat, lon) - self.globe[place, 3])
+        """Metres from a point to the boundary of the circle at a place; negative inside."""
+        centre = float(self.lat_deg[place]), float(self.lon_deg[place])
+        return distance_m(lat_deg, lon_deg, *centre) - float(self.globe[place, 3])
+
+    def off_m(self, lat_deg: FloatArray, lon_deg: FloatArray, place: IndexArray) -> FloatArray:
+        """The same for many pairs."""
+        globe = self.globe.take(place, axis=0)
+        centre = globe[:, 0], globe[:, 1], globe[:, 2]
+        off_m = distances_m(earth_centred(lat_deg, lon_deg), centre)
+        off_m -= globe[:, 3]
+        return off_m
 
 
-def tolerance_of(lat_deg: FloatArray, radius_m: FloatArray) -> FloatArray:
-    """At most this far from the truth, as a share, is the squared distance in the plane of a circle's centre.
+def whole(degrees: FloatArray) -> IndexArray:
+    """Latitudes or longitudes in whole numbers, cut off; 180 degrees are -2³¹."""
+    return (degrees * PER_DEGREE).astype(np.int64).astype(np.int32)
 
-    Going north by δ radians, parallels shorten by δ·tan(latitude), half of that counts on the way; half as
-    much again and the terms of second order are added.
+
+def whole_one(degrees: float) -> int:
+    """The same for one, but 180 degrees are 2³¹."""
+    return int(degrees * PER_DEGREE)
+
+
+def short_way(difference: int) -> int:
+    """A difference of two longitudes in whole numbers, the short way round."""
+    return (difference + _HALF & _TURN) - _HALF
+
+
+def stretch(lat_deg: FloatArray) -> Singles:
+    """How long a degree of longitude is in degrees of latitude, at a latitude."""
+    cosine = lat_deg.astype(np.float32)
+    cosine *= np.float32(math.radians(1))
+    np.cos(cosine, out=cosine)
+    flatter = cosine * cosine
+    flatter *= np.float32(_FLATTER)
+    flatter += np.float32(1)  # (1 - e²·sin²)/(1 - e²)
+    cosine *= flatter
+    return cosine
+
+
+def stretch_one(lat_deg: float) -> float:
+    """The same at one latitude."""
+    cosine = math.cos(math.radians(lat_deg))
+    return cosine * (1 + _FLATTER * cosine * cosine)
+
+
+def tolerance_of(tangent: FloatArray, radius_m: FloatArray) -> FloatArray:
+    """At most this far from the truth, as a share, is a squared distance in the plane near a circle's edge.
+
+    `tangent` is that of the centre's latitude. Going north by δ radians, parallels shorten by
+    δ·tan(latitude), half of that counts on the way; half as much again and the terms of second order are
+    added. The difference of two whole numbers, both cut off, is off by less than two (where their signs are
+    different), to the north and to the east. Single precision adds a few millionths.
     """
     reach = radius_m / MEAN_RADIUS_M
-    tangent = np.tan(np.minimum(np.radians(np.abs(lat_deg)) + reach, math.radians(89.99)))
-    return np.asarray(1.5 * reach * tangent + 3 * reach**2 * (1 + tangent**2) + 0.05 * reach + 1e-9)
+    steep = np.abs(tangent)
+    steep = (steep + reach) / np.maximum(1 - steep * reach, 1e-6)  # of the circle's edge, nearer to the pole
+    bent = 1.5 * reach * steep + 3 * reach**2 * (1 + steep**2) + 0.05 * reach
+    rough = 2 * math.sqrt(2) * UNIT_M / radius_m
+    return bent + 2 * rough + rough**2 + 3e-6

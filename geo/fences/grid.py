@@ -10,6 +10,7 @@ rows of a town fall between one another (Knuth, The Art of Computer Programming,
 """
 
 import math
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -19,12 +20,17 @@ from geo.distance import FloatArray, IndexArray
 from geo.fences.boxes import Boxes
 from geo.fences.ranges import as_view, spread
 
-#: A cell's side as a share of the usual box's: smaller means fewer needless candidates and more memory. Half
-#: makes some nine entries of a box.
-CELL_SHARE = 0.5
+#: A cell's side as a share of the usual box's: smaller means fewer needless candidates and more memory. This
+#: makes some six entries of a box.
+CELL_SHARE = 0.7
 #: Boxes are widened by this much (0.1 mm) against rounding at the borders of cells.
 MARGIN_DEG = 1e-9
+#: So many boxes are entered at a time: few enough for the processor's caches.
+CHUNK = 8_192
 _GOLDEN = 0.6180339887498949
+_HIGH, _LOW = 32, (1 << 32) - 1
+
+Longs: TypeAlias = npt.NDArray[np.int64]
 
 
 class Mesh(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -33,16 +39,20 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     There is one more row for the north pole itself, and in each row one more column for longitude 180.
     """
 
-    rows_per_degree: int  #: a power of two
-    columns: npt.NDArray[np.int64]  #: cells around the Earth, by the degree of latitude from the south
+    rows_per_degree: int  #: 2ⁿ or 3·2ⁿ
+    columns: Longs  #: cells around the Earth, by the degree of latitude from the south
     columns_per_degree: FloatArray  #: the same for one degree of longitude
     column_counts: list[int]  #: both for Python
     column_scales: list[float]
 
     @classmethod
     def of(cls, cell_deg: float) -> "Mesh":
-        """Cells of about this side, of half as much again at most."""
-        rows_per_degree = 1 << max(0, round(-math.log2(max(cell_deg, 1e-6))))
+        """Cells of about this side."""
+        wanted = max(1.0 / max(cell_deg, 1e-6), 1.0)
+        halvings = math.frexp(wanted)[1] - 1
+        # Among 2ⁿ, 3·2ⁿ⁻¹ and 2ⁿ⁺¹ the nearest, as shares go.
+        halves = 2 if wanted < 1.22 * 2**halvings else 3 if wanted < 1.73 * 2**halvings else 4
+        rows_per_degree = max(1, (halves << halvings) // 2)
         south = np.append(np.arange(-90.0, 90.0), 89.0)
         widest = np.cos(np.radians(np.where(south < 0, south + 1, south)))
         columns = np.maximum(1.0, np.floor(360.0 * rows_per_degree * widest))
@@ -55,9 +65,7 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             column_scales=per_degree.tolist(),
         )
 
-    def cell(
-        self, lat_deg: FloatArray, lon_deg: FloatArray
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def cell(self, lat_deg: FloatArray, lon_deg: FloatArray) -> tuple[Longs, Longs]:
         """The row and the column of each point."""
         row = ((lat_deg + 90.0) * self.rows_per_degree).astype(np.int64)
         per_degree = self.columns_per_degree[row // self.rows_per_degree]
@@ -68,9 +76,16 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         row = int((lat_deg + 90.0) * self.rows_per_degree)
         return row, int((lon_deg + 180.0) * self.column_scales[row // self.rows_per_degree])
 
-    def cells_of(
-        self, boxes: Boxes
-    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def about(self, boxes: Boxes) -> int:
+        """About how many cells all boxes touch."""
+        degree = np.clip((boxes.south + boxes.north) / 2 + 90.0, 0, 179).astype(np.int64)
+        rows = (boxes.north - boxes.south) * self.rows_per_degree + 1
+        columns = np.minimum(
+            (boxes.east - boxes.west) * self.columns_per_degree[degree] + 1, self.columns[degree]
+        )
+        return int(rows @ columns)
+
+    def cells_of(self, boxes: Boxes) -> tuple[IndexArray, Longs, Longs]:
         """Every cell each box touches: the box's place, the row and the column."""
         south, north = (
             np.clip((side + 90.0) * self.rows_per_degree, 0, 180 * self.rows_per_degree).astype(np.int64)
@@ -82,57 +97,51 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         west = np.floor((boxes.west[box] - MARGIN_DEG + 180.0) * per_degree).astype(np.int64)
         east = np.floor((boxes.east[box] + MARGIN_DEG + 180.0) * per_degree).astype(np.int64)
         strip, column = spread(west, np.minimum(east - west + 1, around))
-        box, row, around = box[strip], row[strip], around[strip]
-        column %= around
-        seam = np.flatnonzero(column == 0)
-        if not len(seam):
-            return box, row, column
-        return (
-            np.concatenate([box, box[seam]]),
-            np.concatenate([row, row[seam]]),
-            np.concatenate([column, around[seam]]),
-        )
+        cells = box[strip], row[strip], column
+        seamless = bool((west > 0).all() and (east < around).all())
+        return cells if seamless else _wound(*cells, around[strip])
 
 
 class Grid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """Boxes by the cells of a mesh."""
+    """Boxes by the cells of a mesh. What is told of one, its card, lies wherever it is entered."""
 
     mesh: Mesh
     stride: int  #: from a row's bucket to the next row's
     mask: int
-    first: IndexArray  #: bucket b holds items[first[b]] .. items[first[b + 1] - 1], ascending
-    items: IndexArray
+    first: IndexArray  #: bucket b holds cards[first[b]] .. cards[first[b + 1] - 1], in the boxes' order
+    cards: IndexArray  #: rows of four whole numbers
     first_view: memoryview
-    items_view: memoryview
+    cards_view: memoryview  #: as bytes
 
     @classmethod
-    def build(cls, mesh: Mesh, boxes: Boxes, begin: int) -> "Grid":
-        """Enters boxes as the items `begin`, `begin` + 1, …"""
-        box, row, column = mesh.cells_of(boxes)
-        bits = max(4, len(box).bit_length())
-        mask = (1 << bits) - 1
+    def build(cls, mesh: Mesh, boxes: Boxes, cards: IndexArray) -> "Grid":
+        """Enters boxes, each with its card."""
+        mask = (1 << max(4, mesh.about(boxes).bit_length())) - 1
         stride = int(_GOLDEN * (mask + 1)) | 1
-        entry = (row * stride + column) & mask
-        entry <<= 32
-        entry |= box
+        begins = range(0, len(boxes.south), CHUNK)
+        some = (mesh.cells_of(boxes.some(slice(begin, begin + CHUNK))) for begin in begins)
+        entry = np.concatenate(
+            [_entries(cells, begin, stride, mask) for begin, cells in zip(begins, some, strict=True)]
+        )
         entry.sort()
-        entry = entry[np.concatenate([[True], entry[1:] != entry[:-1]])]
-        bucket = entry >> 32
+        again = (entry[1:] == entry[:-1]).nonzero()[0]  # two cells of a box that share a bucket
+        entry = np.delete(entry, again) if len(again) else entry
         first = np.zeros(mask + 2, np.int32)
-        np.cumsum(np.bincount(bucket, minlength=mask + 1), out=first[1:])
-        items = (entry & 0xFFFFFFFF).astype(np.int32) + np.int32(begin)
+        np.cumsum(np.bincount(entry >> _HIGH, minlength=mask + 1), out=first[1:])
+        entry &= _LOW
+        cards = cards.take(entry, axis=0)
         return cls(
             mesh=mesh,
             stride=stride,
             mask=mask,
             first=first,
-            items=items,
+            cards=cards,
             first_view=as_view(first),
-            items_view=as_view(items),
+            cards_view=as_view(cards.reshape(-1).view(np.uint8)),
         )
 
     def candidates(self, lat_deg: FloatArray, lon_deg: FloatArray) -> tuple[IndexArray, IndexArray]:
-        """Pairs of a point's place and an item whose box may hold it, ascending."""
+        """Points and the cards of boxes that may hold them, point by point in the boxes' order."""
         row, column = self.mesh.cell(lat_deg, lon_deg)
         row *= self.stride
         row += column
@@ -141,11 +150,34 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         row += 1
         count = self.first[row]
         count -= begin
-        point, place = spread(begin, count)
-        return point, self.items[place]
+        point, entry = spread(begin, count)
+        return point, self.cards.take(entry, axis=0)
 
-    def candidates_of_one(self, lat_deg: float, lon_deg: float) -> memoryview:
-        """The items for one point."""
+    def candidates_of_one(self, lat_deg: float, lon_deg: float) -> range:
+        """Which cards are those for one point."""
         row, column = self.mesh.cell_of_one(lat_deg, lon_deg)
         bucket = (row * self.stride + column) & self.mask
-        return self.items_view[self.first_view[bucket] : self.first_view[bucket + 1]]
+        return range(self.first_view[bucket], self.first_view[bucket + 1])
+
+
+def _entries(cells: tuple[IndexArray, Longs, Longs], begin: int, stride: int, mask: int) -> Longs:
+    """The bucket of each cell and, counted from `begin` on, the box in it, in one number."""
+    box, row, column = cells
+    entry = row * stride
+    entry += column
+    entry &= mask
+    entry <<= _HIGH
+    entry += box
+    entry += begin
+    return entry
+
+
+def _wound(box: IndexArray, row: Longs, column: Longs, around: Longs) -> tuple[IndexArray, Longs, Longs]:
+    """Cells whose columns go on across the antimeridian, by all the numbers that they have."""
+    column %= around
+    seam = (column == 0).nonzero()[0]
+    return (
+        np.concatenate([box, box[seam]]),
+        np.concatenate([row, row[seam]]),
+        np.concatenate([column, around[seam]]),
+    )

@@ -45,7 +45,8 @@ class Nearby(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         radius_m: float,
     ) -> "Nearby":
         """`row` and `column` are the cells of the centres, in the order of `curve`."""
-        most = mesh.rows_per_degree.bit_length() - 1
+        rows = mesh.rows_per_degree
+        most = (rows & -rows).bit_length() - 1  # so that no square is in two degrees of latitude
         smallest = 0
         while smallest < most and len(row) < USUAL * _squares(row, column, smallest):
             smallest += 1

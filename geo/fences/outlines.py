@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from geo.distance import FloatArray, IndexArray, degree_lengths_m
-from geo.fences.ranges import appended, numbers, places_of, spread
+from geo.distance import FloatArray, IndexArray, degree_lengths_m, distances_m, earth_centred
+from geo.fences.ranges import numbers, places_of, spread
 
 Singles: TypeAlias = npt.NDArray[np.float32]
 
@@ -48,6 +48,7 @@ class Outlines(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """
 
     middle: FloatArray  #: by area: rows of latitude and longitude
+    reach_m: FloatArray  #: by area: of a circle around the middle that holds it
     first_strip: IndexArray  #: area i has the strips first_strip[i] .. first_strip[i + 1] - 1
     centres: Singles  #: by strip: of the box around it
     halves: Singles  #: … and half that box's height and width
@@ -65,6 +66,7 @@ class Outlines(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         margin = _MARGIN * size[lines.area_of_strip].max(axis=1, keepdims=True)
         return cls(
             middle=middle,
+            reach_m=_reaches_m(lines, middle),
             first_strip=np.searchsorted(lines.area_of_strip, np.arange(len(bounds) + 1)).astype(np.int32),
             centres=((low + high) / 2).astype(np.float32),
             halves=((high - low) / 2 + margin).astype(np.float32),
@@ -78,6 +80,7 @@ class Outlines(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         vertex, first_vertex = places_of(self.first_vertex, strip)
         return Outlines(
             middle=self.middle[area],
+            reach_m=self.reach_m[area],
             first_strip=first_strip,
             centres=self.centres.take(strip, axis=0),
             halves=self.halves.take(strip, axis=0),
@@ -85,15 +88,12 @@ class Outlines(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             vertices=self.vertices.take(vertex, axis=0),
         )
 
-    def joined(self, other: "Outlines") -> "Outlines":
-        """These and then the others."""
-        return Outlines(
-            middle=np.concatenate([self.middle, other.middle]),
-            first_strip=appended(self.first_strip, other.first_strip),
-            centres=np.concatenate([self.centres, other.centres]),
-            halves=np.concatenate([self.halves, other.halves]),
-            first_vertex=appended(self.first_vertex, other.first_vertex),
-            vertices=np.concatenate([self.vertices, other.vertices]),
+    def after(self, others: "Outlines") -> "Outlines":
+        """These, but to lie behind the others in each array."""
+        return msgspec.structs.replace(
+            self,
+            first_strip=self.first_strip[1:] + others.first_strip[-1],
+            first_vertex=self.first_vertex[1:] + others.first_vertex[-1],
         )
 
     def views(
@@ -203,6 +203,14 @@ class Lines(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         found = np.ones(len(self.degrees), bool)
         found[self.first_vertex[1:] - 1] = False
         return found.nonzero()[0]
+
+
+def _reaches_m(lines: Lines, middle: FloatArray) -> FloatArray:
+    area = lines.area_of_strip[lines.strip]
+    centre = [axis[area] for axis in earth_centred(middle[:, 0], middle[:, 1])]
+    reach_m = distances_m(centre, earth_centred(lines.degrees[:, 0], lines.degrees[:, 1]))
+    first = np.searchsorted(area, np.arange(len(middle)))
+    return np.maximum.reduceat(reach_m, first) * 1.001
 
 
 def _strip_lengths(edges: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

@@ -6,19 +6,29 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from geo.distance import FloatArray, IndexArray
+from geo.distance import SHORTEST_MERIDIAN_DEGREE_M, FloatArray, IndexArray
 from geo.fences.bell import DISC_TABLE
 from geo.fences.boxes import Boxes, groups
 from geo.fences.columns import Columns
-from geo.fences.discs import Discs, tolerance_of
+from geo.fences.discs import Discs, short_way, stretch, stretch_one, whole, whole_one
 from geo.fences.grid import CELL_SHARE, Grid, Mesh
 from geo.fences.nearby import Nearby, curve
-from geo.fences.ranges import as_view
+from geo.fences.outlines import Singles
 
-_ROW = Struct("4d").unpack_from
-_ROW_BYTES = 32
+_CARD = Struct("iifi").unpack_from
+_CARD_BYTES = 16
 
 Pairs = tuple[IndexArray, IndexArray]  #: points and places
+
+
+class Points(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """Points that are looked up."""
+
+    lat_deg: FloatArray
+    lon_deg: FloatArray
+    north: IndexArray  #: both in whole numbers
+    east: IndexArray
+    stretch: Singles  #: `stretch` there
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -37,32 +47,29 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     columns: Columns
     places: IndexArray  #: all of them
     discs: Discs
-    rows: memoryview  #: of the discs, as bytes
     levels: tuple[Level, ...]
 
     @classmethod
     def build(cls, columns: Columns) -> "Part":
         """Indexes fences; their order changes."""
-        boxes = _boxes(columns)
-        sizes = boxes.size_deg
+        sizes = _sizes_deg(columns)
         chosen = groups(sizes)
         meshes = [Mesh.of(CELL_SHARE * float(np.median(sizes[group]))) for group in chosen]
         ordered = []
         for mesh, group in zip(meshes, chosen, strict=True):
             cells = mesh.cell(columns.lat_deg[group], columns.lon_deg[group])
-            ordered.append(group[np.argsort(curve(*cells), kind="stable")])
+            ordered.append(group[np.argsort(curve(*cells))])
         order = np.concatenate(ordered) if ordered else np.empty(0, np.intp)
-        columns, boxes = columns.take(order), boxes.take(order)
+        columns = columns.take(order)
         discs = Discs.of(columns.lat_deg, columns.lon_deg, columns.radius_m, columns.area >= 0)
         levels, begin = [], 0
         for mesh, group in zip(meshes, ordered, strict=True):
-            levels.append(_level(mesh, boxes, discs, slice(begin, begin + len(group))))
+            levels.append(_level(mesh, columns, discs, slice(begin, begin + len(group))))
             begin += len(group)
         return cls(
-            columns=columns.centred(discs.plane[:, 0], discs.plane[:, 1], discs.globe[:, 3]),
+            columns=columns.centred(discs.radius_m),
             places=np.arange(len(columns), dtype=np.int32),
             discs=discs,
-            rows=as_view(discs.plane.reshape(-1).view(np.uint8)),
             levels=tuple(levels),
         )
 
@@ -71,35 +78,48 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     def match(self, lat_deg: FloatArray, lon_deg: FloatArray) -> list[Pairs]:
         """Pairs of a point and the place of a fence that holds it: ascending lists, one of each level."""
-        return [self._match(level, lat_deg, lon_deg) for level in self.levels]
+        points = Points(
+            lat_deg=lat_deg,
+            lon_deg=lon_deg,
+            north=whole(lat_deg),
+            east=whole(lon_deg),
+            stretch=stretch(lat_deg),
+        )
+        return [self._match(level, points) for level in self.levels]
 
-    def _match(self, level: Level, lat_deg: FloatArray, lon_deg: FloatArray) -> Pairs:
-        point, place = level.grid.candidates(lat_deg, lon_deg)
-        row = self.discs.plane.take(place, axis=0)
-        share = lat_deg.take(point)
-        share -= row[:, 0]
-        share *= row[:, 2]
+    def _match(self, level: Level, points: Points) -> Pairs:
+        point, card = level.grid.candidates(points.lat_deg, points.lon_deg)
+        scale = card.view(np.float32)[:, 2]
+        north = points.north.take(point)
+        north -= card[:, 0]
+        share = north.astype(np.float32)
         share *= share
-        east = lon_deg.take(point)
-        east -= row[:, 1]
-        east *= row[:, 3]
-        east *= east
-        share += east
+        east = points.east.take(point)
+        east -= card[:, 1]
+        across = points.stretch.take(point)
+        across *= east
+        across *= across
+        share += across
+        share *= scale
         near = (share <= level.most).nonzero()[0]
-        point, place, share = point[near], place[near], share[near]
+        point, place, share = point[near], card[:, 3][near], share[near]
         wrong = [
             i
             for i in (share > level.least).nonzero()[0].tolist()
-            if not self.discs.holds(float(lat_deg[point[i]]), float(lon_deg[point[i]]), int(place[i]))
+            if not self._holds_circle(points, int(point[i]), int(place[i]))
         ]
         if level.plain and not wrong:
             return point, place
         inside = np.ones(len(point), bool)
         inside[wrong] = False
         if not level.plain:
-            odd = (row[:, 2][near] == 0).nonzero()[0]
-            inside[odd] = self._hold(lat_deg[point[odd]], lon_deg[point[odd]], place[odd])
+            odd = (scale[near] == 0).nonzero()[0]
+            at = point[odd]
+            inside[odd] = self._hold(points.lat_deg[at], points.lon_deg[at], place[odd])
         return point[inside], place[inside]
+
+    def _holds_circle(self, points: Points, point: int, place: int) -> bool:
+        return self.discs.holds(float(points.lat_deg[point]), float(points.lon_deg[point]), place)
 
     def _hold(self, lat_deg: FloatArray, lon_deg: FloatArray, place: IndexArray) -> npt.NDArray[np.bool_]:
         """For each point whether the fence at place[i] holds it, without the plane's help."""
@@ -113,15 +133,18 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     def match_one(self, lat_deg: float, lon_deg: float) -> list[int]:
         """The places of the fences that hold a point."""
-        rows, found = self.rows, []
+        found = []
+        north, east, stretched = whole_one(lat_deg), whole_one(lon_deg), stretch_one(lat_deg)
         for level in self.levels:
-            for place in level.grid.candidates_of_one(lat_deg, lon_deg):
-                lat, lon, a, b = _ROW(rows, place * _ROW_BYTES)
-                north, east = (lat_deg - lat) * a, (lon_deg - lon) * b
-                share = north * north + east * east
+            grid = level.grid
+            cards = grid.cards_view
+            for entry in grid.candidates_of_one(lat_deg, lon_deg):
+                card_north, card_east, scale, place = _CARD(cards, entry * _CARD_BYTES)
+                up, across = north - card_north, short_way(east - card_east) * stretched
+                share = (up * up + across * across) * scale
                 if share > level.most:
                     continue
-                if (share <= level.least and a != 0.0) or self._holds_one(lat_deg, lon_deg, place):
+                if (share <= level.least and scale != 0.0) or self._holds_one(lat_deg, lon_deg, place):
                     found.append(place)
         return found
 
@@ -148,16 +171,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def _probability_in_circles(
         self, lat_deg: FloatArray, lon_deg: FloatArray, place: IndexArray, sigma_m: FloatArray
     ) -> FloatArray:
-        share = self.discs.share(lat_deg, lon_deg, place)
-        return DISC_TABLE.probability(share, self.columns.radius_m[place], sigma_m)
+        return DISC_TABLE.probability(*self.discs.share(lat_deg, lon_deg, place), sigma_m)
 
     def probability_one(self, lat_deg: float, lon_deg: float, place: int, sigma_m: float) -> float:
         """The same for one fix."""
         area = int(self.columns.area[place])
         if area >= 0:
             return self.columns.areas.probability_one(lat_deg, lon_deg, area, sigma_m)
-        share = self.discs.share_one(lat_deg, lon_deg, place)
-        return DISC_TABLE.probability_one(share, float(self.columns.radius_m[place]), sigma_m)
+        return DISC_TABLE.probability_one(*self.discs.share_one(lat_deg, lon_deg, place), sigma_m)
 
     def gap_m(self, lat_deg: FloatArray, lon_deg: FloatArray, place: IndexArray) -> FloatArray:
         """Metres from point i, which lies outside, to the boundary of the fence at place[i]."""
@@ -177,21 +198,29 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return float(self.columns.areas.gap_m(*point, np.array([area]))[0])
 
 
-def _boxes(columns: Columns) -> Boxes:
-    boxes = Boxes.of_circles(columns.lat_deg, columns.lon_deg, columns.radius_m)
-    polygon = columns.area >= 0
-    return boxes.replaced(polygon, columns.areas.bounds[columns.area[polygon]]) if polygon.any() else boxes
+def _sizes_deg(columns: Columns) -> FloatArray:
+    """The longer side of the box around each fence, in degrees of a great circle (at most, near a pole)."""
+    sizes = 2 / SHORTEST_MERIDIAN_DEGREE_M * columns.radius_m
+    polygon = (columns.area >= 0).nonzero()[0]
+    south, west, north, east = columns.areas.bounds[columns.area[polygon]].T
+    nearest = np.where((south <= 0) & (north >= 0), 0.0, np.minimum(np.abs(south), np.abs(north)))
+    sizes[polygon] = np.maximum(north - south, (east - west) * np.cos(np.radians(nearest)))
+    return sizes
 
 
-def _level(mesh: Mesh, boxes: Boxes, discs: Discs, places: slice) -> Level:
+def _level(mesh: Mesh, columns: Columns, discs: Discs, places: slice) -> Level:
     """Indexes some fences that lie one after the other."""
-    lat_deg, lon_deg, radius_m = discs.plane[places, 0], discs.plane[places, 1], discs.globe[places, 3]
-    flat = discs.plane[places, 2] != 0
-    tolerance = float(tolerance_of(lat_deg, radius_m)[flat].max(initial=0.0))
+    lat_deg, lon_deg, radius_m = columns.lat_deg[places], columns.lon_deg[places], columns.radius_m[places]
+    boxes = Boxes.of_circles(lat_deg, lon_deg, radius_m)
+    area = columns.area[places]
+    polygon = area >= 0
+    if polygon.any():
+        boxes = boxes.replaced(polygon, columns.areas.bounds[area[polygon]])
+    tolerance = discs.tolerance(places)
     return Level(
-        grid=Grid.build(mesh, boxes.take(np.arange(places.start, places.stop)), places.start),
+        grid=Grid.build(mesh, boxes, discs.cards(places)),
         nearby=Nearby.build(mesh, *mesh.cell(lat_deg, lon_deg), places.start, float(radius_m.max())),
         most=1 + tolerance,
         least=1 - tolerance,
-        plain=bool(flat.all()),
+        plain=bool(discs.plane[places, 0].all()),
     )

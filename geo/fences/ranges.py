@@ -36,8 +36,3 @@ def places_of(first: Integers, index: Integers) -> tuple[Integers, Integers]:
     begin = first[index]
     count = first[index + 1] - begin
     return numbers(begin, count), np.concatenate([[0], count.cumsum()]).astype(first.dtype)
-
-
-def appended(first: Integers, more: Integers) -> Integers:
-    """The begins of runs, followed by those of other runs, whose rows come after all the others."""
-    return np.concatenate([first, more[1:] + first[-1]])

@@ -23,30 +23,30 @@ SHARE = 1 / 8
 
 
 class Texts:
-    """Strings by number, only ever added to."""
+    """Strings by number, only ever added to. A zero byte follows each."""
 
     __slots__ = ("_bytes", "_ends")
 
     def __init__(self) -> None:
         self._bytes = bytearray()
-        self._ends = array("Q", [0])
+        self._ends = array("Q")
 
     def __len__(self) -> int:
-        return len(self._ends) - 1
+        return len(self._ends)
 
     def __getitem__(self, number: int) -> str:
-        return self._bytes[self._ends[number] : self._ends[number + 1]].decode("utf-8", "surrogatepass")
+        begin = self._ends[number - 1] + 1 if number else 0
+        return self._bytes[begin : self._ends[number]].decode("utf-8", "surrogatepass")
 
     def extend(self, texts: Sequence[str]) -> None:
         """Adds some."""
-        joined = "".join(texts).encode("utf-8", "surrogatepass")
-        lengths = np.fromiter(map(len, texts), np.uint64, len(texts))
-        if len(joined) != lengths.sum():
-            encoded = (len(text.encode("utf-8", "surrogatepass")) for text in texts)
-            lengths = np.fromiter(encoded, np.uint64, len(texts))
-        ends = lengths.cumsum() + np.uint64(len(self._bytes))
+        joined = ("\0".join(texts) + "\0" * bool(texts)).encode("utf-8", "surrogatepass")
+        ends = (np.frombuffer(joined, np.uint8) == 0).nonzero()[0]
+        if len(ends) != len(texts):  # zeros within
+            ends = np.cumsum([len(text.encode("utf-8", "surrogatepass")) + 1 for text in texts]) - 1
+        ends += len(self._bytes)
         self._bytes += joined
-        self._ends.frombytes(ends.tobytes())
+        self._ends.frombytes(ends.astype(np.uint64).tobytes())
 
 
 class Roll:
@@ -114,24 +114,24 @@ class Roll:
     def numbers(self, external_ids: Sequence[str], stores: Sequence[str]) -> IndexArray:
         """The numbers of many, new ones for those that have none yet."""
         found = np.full(len(external_ids), -1, np.int32)
-        new = np.empty(0, np.intp)
         if len(external_ids) > FEW:
             hashes = np.fromiter(map(hash, external_ids), np.int64, len(external_ids))
             new = self._surely_new(hashes, external_ids)
             found[new] = np.arange(len(self), len(self) + len(new))
-            self._geofences.extend([external_ids[i] for i in new.tolist()])
+            self._geofences.extend(_picked(external_ids, new))
             self._enter(hashes[new], found[new])
-            self._stores.extend([stores[i] for i in new.tolist()])
+            self._stores.extend(_picked(stores, new))
         for i in (found < 0).nonzero()[0].tolist():
             found[i] = self.number(external_ids[i], stores[i])
         return found
 
     def _surely_new(self, hashes: npt.NDArray[np.int64], external_ids: Sequence[str]) -> npt.NDArray[np.intp]:
-        """Those of some ids that are not known and come once."""
+        """Those of some ids that are not known and come once, as far as their hashes tell."""
         new = np.ones(len(hashes), bool)
-        order = hashes.argsort(kind="stable")
-        again = order[1:][hashes[order][1:] == hashes[order][:-1]]
-        new[again] = False
+        in_order = np.sort(hashes)
+        again = in_order[1:][in_order[1:] == in_order[:-1]]
+        if len(again):
+            new &= ~np.isin(hashes, again)
         known = np.asarray(self._index[0])
         if len(known):
             new &= known[np.minimum(known.searchsorted(hashes), len(known) - 1)] != hashes
@@ -143,6 +143,10 @@ class Roll:
         """Adds to the index."""
         old_hashes, old_numbers = self._index
         hashes = np.concatenate([old_hashes, hashes])
+        order = hashes.argsort(kind="stable" if len(old_hashes) else None)
         numbers = np.concatenate([old_numbers, numbers]).astype(np.int32)
-        order = hashes.argsort(kind="stable")
         self._index = as_view(hashes[order]), as_view(numbers[order])
+
+
+def _picked(texts: Sequence[str], index: npt.NDArray[np.intp]) -> Sequence[str]:
+    return texts if len(index) == len(texts) else [texts[i] for i in index.tolist()]

@@ -1,5 +1,7 @@
 """The index against one shapely or geographiclib check per point and fence, which shares nothing with it."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import shapely
@@ -129,7 +131,7 @@ def test_no_fences_and_no_points_match_nothing() -> None:
 def test_a_polygon_as_large_as_the_earth_takes_few_cells() -> None:
     earth = Area(geometry=shapely.box(-180, -90, 180, 90))
     fences = FenceSet.build([fence("earth", earth), fence("shop", circle(60, 24, 50))])
-    assert sum(len(level.grid.items) for level in fences.main.levels) < 70_000
+    assert sum(len(level.grid.cards) for level in fences.main.levels) < 70_000
     assert pairs_of(fences, [(60.0, 24.0), (-90.0, 0.0)]) == {(0, 0), (0, 1), (1, 0)}
 
 
@@ -204,6 +206,72 @@ def check_nearest(shapes: list[Shape], lat: float, lon: float, count: int, *, wi
     for one, gap in zip(fences.number[place].tolist(), gap_m.tolist(), strict=True):
         true_m = abs(kept[one].boundary_distance_m(lat, lon))
         assert gap == pytest.approx(true_m, abs=0.002, rel=1e-6)
+
+
+def areas_and_points(seed: int) -> tuple[list[Fence], list[tuple[float, float]]]:
+    """Fences in a town, half of them areas, and points among them."""
+    random = np.random.default_rng(seed)
+    shapes: list[Shape] = []
+    for _ in range(60):
+        lat, lon = 60.17 + random.normal(0, 0.01), 24.94 + random.normal(0, 0.02)
+        blob = shapely.Point(lon, lat).buffer(0.002, quad_segs=int(random.integers(1, 40)))
+        shapes.append(Area(geometry=blob) if random.random() < 0.5 else circle(lat, lon, 150))
+    points = [(60.17 + random.normal(0, 0.01), 24.94 + random.normal(0, 0.02)) for _ in range(100)]
+    return [fence(str(i), shape) for i, shape in enumerate(shapes)], points
+
+
+def answers(fences: FenceSet, points: list[tuple[float, float]]) -> list[object]:
+    """All that a set tells of points, with fences by their ids."""
+    lats, lons = columns(points)
+    point, place = fences.match(lats, lons)
+    sure = fences.probability_inside(lats[point], lons[point], place, np.full(len(place), 40.0))
+    names = [fences.fence(one).external_id for one in place.tolist()]
+    near = [fences.nearest(*at, 5) for at in points]
+    return [
+        sorted(zip(point.tolist(), names, sure.tolist(), strict=True)),
+        [[fences.fence(one).external_id for one in place.tolist()] for place, _ in near],
+        [gap_m.tolist() for _, gap_m in near],
+        [fences.circle(fences.place_of_id(str(i))) for i in range(len(fences))],
+    ]
+
+
+def test_answers_do_not_depend_on_when_areas_were_drawn() -> None:
+    given, points = areas_and_points(3)
+    at_once, one_by_one = FenceSet.build(given), FenceSet.build(given)
+    for at in points:
+        one_by_one.match_one(*at)
+    half_drawn = FenceSet.build(given)
+    half_drawn.match(*columns(points[:20]))
+    edited = half_drawn.edited(given[10:20], version=1)
+    told = answers(at_once, points)
+    assert [answers(fences, points) for fences in (one_by_one, edited, half_drawn)] == [told] * 3
+
+
+def test_threads_may_ask_for_areas_and_take_them_over_while_others_are_drawn() -> None:
+    given, points = areas_and_points(4)
+    expected = answers(FenceSet.build(given), points)
+    fences = FenceSet.build(given)
+    with ThreadPoolExecutor(4) as threads:
+        matched = [threads.submit(answers, fences, points) for _ in range(4)]
+        edited = [threads.submit(fences.edited, [given[i]], version=1) for i in range(20)]
+    assert [one.result() for one in matched] == [expected] * 4
+    assert [answers(one.result(), points) for one in edited] == [expected] * 20
+
+
+def test_the_boundary_of_an_area_that_goes_round_the_earth_is_found_on_its_far_side() -> None:
+    band = fence("band", Area(geometry=shapely.box(-170, -30, 170, 30)))
+    shop = fence("shop", circle(0, -175, 100))
+    place, gap_m = FenceSet.build([shop, band]).nearest(0.0, -171.0, 2, within_m=600_000)
+    assert [round(gap / 1_000) for gap in gap_m.tolist()] == [111, 445]
+    assert place.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("radius_m", [10.0, 12.0, 15.0, 70.0, 300.0, 5_000.0])
+def test_fences_where_two_degrees_of_latitude_meet_are_near(radius_m: float) -> None:
+    shapes: list[Shape] = [circle(lat, lon, radius_m) for lat in (5.0, -60.0) for lon in (0.0, 24.0)]
+    fences = FenceSet.build(fence(str(i), shape) for i, shape in enumerate(shapes))
+    for at in ((5.0, 0.0), (5.0, 24.0), (-60.0, 0.0), (-60.0, 24.0)):
+        assert fences.nearest(*at, 1)[1].tolist() == [pytest.approx(radius_m)]
 
 
 def test_equally_near_fences_are_told_by_their_ids_however_the_set_came_to_be() -> None:
