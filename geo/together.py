@@ -117,7 +117,8 @@ def sense_together(fleet: Fleet, group: Group, fences: FenceSet, rules: Rules, t
         return
     arrivals, first, device = group.arrivals, group.arrivals.first, group.device
     busy = group.busy
-    supported_us = np.where(device["steady"], device["newest_us"], NEVER).take(busy)
+    before = fleet.devices.pick(device, busy)
+    supported_us = np.where(before["steady"], before["newest_us"], NEVER)
     device["steady"] = group.steady
     row = append_many(fleet, arrivals, group.slots, device, rules)
     done = 0

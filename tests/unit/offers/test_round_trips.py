@@ -81,7 +81,7 @@ def test_settings_can_have_no_quiet_hours() -> None:
 def test_what_the_fence_engine_is_told_has_defaults_and_bounds() -> None:
     told = settings_body(Settings())
     fields = ("lateness_s", "presence_timeout_s", "default_accuracy_m", "safe_region", "approach_s")
-    assert [told[field] for field in fields] == [600, 1800, 20.0, True, 0]
+    assert [told[field] for field in fields] == [600, 43_200, 20.0, True, 0]
     for body in (
         {"lateness_s": 0, "approach_s": 0, "default_accuracy_m": 1, "presence_timeout_s": 60},
         {"lateness_s": 3600, "approach_s": 600, "default_accuracy_m": 1000, "presence_timeout_s": 86_400},
