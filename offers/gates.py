@@ -18,10 +18,11 @@ NEEDED: tuple[Purpose, ...] = ("nearby_offers", "push")
 
 
 def implausible(at: Situation) -> Verdict:
-    return (
-        not at.moment.mock,
-        "the phone says that the position is made up" if at.moment.mock else "not mocked",
-    )
+    if at.moment.mock:
+        return False, "the phone says that the position is made up"
+    score, limit = at.moment.plausibility.score, at.catalogue.settings.plausible_at
+    against = "; ".join(sign.detail for sign in at.moment.plausibility.signs) or "nothing speaks against it"
+    return score >= limit, f"plausible to {score:.2f}, limit {limit:.2f}: {against}"
 
 
 def stale(at: Situation) -> Verdict:

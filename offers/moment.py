@@ -5,12 +5,14 @@ passes a fence by. A browse event makes one for each store at which she is prese
 before that (`offers.ahead`). All are evidence for "I want to go"; whether to speak is the decision's matter.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
 
 from geo.distance import distance_m
+from geo.plausibility import Plausibility
 from geo.transition import Presence, Sighting, Transition
 from offers.catalogue import Catalogue
 from offers.category import text_from_path
@@ -48,6 +50,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     speed_mps: float | None = None
     accuracy_m: float | None = None
     mock: bool = False  #: the position was made up, the phone says
+    plausibility: Plausibility = Plausibility()  #: of where the device was lately
     sensitive: bool = False  #: the position lies in a sensitive place
     left: bool = False  #: she has left the store again, as a later fix in hand says
     also_entered_us: tuple[
@@ -187,6 +190,10 @@ def _moment_at(
 
 
 def distance_to_store_m(catalogue: Catalogue, store: str, lat_deg: float, lon_deg: float) -> float | None:
-    """Metres from a place to the store; None where that is not in the catalogue."""
+    """Metres from a place to the store; None where either is not known (NaN)."""
     shop = catalogue.stores.get(store)
-    return None if shop is None else distance_m(lat_deg, lon_deg, shop.lat_deg, shop.lon_deg)
+    return (
+        None
+        if shop is None or math.isnan(lat_deg)
+        else distance_m(lat_deg, lon_deg, shop.lat_deg, shop.lon_deg)
+    )

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from geo.plausibility import Plausibility
 from offers.catalogue import Catalogue
 from offers.decide import decide
 from offers.decision import Answer, Candidate, Decision, RecordedAnswers
@@ -79,9 +80,15 @@ def _moment(decision: Decision) -> dict[str, Any]:
         "at": rfc3339(moment.at_us),
         "received_at": rfc3339(moment.received_at_us),
         "distance_m": None if moment.distance_m is None else rounded_m(moment.distance_m),
+        "plausibility": _plausibility(moment.plausibility),
         "intent": decision.intent,
         "evidence": [*moment.evidence, *map(_evidence, decision.evidence)],
     }
+
+
+def _plausibility(judged: Plausibility) -> dict[str, Any]:
+    signs = [{"code": sign.code, "detail": sign.detail} for sign in judged.signs]
+    return {"score": judged.score, "signs": signs}
 
 
 def _evidence(part: Evidence) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unkno
     presence_timeout_s: int = 43_200  #: a visit ends after so long without a fix that supports it
     default_accuracy_m: float = 20.0  #: what an accuracy that a phone does not tell is taken for
     safe_region: bool = True  #: whether phones are told how far they may go without reporting
+    plausible_at: float = 0.3  #: a moment of a device less plausible than this does not speak
     attestation: str = "none"  #: the verifier that is asked about an app that registers
     approach_s: int = 0  #: a moment this long before the fence is reached; 0: none before it
 
@@ -56,7 +57,9 @@ def settings_from_body(body: Any) -> Settings:
             "out_of_range",
             "must be from 60 s to 31 days",
         )
-    problems.check(0 <= settings.holdout <= 1, "holdout", "out_of_range", "must be from 0 to 1")
+    for field in ("holdout", "plausible_at"):
+        in_range = 0 <= getattr(settings, field) <= 1
+        problems.check(in_range, field, "out_of_range", "must be from 0 to 1")
     problems.check(settings.policy in POLICIES, "policy", "unknown", f"must be one of {', '.join(POLICIES)}")
     problems.text("attestation", settings.attestation)
     _check_engine(problems, settings)

@@ -20,6 +20,7 @@ from server.inputs import (
     Input,
     LeaveShopper,
     MoveDevice,
+    RecordCrossings,
     RecordEvents,
     RecordFixes,
     RegisterDevice,
@@ -96,6 +97,8 @@ def admit(item: Input, records: dict[str, Record], world: World) -> Admitted:
         return Admitted(input=None, refusals=_all(count, "unknown_device"))
     if isinstance(item, RecordFixes):
         return _admit_fixes(item, record, records, world)
+    if isinstance(item, RecordCrossings):
+        return _admit_crossings(item, record, records, world)
     if isinstance(item, RecordEvents):
         return _admit_events(item, record)
     return Admitted(input=item)
@@ -169,6 +172,34 @@ def _quiet_at_us(fixes: tuple[Fix, ...], reasons: list[str | None], world: World
 
 def _positions(fixes: list[Fix]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     return np.array([fix.lat_deg for fix in fixes]), np.array([fix.lon_deg for fix in fixes])
+
+
+def _admit_crossings(
+    item: RecordCrossings, record: Record, records: dict[str, Record], world: World
+) -> Admitted:
+    """The same for fences that a phone says it crossed."""
+    device = record.device(item.device_id)
+    if device is None or not record.shopper.permits("nearby_offers", item.received_at_us):
+        reason = "unknown_device" if device is None else "no_consent"
+        return Admitted(input=None, refusals=_all(len(item.crossings), reason))
+    reasons = [_refuse_crossing(one, item.received_at_us, world) for one in item.crossings]
+    taken = tuple(one for one, reason in zip(item.crossings, reasons, strict=True) if reason is None)
+    fresh, device = unseen_reports(device, taken)
+    if fresh:
+        records[item.shopper_id] = record.with_device(device)
+    return Admitted(
+        input=msgspec.structs.replace(item, crossings=fresh) if fresh else None,
+        accepted=len(taken),
+        refusals=tuple(Refusal(index=i, reason=reason) for i, reason in enumerate(reasons) if reason),
+    )
+
+
+def _refuse_crossing(crossing: Report, now_us: int, world: World) -> str | None:
+    if world.fences.place_of_id(crossing.geofence) < 0:
+        return "unknown_geofence"
+    if crossing.at_us > now_us + FUTURE_US:
+        return "in_future"
+    return "too_old" if crossing.at_us < now_us - MAX_AGE_US else None
 
 
 def _admit_events(item: RecordEvents, record: Record) -> Admitted:

@@ -67,6 +67,13 @@ class RecordFixes(_Input, frozen=True, kw_only=True):
     backlog: bool = False  #: from a client that keeps for days what it could not send
 
 
+class RecordCrossings(_Input, frozen=True, kw_only=True):
+    """Fences that a phone says it crossed, without a position: it compares for itself."""
+
+    device_id: str
+    crossings: tuple[Report, ...]
+
+
 class RecordEvents(_Input, frozen=True, kw_only=True):
     """What the shopper looked at, carted, searched for."""
 
@@ -127,6 +134,7 @@ Input = (
     | MoveDevice
     | LeaveShopper
     | RecordFixes
+    | RecordCrossings
     | RecordEvents
     | SetConsents
     | SetPreferences

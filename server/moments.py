@@ -13,6 +13,7 @@ from offers.overlap import most_specific
 from server.approaching import ahead, approach_to_store
 from server.device import Device
 from server.inputs import Input, RecordEvents, RecordFixes
+from server.matched import whereabouts_by_report
 from server.records import Record, slot_of
 from server.whereabouts import Seen, whereabouts
 from server.world import World
@@ -118,7 +119,10 @@ def from_events(
         if not isinstance(item, RecordEvents):
             continue
         record = records[item.shopper_id]
-        visits = [(device, whereabouts(fleet, record, device, world.rules)) for device in record.devices]
+        visits = [
+            (device, [*whereabouts(fleet, record, device, world.rules), *whereabouts_by_report(device)])
+            for device in record.devices
+        ]
         here = most_specific(
             [one for device, open_ in visits if not device.in_sensitive for one in open_],
             world.fences,

@@ -56,7 +56,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     @property
     def stores(self) -> set[str]:
         """The stores she is at, with any of her devices."""
-        return {visit.store for place in self.places for visit in place.present}
+        told = {one.store for device in self.record.devices for one in device.inside}
+        return told | {visit.store for place in self.places for visit in place.present}
 
     def place(self, device_id: str) -> Packed | None:
         """Where one of the devices is and was."""

@@ -76,6 +76,7 @@ async def _redeem_once(connection: Connection, retailer_id: str, ask: Redeem) ->
         "sku": row["sku"],
         "discount": row["discount"],
         "decision_id": row["decision_id"],
+        "plausibility": row["plausibility"],
         "redeemed_at": rfc3339(to_us(row["redeemed_at"])),
     }
     return Answer(status=200, body=body, granted=granted)

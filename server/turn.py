@@ -16,7 +16,9 @@ from offers.overlap import in_order, spoken_by, with_overlaps
 from offers.shopper import with_event, with_outcome, with_redemption
 from server.admit import Admitted, admit, settle
 from server.inputs import Input, RecordEvents, RecordFixes, RecordOutcome, RecordRedemption, ShopperErased
+from server.matched import matched, whereabouts_by_report
 from server.moments import from_events, from_places
+from server.plausible import with_plausibility
 from server.records import Record
 from server.whereabouts import Seen, follow, whereabouts
 from server.world import World
@@ -47,18 +49,20 @@ def begin(inputs: Sequence[Input], records: Mapping[str, Record], fleet: Fleet, 
     kept = [one.input for one in admitted if one.input is not None]
     seen, retracted, doubted = follow(kept, settled, fleet, world)
     _note(kept, settled)
+    told, by_phone = matched(kept, settled, world)
     moments = (
         *from_places(kept, seen, settled, fleet, world),
+        *by_phone,
         *from_events(kept, settled, fleet, world),
     )
-    once = {moment.moment_id: moment for moment in moments}
+    once = {one.moment_id: with_plausibility(one, settled, fleet, world) for one in moments}
     followed = {i.shopper_id for i in kept if isinstance(i, RecordFixes)} | {one.shopper_id for one in seen}
     return Turn(
         admitted=admitted,
         records=settled,
         fleet=fleet,
         moved=forgotten | followed,
-        seen=seen,
+        seen=[*seen, *told],
         retracted=retracted,
         moments=list(once.values()),
         doubted=doubted,
@@ -84,7 +88,10 @@ def decide_all(
             [
                 one
                 for device in record.devices
-                for one in whereabouts(turn.fleet, record, device, world.rules)
+                for one in (
+                    *whereabouts(turn.fleet, record, device, world.rules),
+                    *whereabouts_by_report(device),
+                )
             ],
             record.shopper,
             spoken.get(found.device_id),

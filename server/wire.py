@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from geo.fix import Fix
+from geo.reported import Report, ReportKind
 from offers.event import event_from_body
 from offers.problem import BodyRejected
 from server.clock import from_us, to_us
@@ -74,6 +75,20 @@ class Events(_Wire, frozen=True, kw_only=True):
     device_id: str | None = None
 
 
+class WireCrossing(_Wire, frozen=True, kw_only=True):
+    geofence_id: Text
+    kind: ReportKind
+    at: Time
+
+    def report(self) -> Report:
+        return Report(geofence=self.geofence_id, kind=self.kind, at_us=to_us(self.at))
+
+
+class Crossings(_Wire, frozen=True, kw_only=True):
+    crossings: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MOST_RECORDS)]
+    device_id: str | None = None
+
+
 class Rejected(_Wire, frozen=True, kw_only=True):
     index: int
     reason: str
@@ -122,6 +137,14 @@ def decode_events(body: bytes) -> Batch:
     """The browse events of a request; one that cannot be read is rejected alone."""
     loose = decode(body, Events)
     return _one_by_one(loose.device_id, loose.events, lambda raw: event_from_body(msgspec.json.decode(raw)))
+
+
+def decode_crossings(body: bytes) -> Batch:
+    """The crossings of a request; one that cannot be read is rejected alone."""
+    loose = decode(body, Crossings)
+    return _one_by_one(
+        loose.device_id, loose.crossings, lambda raw: msgspec.json.decode(raw, type=WireCrossing).report()
+    )
 
 
 def _fix(raw: msgspec.Raw) -> Fix:

@@ -9,6 +9,7 @@ from server.auth import Bearer, Caller
 from server.ids import new_id
 from server.inputs import LeaveShopper, MoveDevice
 from server.people import kept_of, user_hash
+from server.problems import Problem
 from server.sql import queries
 from server.wire import Body, Text, decode
 
@@ -51,6 +52,10 @@ async def _move(
     assert caller.device_id is not None
     retailer_id, device_id, now_us = caller.retailer_id, caller.device_id, services.clock.now_us()
     kept = await kept_of(services.database, retailer_id, caller.shopper_id)
+    device = kept.record.device(device_id)
+    if device is None:
+        raise Problem(401, "token_expired", "somebody logged in or out since: use the newest tokens")
+    comes_along = brings or target == caller.shopper_id
     move = MoveDevice(
         shopper_id=target,
         received_at_us=now_us,
@@ -58,8 +63,9 @@ async def _move(
         platform="",
         user_hash=hashed,
         brings=kept.record.shopper if brings else None,
-        device=kept.record.device(device_id),
-        place=kept.place(device_id) if brings or target == caller.shopper_id else None,
+        device=device if comes_along else None,
+        place=kept.place(device_id) if comes_along else None,
+        trust=device.trust,
     )
     await services.engine.submit(retailer_id, move)
     if target != caller.shopper_id:

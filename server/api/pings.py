@@ -8,10 +8,10 @@ from geo.region import SafeRegion
 from server.admit import Admitted
 from server.api.route import SERVICES, Services, json_answer
 from server.auth import Caller
-from server.inputs import RecordEvents, RecordFixes
+from server.inputs import RecordCrossings, RecordEvents, RecordFixes
 from server.problems import Problem
 from server.signature import body_of
-from server.wire import Batch, Rejected, decode_events, decode_ping
+from server.wire import Batch, Rejected, decode_crossings, decode_events, decode_ping
 
 
 async def ping(request: web.Request, caller: Caller) -> web.Response:
@@ -42,8 +42,23 @@ async def events(request: web.Request, caller: Caller) -> web.Response:
     return json_answer(await _record(services, caller, batch, looks))
 
 
+async def crossings(request: web.Request, caller: Caller) -> web.Response:
+    """Takes which fences a phone crossed, from one that compares for itself and sends no position."""
+    services = request.app[SERVICES]
+    received_at_us = services.clock.now_us()
+    batch = decode_crossings(await body_of(request, caller))
+    device_id, shopper_id = await _whose(services, caller, batch)
+    crossed = RecordCrossings(
+        shopper_id=shopper_id,
+        received_at_us=received_at_us,
+        device_id=device_id,
+        crossings=tuple(batch.records),
+    )
+    return json_answer(await _record(services, caller, batch, crossed))
+
+
 async def _record(
-    services: Services, caller: Caller, batch: Batch, item: RecordFixes | RecordEvents
+    services: Services, caller: Caller, batch: Batch, item: RecordFixes | RecordEvents | RecordCrossings
 ) -> dict[str, Any]:
     """Has the readable records processed; tells how many were taken and, by their place, which were not."""
     admitted = Admitted(input=None)
@@ -51,7 +66,7 @@ async def _record(
         admitted = await services.engine.submit(caller.retailer_id, item)
     refused = [Rejected(index=batch.places[one.index], reason=one.reason) for one in admitted.refusals]
     rejected = sorted([*batch.rejected, *refused], key=lambda one: one.index)
-    counter = services.metrics.fixes if isinstance(item, RecordFixes) else services.metrics.events
+    counter = services.metrics.events if isinstance(item, RecordEvents) else services.metrics.fixes
     counter.labels("accepted").inc(admitted.accepted)
     for one in rejected:
         counter.labels(one.reason).inc()

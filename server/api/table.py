@@ -18,7 +18,7 @@ from server.api.openapi import openapi
 from server.api.route import Handler, Route
 from server.imports import ImportKind
 from server.webhooks.replay import Replay
-from server.wire import Events, Ping
+from server.wire import Crossings, Events, Ping
 
 _IMPORT_MOST = 64 << 20  #: bytes of an import's body
 _PAGE = ("cursor", "limit")
@@ -116,6 +116,22 @@ ROUTES: list[Route] = [
         "A device's transitions and visits",
     ),
     row("POST", "/v1/pings", DEVICE_OR_SERVER, pings.ping, "Send fixes", body=Ping),
+    row(
+        "POST",
+        "/v1/crossings",
+        DEVICE_OR_SERVER,
+        pings.crossings,
+        "Send which geofences were crossed, and no position",
+        body=Crossings,
+    ),
+    row(
+        "GET",
+        "/v1/me/geofences",
+        DEVICE,
+        management.get_many("geofences"),
+        "The geofences, for a phone that compares for itself",
+        query=_PAGE,
+    ),
     row("POST", "/v1/events", DEVICE_OR_SERVER, pings.events, "Send browse events", body=Events),
     *(
         row(method, ingest.PATH, APP_OR_SERVER, ingest.ingest, summary, body_most=ingest.BODY_MOST)

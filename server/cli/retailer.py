@@ -11,7 +11,7 @@ from offers.problem import BodyRejected
 from offers.settings import settings_from_body
 from server.auth import new_key, secret_hash
 from server.cli import run
-from server.cli.keys import key
+from server.cli._keys import key
 from server.config import Config
 from server.db import Database
 from server.errors import BadUse

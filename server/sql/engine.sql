@@ -185,7 +185,8 @@ WITH redeemed AS (
     spend_reserved = l.spend_reserved - r.spend, spend_committed = l.spend_committed + r.spend
   FROM redeemed r WHERE l.retailer_id = r.retailer_id AND l.offer = r.offer
 )
-SELECT * FROM redeemed
+SELECT redeemed.*, d.receipt->'moment'->'plausibility' AS plausibility
+FROM redeemed LEFT JOIN decisions d USING (retailer_id, decision_id)
 
 -- find_coupon --
 -- Why a coupon was not redeemed.

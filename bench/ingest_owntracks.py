@@ -1,0 +1,112 @@
+"""OwnTracks-shaped load: one fix a request, by the app key, durable and answered as the app needs it.
+
+Against Vicino's own JSON (`/v1/pings`) on the same server, in turns. The rate is that of the machine, which
+the load generator and PostgreSQL share; a request's cost is the server process's own CPU time, which says
+what one core could do.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import aiohttp
+import numpy as np
+
+from bench._load import Outcome, Requests, closed
+from bench._run import each
+from bench._served import CONSENTS, LAT, LON, REACH_DEG, Phones, data_folder, opened, vicino
+
+FENCES, PHONES = 10_000, 1_000
+CONNECTIONS, ROUNDS, SECONDS = 128, 3, 3.0
+
+
+class OwnTracks:
+    """Phones with OwnTracks for Android, each at a place of its own, all with the app key in the address."""
+
+    def __init__(self, app_key: str, count: int) -> None:
+        random = np.random.default_rng(2)
+        places = random.uniform(-REACH_DEG, REACH_DEG, (count, 2)).tolist()
+        self.names = [f"user{number}:phone" for number in range(count)]
+        self._places = [(LAT + north, LON + 2 * east) for north, east in places]
+        self._next, self._at_s = 0, time.time() - 86_400 / 2
+        self._head = (
+            f"POST /v1/ingest/owntracks/{app_key} HTTP/1.1\r\nHost: bench\r\n"
+            "User-Agent: Owntracks-Android/gms/420005000\r\n"
+            "Content-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\n\r\n"
+        ).encode()
+
+    def request(self) -> bytes:
+        """The next phone's next message. Each round of all phones is a second later."""
+        phone = self._next % len(self.names)
+        at_s = int(self._at_s) + self._next // len(self.names)
+        self._next += 1
+        lat, lon = self._places[phone]
+        body = (
+            b'{"_type":"location","_id":"%08x","acc":12,"alt":20,"batt":61,"bs":1,"cog":88,"conn":"m",'
+            b'"created_at":%d,"inregions":[],"lat":%.6f,"lon":%.6f,"m":1,"tid":"ph",'
+            b'"topic":"owntracks/user%d/phone","tst":%d,"vac":3,"vel":4}'
+        ) % (self._next, at_s, lat, lon, phone, at_s)
+        return self._head % len(body) + body
+
+
+def run() -> Iterator[dict[str, Any]]:
+    """Requests in a second, beside `/v1/pings`; and in a second of the server's CPU time."""
+    yield from each(_measured)
+
+
+async def _measured() -> AsyncIterator[dict[str, Any]]:
+    async with data_folder() as folder, vicino(folder) as (url, pid):
+        own, theirs = await _phones(url, folder)
+        found: dict[str, list[tuple[float, float]]] = {"own": [], "owntracks": []}
+        for _ in range(ROUNDS + 1):
+            for name, requests in (("own", own.request), ("owntracks", theirs.request)):
+                found[name].append(await _round(url, pid, requests))
+        rates = {name: median(rate for rate, _ in rounds[1:]) for name, rounds in found.items()}
+        by_core = {name: median(rate for _, rate in rounds[1:]) for name, rounds in found.items()}
+        for name, figures in (("ingest_owntracks", rates), ("ingest_owntracks_per_core", by_core)):
+            yield {
+                "name": name,
+                "value": round(figures["owntracks"]),
+                "unit": "requests/s" if figures is rates else "requests/s of server CPU",
+                "baseline": {"name": "/v1/pings, one fix", "value": round(figures["own"])},
+            }
+
+
+async def _phones(url: str, folder: Path) -> tuple[Phones, OwnTracks]:
+    """Registered phones; and phones with OwnTracks that have appeared, and whose consents are recorded."""
+    keys, tokens = await opened(url, folder, fences=FENCES, phones=PHONES)
+    theirs = OwnTracks(keys["app_key"], PHONES)
+    appeared = await closed(url, theirs.request, connections=8, seconds=300, most=PHONES)
+    _check(appeared)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=8)) as session:
+        await asyncio.gather(*(_permit(session, url, keys["server_key"], name) for name in theirs.names))
+    return Phones(tokens), theirs
+
+
+async def _permit(session: aiohttp.ClientSession, url: str, key: str, name: str) -> None:
+    path, headers = f"{url}/v1/devices/{name}/consents", {"Authorization": f"Bearer {key}"}
+    async with session.put(path, json=CONSENTS, headers=headers) as answer:
+        answer.raise_for_status()
+
+
+async def _round(url: str, pid: int, requests: Requests) -> tuple[float, float]:
+    """Requests in a second; and in a second of the server's CPU time."""
+    before_s = _cpu_s(pid)
+    outcome = await closed(url, requests, connections=CONNECTIONS, seconds=SECONDS)
+    _check(outcome)
+    return outcome.rate, outcome.status[200] / (_cpu_s(pid) - before_s)
+
+
+def _cpu_s(pid: int) -> float:
+    """CPU time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _check(outcome: Outcome) -> None:
+    assert set(outcome.status) == {200}, outcome.status
+    assert not outcome.unanswered
