@@ -25,9 +25,9 @@ from server.engine import Engine
 from server.errors import BadUse
 from server.ids import new_id
 from server.imports import Geocoder
+from server.intake import Intake
 from server.metrics import Metrics
 from server.migrate import migrate
-from server.phones import Phones
 from server.postgres import database_url
 from server.privacy.retention import Keep
 from server.relay import Relay
@@ -96,7 +96,7 @@ async def running(
             auth=Authenticator(database, clock),
             clock=clock,
             metrics=metrics,
-            phones=Phones(database, engine, clock, metrics, attestors or installed(config.attestors)),
+            intake=Intake(database, engine, clock, metrics, attestors or installed(config.attestors)),
             geocoder=geocoder,
             webhook_hosts=config.private_webhook_hosts,
         )

@@ -8,6 +8,7 @@ twice ends its family.
 import base64
 import hashlib
 import secrets
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jwt
@@ -80,14 +81,28 @@ class Authenticator:
         self._callers: dict[str, tuple[int, Caller]] = {}
         self._moved: dict[tuple[str, str], tuple[str, int]] = {}  #: whose a device is since, and until when
 
+    def known(self, credential: str) -> Caller | None:
+        """The holder of a key or token that was shown before and still holds."""
+        known = self._callers.get(credential)
+        return known[1] if known is not None and self._clock.now_us() < known[0] else None
+
     async def caller(self, credential: str) -> Caller:
         """The holder of a key or access token. Raises Problem 401."""
+        if (known := self.known(credential)) is not None:
+            return known
         now_us = self._clock.now_us()
-        found = await self._found(credential, now_us)
-        if found.device_id is not None and self._moved:
-            owner, _ = self._moved.get((found.retailer_id, found.device_id), (found.shopper_id, 0))
+        if credential.startswith(tuple(f"{prefix}_" for prefix in _PREFIXES.values())):
+            found = await self._key(credential)
+            until_us = now_us + KEY_CACHE_US
+        else:
+            found = await self._token(credential, now_us)
+            until_us = found.expires_at_us or now_us
+            owner, _ = self._moved.get((found.retailer_id, str(found.device_id)), (found.shopper_id, 0))
             if owner != found.shopper_id:
                 raise _unknown("token_expired", "somebody logged in or out since: use the newest tokens")
+        if len(self._callers) >= CACHE_MOST:
+            self._callers.clear()
+        self._callers[credential] = (until_us, found)
         return found
 
     def moved(self, retailer_id: str, device_id: str, shopper_id: str) -> None:
@@ -98,30 +113,19 @@ class Authenticator:
         now_us = self._clock.now_us()
         self._moved = {name: (owner, us) for name, (owner, us) in self._moved.items() if us > now_us}
         self._moved[retailer_id, device_id] = shopper_id, now_us + ACCESS_TTL_US
-
-    async def _found(self, credential: str, now_us: int) -> Caller:
-        known = self._callers.get(credential)
-        if known is not None and now_us < known[0]:
-            return known[1]
-        if credential.startswith(tuple(f"{prefix}_" for prefix in _PREFIXES.values())):
-            found = await self._key(credential)
-            until_us = now_us + KEY_CACHE_US
-        else:
-            found = await self._token(credential, now_us)
-            until_us = found.expires_at_us or now_us
-        if len(self._callers) >= CACHE_MOST:
-            self._callers.clear()
-        self._callers[credential] = (until_us, found)
-        return found
+        self._forget(
+            lambda caller: (
+                (caller.retailer_id, caller.device_id) == (retailer_id, device_id)
+                and caller.shopper_id != shopper_id
+            )
+        )
 
     def forget_shopper(self, retailer_id: str, shopper_id: str) -> None:
         """Forgets whose the access tokens of a shopper's devices are: she was erased."""
-        hers = [
-            token
-            for token, (_, caller) in self._callers.items()
-            if (caller.retailer_id, caller.shopper_id) == (retailer_id, shopper_id)
-        ]
-        for token in hers:
+        self._forget(lambda caller: (caller.retailer_id, caller.shopper_id) == (retailer_id, shopper_id))
+
+    def _forget(self, wanted: Callable[[Caller], bool]) -> None:
+        for token in [token for token, (_, caller) in self._callers.items() if wanted(caller)]:
             del self._callers[token]
 
     async def _key(self, key: str) -> Caller:

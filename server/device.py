@@ -19,7 +19,6 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     """One of the shopper's devices."""
 
     device_id: str
-    seen: bytes = b""  #: 8-byte keys of its newest fixes, oldest first
     in_sensitive: bool = False  #: its newest fix was dropped for a sensitive place
     mock: bool = False  #: its newest fix was made up, the phone said
     trust: float | None = None  #: how far an attestation vouched for it, 0 to 1

@@ -1,26 +1,22 @@
 """A shopper's record: all the state that her inputs change and her decisions read, packed in one row.
 
 It lies in `shoppers.state`. The pipeline is its only writer and keeps the records it has used in memory;
-where her devices are and were is kept apart, in a fleet (`geo.fleet`), and goes into the row with the rest.
+where her devices are and were is kept apart, in a fleet (`server/phones.py`), and goes into the row with the
+rest.
 """
 
 import hashlib
-from collections.abc import Callable
-from typing import TypeVar
 
 import msgspec
 
-from geo.fix import Fix
 from geo.fleet import Fleet
 from geo.packed import Packed, pack, unpack
 from geo.reported import Report
 from offers.shopper import Shopper
 from server.device import Device
-
-T = TypeVar("T")
+from server.phones import Phones
 
 REPORTS_MOST = 8  #: reports of a device's region monitoring that are remembered
-SEEN_MOST = 1024  #: keys of the newest fixes of a device that are remembered, so that a resent fix is known
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -31,7 +27,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
 
     def device(self, device_id: str) -> Device | None:
         """The device of that id, or None if it is not hers."""
-        return next((device for device in self.devices if device.device_id == device_id), None)
+        for device in self.devices:
+            if device.device_id == device_id:
+                return device
+        return None
 
     def with_device(self, device: Device) -> "Record":
         """The record with that device put in place of its earlier self, or added."""
@@ -52,6 +51,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
 
     record: Record
     places: tuple[Packed, ...] = ()  #: of each of the devices: where it is and was
+    seen: tuple[bytes, ...] = ()  #: … and the keys of its newest fixes
 
     @property
     def stores(self) -> set[str]:
@@ -69,38 +69,65 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Kept)
 
 
-def pack_record(record: Record, fleet: Fleet) -> bytes:
-    places = tuple(pack(fleet, slot_of(fleet, record, device.device_id)) for device in record.devices)
-    return _encoder.encode(Kept(record=record, places=places))
+def pack_record(record: Record, phones: Phones) -> bytes:
+    slots = [slot_of(phones, record, device.device_id) for device in record.devices]
+    places = tuple(pack(phones, slot) for slot in slots)
+    return _encoder.encode(
+        Kept(record=record, places=places, seen=tuple(phones.seen(slot) for slot in slots))
+    )
 
 
 def unpack_record(packed: bytes) -> Kept:
     return _decoder.decode(packed)
 
 
-def take_record(packed: bytes, fleet: Fleet) -> Record:
+def take_record(packed: bytes, phones: Phones) -> Record:
     """Unpacks a record, and takes its devices into the fleet."""
     kept = unpack_record(packed)
-    for device, place in zip(kept.record.devices, kept.places, strict=True):
-        unpack(fleet, _name(kept.record, device.device_id), place)
+    for number, (device, place) in enumerate(zip(kept.record.devices, kept.places, strict=True)):
+        slot = unpack(phones, _name(kept.record, device.device_id), place)
+        if number < len(kept.seen) and kept.seen[number]:
+            phones.note(slot, kept.seen[number])
     return kept.record
 
 
-def drop_record(record: Record, fleet: Fleet) -> None:
+def drop_record(record: Record, phones: Phones) -> None:
     """Takes the record's devices out of the fleet; they are unknown then."""
     for device in record.devices:
-        fleet.remove(_name(record, device.device_id))
+        phones.remove(_name(record, device.device_id))
 
 
-def put_place(fleet: Fleet, record: Record, device_id: str, place: Packed) -> None:
+def put_place(phones: Phones, record: Record, device_id: str, place: Packed) -> None:
     """Takes a device into the fleet where another shopper's record had it."""
-    fleet.remove(_name(record, device_id))
-    unpack(fleet, _name(record, device_id), place)
+    phones.remove(_name(record, device_id))
+    unpack(phones, _name(record, device_id), place)
 
 
-def drop_place(fleet: Fleet, record: Record, device_id: str) -> None:
+def drop_place(phones: Phones, record: Record, device_id: str) -> None:
     """Where the device is and was is unknown then."""
-    fleet.remove(_name(record, device_id))
+    phones.remove(_name(record, device_id))
+
+
+def unseen_reports(
+    device: Device, reports: tuple[Report, ...], slot: int, phones: Phones
+) -> tuple[tuple[Report, ...], Device]:
+    """What its region monitoring reported that the device has not sent before, and the device that remembers
+    it. A report is known by fence, kind and time.
+    """
+    fresh = []
+    for report in reports:
+        key = _report_key(report)
+        if not phones.knows(slot, key):
+            phones.note(slot, key)
+            fresh.append(report)
+    if fresh:
+        device = msgspec.structs.replace(device, reports=(*device.reports, *fresh)[-REPORTS_MOST:])
+    return tuple(fresh), device
+
+
+def _report_key(report: Report) -> bytes:
+    name = f"{report.kind} {report.at_us} {report.geofence}"
+    return hashlib.blake2b(name.encode(), digest_size=8, person=b"report").digest()
 
 
 def slot_of(fleet: Fleet, record: Record, device_id: str) -> int:
@@ -113,46 +140,3 @@ def slot_of(fleet: Fleet, record: Record, device_id: str) -> int:
 def _name(record: Record, device_id: str) -> str:
     """A device may have been another shopper's before: that one's past is not hers."""
     return f"{record.shopper.shopper_id} {device_id}"
-
-
-def fix_key(fix: Fix) -> bytes:
-    """What makes two fixes of one device the same: the phone's own id, else time and position."""
-    name = fix.id if fix.id is not None else f"{fix.fixed_at_us} {fix.lat_deg!r} {fix.lon_deg!r}"
-    return hashlib.blake2b(name.encode(), digest_size=8).digest()
-
-
-def unseen(device: Device, fixes: tuple[Fix, ...]) -> tuple[tuple[Fix, ...], Device]:
-    """The fixes that this device has not sent before, and the device that now remembers them.
-
-    A resend of a fix older than the newest `SEEN_MOST` passes as new; it is then behind the lateness
-    window, where it changes no visit and never pushes.
-    """
-    return _unseen(device, fixes, fix_key)
-
-
-def unseen_reports(device: Device, reports: tuple[Report, ...]) -> tuple[tuple[Report, ...], Device]:
-    """The same of what its region monitoring reported; a report is known by fence, kind and time."""
-    fresh, device = _unseen(device, reports, _report_key)
-    if fresh:
-        device = msgspec.structs.replace(device, reports=(*device.reports, *fresh)[-REPORTS_MOST:])
-    return fresh, device
-
-
-def _unseen(
-    device: Device, records: tuple[T, ...], key_of: Callable[[T], bytes]
-) -> tuple[tuple[T, ...], Device]:
-    if not records:
-        return (), device
-    known = {device.seen[at : at + 8] for at in range(0, len(device.seen), 8)}
-    fresh: dict[bytes, T] = {}
-    for record in records:
-        key = key_of(record)
-        if key not in known and key not in fresh:
-            fresh[key] = record
-    seen = (device.seen + b"".join(fresh))[-8 * SEEN_MOST :]
-    return tuple(fresh.values()), msgspec.structs.replace(device, seen=seen)
-
-
-def _report_key(report: Report) -> bytes:
-    name = f"{report.kind} {report.at_us} {report.geofence}"
-    return hashlib.blake2b(name.encode(), digest_size=8, person=b"report").digest()

@@ -1,10 +1,11 @@
 """Which circles each phone watches: what it was told last, so that it is told only what changed."""
 
 import hashlib
+from collections.abc import Sequence
 
 import msgspec
 
-from geo.region import SafeRegion
+from geo.region import Watch
 from geo.reported import Report
 from server.clients.heard import Heard
 from server.clients.regions import NOTHING, RIM_NAME, Change, Circle, changed
@@ -38,16 +39,16 @@ class Watched:
         self._held: dict[tuple[str, str], Held] = {}
 
     async def tell(
-        self, retailer_id: str, device_id: str, heard: Heard, region: SafeRegion | None, body: bytes
+        self, retailer_id: str, device_id: str, heard: Heard, watch: Sequence[Watch], body: bytes
     ) -> Change:
         """What this answer has to tell. A request that comes again (its answer was lost) gets the same."""
-        if region is None or not heard.fixes:
+        if not heard.fixes:
             return NOTHING
         held, request = await self._get(retailer_id, device_id), hashlib.sha256(body).digest()[:16]
         if held.by == request:
             return held.told
         newest = max(heard.fixes, key=lambda fix: fix.fixed_at_us)
-        change = changed(held.circles, region.watch, (newest.lat_deg, newest.lon_deg))
+        change = changed(held.circles, watch, (newest.lat_deg, newest.lon_deg))
         if change.put or change.gone:
             if _lasting(change.all) != _lasting(held.circles):
                 await self._save(retailer_id, device_id, change.all)

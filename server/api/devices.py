@@ -69,7 +69,7 @@ async def register(request: web.Request, caller: Caller) -> web.Response:
     statement = Statement(
         retailer_id=caller.retailer_id, platform=wanted.platform, text=wanted.attestation, challenge=key
     )
-    trust = await services.phones.trust_in(statement)
+    trust = await services.intake.trust_in(statement)
     now_us = services.clock.now_us()
     hashed = (
         None
@@ -90,11 +90,11 @@ async def register(request: web.Request, caller: Caller) -> web.Response:
             trust=trust,
         ),
     )
-    if admitted.input is None:
+    if admitted.shopper_id is None:
         raise Problem(
             410, "erased", "this device's shopper was erased: register it with a new Idempotency-Key"
         )
-    shopper_id = admitted.input.shopper_id
+    shopper_id = admitted.shopper_id
     tokens = await services.auth.issue(Bearer(caller.retailer_id, device_id, shopper_id, public_key))
     answer = {"device_id": device_id, "shopper_id": shopper_id, **told(tokens)}
     return json_answer(answer, status=201)

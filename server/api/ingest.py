@@ -12,7 +12,7 @@ from server.clients import INGEST, RADAR, Client, fields, radar
 from server.clients.heard import Asked, Heard, Refused, Reply, Unusable
 from server.clients.regions import NOTHING
 from server.clients.traccar import NoDevice
-from server.phones import Speaker
+from server.intake import Speaker
 from server.problems import Problem
 from server.signature import body_of
 from server.wire import rfc3339
@@ -37,10 +37,10 @@ async def ingest(request: web.Request, caller: Caller) -> web.Response:
     heard = _hear(INGEST[client], asked)
     caller = await _speaking_for_itself(services, asked, caller)
     await body_of(request, caller)  # what is there already, for its signature
-    speaker = await _take(services, caller, client, heard, asked)
+    speaker, hint = await _take(services, caller, client, heard, asked)
     change = NOTHING
     if speaker is not None and client in TOLD_REGIONS:
-        change = await services.phones.regions(speaker, heard, asked.body)
+        change = await services.intake.regions(speaker, heard, asked.body, hint)
     return _response(INGEST[client].answer(heard, change))
 
 
@@ -50,13 +50,13 @@ async def track(request: web.Request, caller: Caller) -> web.Response:
     await body_of(request, caller)
     asked = await _asked(request, services)
     heard = _hear(RADAR, asked)
-    speaker = await _take(services, caller, "radar", heard, asked)
+    speaker, hint = await _take(services, caller, "radar", heard, asked)
     change = NOTHING
     visiting: list[str] = []
     events: list[radar.Happened] = []
     if speaker is not None:
-        change = await services.phones.regions(speaker, heard, asked.body)
-        visiting, events = await services.phones.happened(speaker, asked.received_at_us)
+        change = await services.intake.regions(speaker, heard, asked.body, hint)
+        visiting, events = await services.intake.happened(speaker, asked.received_at_us)
     at = rfc3339(asked.received_at_us)
     return _response(radar.answer_to(heard, change, at=at, visiting=visiting, events=events), _ANY_ORIGIN)
 
@@ -110,21 +110,22 @@ async def _speaking_for_itself(services: Services, asked: Asked, caller: Caller)
 
 async def _take(
     services: Services, caller: Caller, client: str, heard: Heard, asked: Asked
-) -> Speaker | None:
-    """Puts aside what is unusable, and gives the rest to the engine; None where no device is named."""
+) -> tuple[Speaker | None, bytes]:
+    """Puts aside what is unusable, and gives the rest to the engine, with its hint for the device. Nobody
+    speaks where no device is named.
+    """
     device_id = caller.device_id or heard.device or _named_in_query(asked)
     if device_id is None and (heard.fixes or heard.reports or heard.address) and client != "radar":
         detail = "no device is named: put ?device_id=… into the address"
         heard.refused.append(Refused(reason="no_device", detail=detail, shape=f"{len(heard.fixes)} fixes"))
     for one in heard.refused:
         services.metrics.fixes.labels(one.reason).inc()
-        await services.phones.put_aside(caller.retailer_id, client, device_id, one)
+        await services.intake.put_aside(caller.retailer_id, client, device_id, one)
     if device_id is None:
-        return None
+        return None, b""
     speaker = Speaker(caller=caller, client=client, device_id=device_id)
     # Even with nothing to say a device appears, so that consents can be recorded for it.
-    await services.phones.take(speaker, heard, asked.received_at_us)
-    return speaker
+    return speaker, await services.intake.take(speaker, heard, asked.received_at_us)
 
 
 def _named_in_query(asked: Asked) -> str | None:

@@ -73,7 +73,7 @@ async def _move(
             shopper_id=caller.shopper_id, received_at_us=now_us, device_id=device_id, merged=brings
         )
         await services.engine.submit(retailer_id, leave)
-    services.phones.forget(retailer_id, device_id)
+    services.intake.forget(retailer_id, device_id)
     services.auth.moved(retailer_id, device_id, target)
     tokens = await services.auth.issue(Bearer(retailer_id, device_id, target, caller.public_key))
     return json_answer({"shopper_id": target, **told(tokens)})

@@ -14,8 +14,8 @@ from server.clock import Clock
 from server.db import Database
 from server.engine import Engine
 from server.imports import Geocoder
+from server.intake import Intake
 from server.metrics import Metrics
-from server.phones import Phones
 
 Handler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
 
@@ -28,7 +28,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     auth: Authenticator
     clock: Clock
     metrics: Metrics
-    phones: Phones
+    intake: Intake
     geocoder: Geocoder | None  #: None: addresses without a position are refused
     webhook_hosts: frozenset[str] = frozenset()  #: private hosts that webhooks may be sent to
 

@@ -18,7 +18,8 @@ import structlog
 from server.clock import Clock, from_us, to_us
 from server.db import Connection, Database
 from server.ids import new_id
-from server.inputs import EraseShopper, Input, without_shopper
+from server.inputs import EraseShopper, Input
+from server.journal import without_shopper
 from server.privacy.erase import subject_hash
 from server.sql import queries
 from server.wire import rfc3339

@@ -19,7 +19,8 @@ from geo.packed import WINDOW
 from server.clock import Clock
 from server.db import Connection, Database
 from server.errors import VicinoError
-from server.inputs import Input, RecordFixes, unpack_inputs
+from server.inputs import Input, RecordFixes
+from server.journal import listed
 from server.privacy.datamap import DATA_MAP
 from server.privacy.erasing import SEARCH_S
 from server.privacy.table import Table
@@ -110,7 +111,7 @@ async def _inputs(
         )
         found = await connection.fetch(SQL["journal_inputs"], retailer_id, day, [row["seq"] for row in rows])
         for row in found:
-            for item in unpack_inputs(row["inputs"]):
+            for item in listed(row["inputs"]):
                 if item.shopper_id == shopper_id:
                     yield item
 

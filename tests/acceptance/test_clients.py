@@ -15,7 +15,8 @@ import pytest
 from geo.fix import Fix
 from server.clients import fields
 from server.clock import to_us
-from server.inputs import RecordFixes, unpack_inputs
+from server.inputs import RecordFixes
+from server.journal import listed
 from tests.acceptance.mall import ALL_CONSENTS, M_PER_DEGREE, SHOP, Mall, mall
 from tests.support import shared_data
 
@@ -68,7 +69,7 @@ async def kept_since(mall: Mall, seq: int) -> list[Fix]:
     """The fixes that the journal has got after an entry."""
     async with mall.vicino.database.transaction(mall.keys["retailer_id"]) as connection:
         rows = await connection.fetch("SELECT inputs FROM journal WHERE seq > $1 ORDER BY seq", seq)
-    inputs = [item for row in rows for item in unpack_inputs(row["inputs"])]
+    inputs = [item for row in rows for item in listed(row["inputs"])]
     return [fix for item in inputs if isinstance(item, RecordFixes) for fix in item.fixes]
 
 

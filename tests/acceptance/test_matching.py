@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from server.clock import from_us
-from server.inputs import RecordFixes, unpack_inputs
+from server.inputs import RecordFixes
+from server.journal import listed
 from server.replay_journal import replay_day
 from tests.acceptance.mall import ALL_CONSENTS, Mall, Shopper, mall
 
@@ -42,7 +43,7 @@ async def test_a_phone_that_sends_no_position_gets_its_offer_at_the_door(at_noon
     assert receipt["moment"]["distance_m"] is None
     async with at_noon.vicino.database.transaction(at_noon.keys["retailer_id"]) as connection:
         rows = await connection.fetch("SELECT inputs FROM journal")
-    assert not [i for row in rows for i in unpack_inputs(row["inputs"]) if isinstance(i, RecordFixes)]
+    assert not [i for row in rows for i in listed(row["inputs"]) if isinstance(i, RecordFixes)]
 
 
 async def test_a_visit_by_report_is_entered_once_dwelled_and_left(at_noon: Mall) -> None:

@@ -15,7 +15,8 @@ from jsonschema import Draft202012Validator
 from server.app import running
 from server.clock import from_us
 from server.db import Database
-from server.inputs import ShopperErased, unpack_inputs
+from server.inputs import ShopperErased
+from server.journal import listed
 from server.privacy.erasing import ask, receipt
 from server.replay_journal import replay_day
 from tests.acceptance.mall import SHOP, Mall, Shopper, mall, mall_config
@@ -111,7 +112,7 @@ async def test_the_journal_says_that_somebody_was_erased_and_not_who(at_noon: Ma
 
     async with at_noon.vicino.database.transaction(at_noon.keys["retailer_id"]) as connection:
         rows = await connection.fetch("SELECT inputs FROM journal ORDER BY seq")
-    left = [item for row in rows for item in unpack_inputs(row["inputs"])]
+    left = [item for row in rows for item in listed(row["inputs"])]
     assert [type(item) for item in left] == [ShopperErased]
     assert left[0].shopper_id == ""
 
