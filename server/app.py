@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import asyncpg
 import msgspec
@@ -20,6 +20,11 @@ from server.auth import Authenticator
 from server.clock import Clock, SystemClock
 from server.config import Config
 from server.db import Database
+from server.edge.connection import Caps, Deadlines, Doorman, listen
+from server.edge.door import Door, DoorRules
+from server.edge.lag import LoopLag
+from server.edge.limits import Rate
+from server.edge.room import Room
 from server.engine import Engine
 from server.errors import BadUse
 from server.ids import new_id
@@ -61,12 +66,16 @@ def create_app(services: Services) -> web.Application:
 
 @asynccontextmanager
 async def running(
-    config: Config, *, clock: Clock | None = None, provider: Provider | None = None
+    config: Config,
+    *,
+    clock: Clock | None = None,
+    provider: Provider | None = None,
+    deadlines: Deadlines = Deadlines(),  # noqa: B008 - frozen
 ) -> AsyncIterator[Running]:
     """Everything from nothing: PostgreSQL, schema, engine, relay, HTTP. Stops in good order at the end.
 
-    `clock` and `provider` are for tests and the demo; without them the machine's clock, and FCM where
-    there are credentials.
+    `clock`, `provider` and `deadlines` are for tests and the demo; without them the machine's clock, FCM
+    where there are credentials, and what the reference says.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
@@ -74,10 +83,10 @@ async def running(
         await migrate(url)
         await _ensure_signing_key(url)
         database = await stack.enter_async_context(await Database.open(url))
-        metrics = Metrics()
+        metrics, room = Metrics(), Room()
         relay = await stack.enter_async_context(_relaying(config, database, clock, metrics, provider))
         engine = await stack.enter_async_context(
-            _engine(config, database, clock, url, relay=relay, metrics=metrics)
+            _engine(config, database, clock, url, relay=relay, metrics=metrics, room=room)
         )
         geocoder = None
         if config.geocoder is not None:
@@ -88,9 +97,12 @@ async def running(
             auth=Authenticator(database, clock),
             clock=clock,
             metrics=metrics,
+            door=await stack.enter_async_context(_door(config, room, metrics)),
             geocoder=geocoder,
         )
-        address = await stack.enter_async_context(_listening(create_app(services), config))
+        address = await stack.enter_async_context(
+            _listening(create_app(services), config, deadlines, metrics)
+        )
         yield Running(url=address, database_url=url, database=database, engine=engine, relay=relay)
 
 
@@ -126,7 +138,14 @@ async def _relaying(
 
 @asynccontextmanager
 async def _engine(
-    config: Config, database: Database, clock: Clock, url: str, *, relay: Relay, metrics: Metrics
+    config: Config,
+    database: Database,
+    clock: Clock,
+    url: str,
+    *,
+    relay: Relay,
+    metrics: Metrics,
+    room: Room,
 ) -> AsyncIterator[Engine]:
     engine = Engine(
         database,
@@ -134,6 +153,7 @@ async def _engine(
         journal_days=config.journal_days,
         on_push=relay.wake,
         on_doubt=lambda reason: metrics.doubted.labels(reason).inc(),
+        room=room,
     )
     await engine.start(url)
     try:
@@ -143,21 +163,50 @@ async def _engine(
 
 
 @asynccontextmanager
-async def _listening(app: web.Application, config: Config) -> AsyncIterator[str]:
+async def _door(config: Config, room: Room, metrics: Metrics) -> AsyncIterator[Door]:
+    """The door, with the loop's lag watched."""
+    rules = DoorRules(
+        limits=config.limits,
+        device=Rate.of(config.limit_device),
+        key=Rate.of(config.limit_key),
+        address=Rate.of(config.limit_address),
+        proxies=config.proxy_addresses,
+    )
+    lag = LoopLag(metrics.loop_lag.observe)
+    watch = asyncio.create_task(lag.watch(), name="lag")
+    try:
+        yield Door(rules, room=room, lag=lag, on_refused=metrics.refused_for)
+    finally:
+        watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch
+
+
+@asynccontextmanager
+async def _listening(
+    app: web.Application, config: Config, deadlines: Deadlines, metrics: Metrics
+) -> AsyncIterator[str]:
     """The application on its port; the address as a URL. Raises BadUse where the port is taken."""
-    # auto_decompress: a compressed body is inflated by nobody before it has been authenticated.
-    runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_S)
+    caps = Caps(
+        total=config.connections,
+        per_address=config.connections_per_address,
+        trusted=config.proxy_addresses,
+    )
+    runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, config.host, config.port)
+        assert runner.server is not None
+        doorman = Doorman(caps, deadlines, on_refused=metrics.refused_for)
         try:
-            await site.start()
+            listener = await listen(runner.server, doorman, config.host, config.port)
         except OSError as error:
             raise BadUse(
                 f"cannot listen on {config.host}:{config.port} ({error.strerror}): choose another VICINO_PORT"
             ) from error
-        host, port = runner.addresses[0][:2]
-        yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        try:
+            yield listener.url
+        finally:
+            await listener.close()
     finally:
         await runner.cleanup()
 

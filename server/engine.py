@@ -16,6 +16,7 @@ from geo.region import SafeRegion
 from server.admit import Admitted
 from server.clock import Clock, from_us
 from server.db import Database, DatabaseBusy
+from server.edge.room import Outlook, Room, Worth
 from server.errors import VicinoError
 from server.inputs import Input
 from server.journal import PostgresJournal
@@ -49,6 +50,7 @@ class Engine:
         journal_days: int,
         on_push: Callable[[], None],
         on_doubt: Callable[[str], None],
+        room: Room,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -56,6 +58,7 @@ class Engine:
         self._journal_days = journal_days
         self._on_push = on_push
         self._on_doubt = on_doubt
+        self._room = room
         self._lanes: dict[str, asyncio.Task[Lane]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._lock: asyncpg.Connection[asyncpg.Record] | None = None
@@ -122,9 +125,9 @@ class Engine:
         if self._lock is not None:
             await self._lock.close()
 
-    async def submit(self, retailer_id: str, item: Input) -> Admitted:
-        """Has an input processed; returns when that is durable."""
-        answer = await (await self._lane(retailer_id)).submit(item)
+    async def submit(self, retailer_id: str, item: Input, worth: Worth = Worth.ALL) -> Admitted:
+        """Has an input processed; returns when that is durable. Raises Busy where it is not worth enough."""
+        answer = await (await self._lane(retailer_id)).submit(item, worth)
         assert isinstance(answer, Admitted)
         return answer
 
@@ -133,6 +136,14 @@ class Engine:
         answer = await (await self._lane(retailer_id)).submit(ask)
         assert isinstance(answer, Answer)
         return answer
+
+    def full(self, retailer_id: str) -> bool:
+        """Whether the retailer's lane would refuse whatever a phone sends now."""
+        return any(lane.valve.full() for lane in self._running_lanes(retailer_id))
+
+    async def outlook(self, retailer_id: str, shopper_id: str) -> Outlook:
+        """What a ping of a shopper is judged by while not all can be taken."""
+        return (await self._lane(retailer_id)).outlook(shopper_id)
 
     async def safe_region(self, retailer_id: str, shopper_id: str, device_id: str) -> SafeRegion | None:
         """When a device should report next; None while nothing is known of it."""
@@ -159,7 +170,7 @@ class Engine:
         )
         async with self._database.transaction(retailer_id) as connection:
             await pipeline.memory.load_wakes(connection)
-        lane = Lane(pipeline, self._database, self._clock)
+        lane = Lane(pipeline, self._database, self._clock, self._room)
         if pipeline.memory.next_wake_us() is not None:  # somebody is in a geofence: it may be gone
             lane.published()
         self._keep(asyncio.create_task(lane.run(), name=f"lane {retailer_id}"))

@@ -1,8 +1,8 @@
 """A retailer's lane: callers put their inputs in, micro-batches come out, everybody waits for the commit.
 
 A batch is whatever has gathered while the last one was being written: a lone fix waits for nobody, and under
-load the batches grow by themselves. An input that makes its batch fail is found by halving the batch and put
-into quarantine; the others go on.
+load the batches grow by themselves. How much may wait is said in `server/edge/room.py`. An input that makes
+its batch fail is found by halving the batch and put into quarantine; the others go on.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from geo.region import SafeRegion
 from server.admit import Admitted
 from server.clock import Clock
 from server.db import Database, DatabaseBusy, DatabaseError, DatabaseUnfit, out_of_order
+from server.edge.room import Outlook, Room, Valve, Worth
 from server.errors import VicinoError
 from server.inputs import Input, RecordEvents, RecordFixes, Wake
 from server.pipeline import Pipeline
@@ -27,16 +28,11 @@ log = structlog.get_logger("vicino.lane")
 
 BATCH_MOST = 500  #: inputs in one micro-batch
 BATCH_WEIGHT = 2_000  #: fixes and events after which a micro-batch is closed
-WAITING_MOST = 100_000  #: fixes, events and others that may wait; past that callers are told to come back
 RETRY_US = 1_000_000  #: when a timer is tried again that met a database out of reach
 TIMER_POLL_S = 0.25  #: how late a timer may be noticed
 
-#: An input, and where its answer goes.
-Waiting = tuple[Input | Redeem, asyncio.Future[Admitted | Answer]]
-
-
-class Busy(VicinoError):  # noqa: N818 - it names what the caller should know
-    """Too much is waiting already: come back in a moment."""
+#: An input, where its answer goes, and when it came by the loop's clock.
+Waiting = tuple[Input | Redeem, asyncio.Future[Admitted | Answer], float]
 
 
 class Poison(VicinoError):  # noqa: N818
@@ -46,22 +42,21 @@ class Poison(VicinoError):  # noqa: N818
 class Lane:
     """One retailer's queue and the task that empties it."""
 
-    def __init__(self, pipeline: Pipeline, database: Database, clock: Clock) -> None:
+    def __init__(self, pipeline: Pipeline, database: Database, clock: Clock, room: Room) -> None:
         self._pipeline = pipeline
         self._database = database
         self._clock = clock
         self._waiting: list[Waiting] = []
-        self._weight = 0  #: of all that wait
+        self.valve = Valve(room)
         self._arrived = asyncio.Event()
         self._published = False  #: something, since the newest batch
 
-    async def submit(self, item: Input | Redeem) -> Admitted | Answer:
+    async def submit(self, item: Input | Redeem, worth: Worth = Worth.ALL) -> Admitted | Answer:
         """Waits until the item is processed and committed. Raises Busy, Poison, or what hit the database."""
-        if self._weight >= WAITING_MOST:
-            raise Busy("too much is waiting: try again in a second")
-        future: asyncio.Future[Admitted | Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
-        self._weight += _weight(item)
+        self.valve.enter(_weight(item), worth)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Admitted | Answer] = loop.create_future()
+        self._waiting.append((item, future, loop.time()))
         self._arrived.set()
         return await future
 
@@ -69,6 +64,14 @@ class Lane:
         """Something was published: the lane moves on to it at once, rather than with its next input."""
         self._published = True
         self._arrived.set()
+
+    def outlook(self, shopper_id: str) -> Outlook:
+        """What the shopper's pings are judged by just now."""
+        return Outlook(
+            version=self._pipeline.memory.version,
+            interested=self._pipeline.memory.interested(shopper_id),
+            full=self.valve.full(Worth.LITTLE),
+        )
 
     def safe_region(self, shopper_id: str, device_id: str) -> SafeRegion | None:
         """When a device should report next, by the world of the newest batch; None where it is not known."""
@@ -94,13 +97,14 @@ class Lane:
             weight += _weight(self._waiting[count][0])
             count += 1
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
-        self._weight -= weight
+        self.valve.leave(weight)
         return batch
 
     async def _wait(self) -> None:
         """Until something has arrived or a timer may be due."""
         if self._waiting or self._published:
             return
+        self.valve.idle()
         self._arrived.clear()
         timeout_s = TIMER_POLL_S if self._pipeline.memory.next_wake_us() is not None else None
         try:
@@ -114,17 +118,23 @@ class Lane:
         wakes: list[Input | Redeem] = [Wake(shopper_id=name, received_at_us=now_us) for name in due]
         for start in range(0, len(wakes), BATCH_MOST):
             loop = asyncio.get_running_loop()
-            await self._process([(wake, loop.create_future()) for wake in wakes[start : start + BATCH_MOST]])
+            part = wakes[start : start + BATCH_MOST]
+            await self._process([(wake, loop.create_future(), loop.time()) for wake in part])
 
     async def _process(self, batch: Sequence[Waiting]) -> None:
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
         try:
-            answers = await self._pipeline.run([item for item, _ in batch])
+            answers = await self._pipeline.run([item for item, *_ in batch])
         except Exception as error:  # noqa: BLE001 - the database is to blame, or one of the inputs
             await self._after_failure(batch, error)
         else:
-            for (_, future), answer in zip(batch, answers, strict=True):
+            for (_, future, _), answer in zip(batch, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)
+            if batch:
+                weight = sum(_weight(item) for item, *_ in batch)
+                self.valve.done(weight, arrived_s=batch[0][2], began_s=began_s, now_s=loop.time())
 
     async def _after_failure(self, batch: Sequence[Waiting], error: Exception) -> None:
         """Puts all off where the database is to blame; else finds the one input that is, by halving."""
@@ -144,14 +154,14 @@ class Lane:
         log.warning("batch_failed", inputs=len(batch), error=type(error).__name__, detail=str(error))
         if not batch and not isinstance(error, DatabaseUnfit):
             asyncio.get_running_loop().call_later(RETRY_US / 1_000_000, self.published)
-        for item, future in batch:
+        for item, future, _ in batch:
             _fail(future, error)
             if isinstance(item, Wake):
                 self._pipeline.memory.postpone(item.shopper_id, self._clock.now_us() + RETRY_US)
 
     async def _quarantine(self, waiting: Waiting, error: Exception) -> None:
         """Puts an input aside; where even that fails, its sender is told to come back."""
-        item, future = waiting
+        item, future, _ = waiting
         kind = type(item).__name__
         # An error of the database quotes the values it was given: they are nobody's to read in a log.
         trace = None if isinstance(error, asyncpg.PostgresError) else error

@@ -88,6 +88,16 @@ class Memory:
             approach_s=float(world.catalogue.settings.approach_s) if ahead else 0.0,
         )
 
+    @property
+    def version(self) -> int:
+        """The published version of the newest batch; -1 before the first."""
+        return -1 if self._worlds.current is None else self._worlds.current.version
+
+    def interested(self, shopper_id: str) -> bool:
+        """Whether she is interested in anything; a shopper who is not in memory may be."""
+        known = self._records.get(shopper_id)
+        return known is None or bool(known[0].shopper.interests.traces)
+
     def first_on(self, day: date, shopper_ids: Collection[str]) -> list[str]:
         """Those whose state has not changed on that day yet."""
         return [name for name in shopper_ids if name not in self._records or self._records[name][1] < day]

@@ -22,6 +22,14 @@ class Metrics:
         self.pushes = Counter(
             "vicino_pushes", "Pushes in a terminal state", ["state", "reason"], registry=self.registry
         )
+        # Counter: requests and connections that were refused with a 429, by the reason code.
+        self.refused = Counter(
+            "vicino_refused", "Requests refused for now", ["reason"], registry=self.registry
+        )
+        # Histogram: how late the event loop was, looked at every 50 ms. Everything waits at least that long.
+        self.loop_lag = Histogram(
+            "vicino_loop_lag_seconds", "How late the event loop is", registry=self.registry, buckets=_SECONDS
+        )
         # Histogram: from the fix's reception to FCM's acceptance of the push.
         self.fix_to_push = Histogram(
             "vicino_fix_to_push_seconds",
@@ -29,6 +37,10 @@ class Metrics:
             registry=self.registry,
             buckets=_SECONDS,
         )
+
+    def refused_for(self, reason: str) -> None:
+        """Counts a refusal."""
+        self.refused.labels(reason).inc()
 
     def text(self) -> bytes:
         """What /metrics answers."""

@@ -4,10 +4,11 @@ from typing import Any
 
 from aiohttp import web
 
-from geo.region import SafeRegion
 from server.admit import Admitted
 from server.api.route import SERVICES, Services, json_answer
 from server.auth import Caller
+from server.edge.room import Worth
+from server.edge.shedding import region_body
 from server.inputs import RecordEvents, RecordFixes
 from server.problems import Problem
 from server.wire import Batch, Rejected, decode_events, decode_ping
@@ -22,10 +23,14 @@ async def ping(request: web.Request, caller: Caller) -> web.Response:
     fixes = RecordFixes(
         shopper_id=shopper_id, received_at_us=received_at_us, device_id=device_id, fixes=tuple(batch.records)
     )
-    answer = await _record(services, caller, batch, fixes)
+    outlook = await services.engine.outlook(caller.retailer_id, shopper_id)
+    worth = services.door.worth(fixes, outlook)
+    answer = await _record(services, caller, batch, fixes, worth)
     region = await services.engine.safe_region(caller.retailer_id, shopper_id, device_id)
     if answer["accepted"] and region is not None:
-        answer["next"] = _next(region)
+        answer["next"] = region_body(region)
+        outlook = await services.engine.outlook(caller.retailer_id, shopper_id)
+        services.door.shedding.remember(fixes, region, outlook)
     return json_answer(answer)
 
 
@@ -38,16 +43,18 @@ async def events(request: web.Request, caller: Caller) -> web.Response:
     looks = RecordEvents(
         shopper_id=shopper_id, received_at_us=received_at_us, device_id=device_id, events=tuple(batch.records)
     )
-    return json_answer(await _record(services, caller, batch, looks))
+    answer = await _record(services, caller, batch, looks, Worth.MUCH)
+    services.door.shedding.forget(device_id)  # what she is interested in, and so her region, is another
+    return json_answer(answer)
 
 
 async def _record(
-    services: Services, caller: Caller, batch: Batch, item: RecordFixes | RecordEvents
+    services: Services, caller: Caller, batch: Batch, item: RecordFixes | RecordEvents, worth: Worth
 ) -> dict[str, Any]:
     """Has the readable records processed; tells how many were taken and, by their place, which were not."""
     admitted = Admitted(input=None)
     if batch.records:
-        admitted = await services.engine.submit(caller.retailer_id, item)
+        admitted = await services.engine.submit(caller.retailer_id, item, worth)
     refused = [Rejected(index=batch.places[one.index], reason=one.reason) for one in admitted.refusals]
     rejected = sorted([*batch.rejected, *refused], key=lambda one: one.index)
     counter = services.metrics.fixes if isinstance(item, RecordFixes) else services.metrics.events
@@ -55,15 +62,6 @@ async def _record(
     for one in rejected:
         counter.labels(one.reason).inc()
     return {"accepted": admitted.accepted, "rejected": [_shown(one) for one in rejected]}
-
-
-def _next(region: SafeRegion) -> dict[str, Any]:
-    """When the phone should report next, and which circles it may watch for itself."""
-    watch = [
-        {"geofence_id": w.geofence, "lat": w.lat_deg, "lon": w.lon_deg, "radius_m": w.radius_m}
-        for w in region.watch
-    ]
-    return {"after_m": region.after_m, "within_s": region.within_s, "watch": watch}
 
 
 async def _whose(services: Services, caller: Caller, batch: Batch) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from aiohttp import web
 from server.auth import Authenticator, Caller
 from server.clock import Clock
 from server.db import Database
+from server.edge.door import Door
 from server.engine import Engine
 from server.imports import Geocoder
 from server.metrics import Metrics
@@ -27,6 +28,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     auth: Authenticator
     clock: Clock
     metrics: Metrics
+    door: Door
     geocoder: Geocoder | None  #: None: addresses without a position are refused
 
 
@@ -46,6 +48,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     status: int = 200
     query: tuple[str, ...] = ()  #: names of query parameters
     body_most: int = 1 << 20  #: bytes
+    sheds: bool = False  #: refused at the door while the retailer's lane is full
 
 
 #: The caller of a route that anybody may call.

@@ -64,6 +64,7 @@ ROUTES: list[Route] = [
         body=devices.NewDevice,
         answer=devices.RegisteredDevice,
         status=201,
+        sheds=True,
     ),
     row(
         "POST",
@@ -95,8 +96,8 @@ ROUTES: list[Route] = [
         decisions.history,
         "A device's transitions and visits",
     ),
-    row("POST", "/v1/pings", DEVICE_OR_SERVER, pings.ping, "Send fixes", body=Ping),
-    row("POST", "/v1/events", DEVICE_OR_SERVER, pings.events, "Send browse events", body=Events),
+    row("POST", "/v1/pings", DEVICE_OR_SERVER, pings.ping, "Send fixes", body=Ping, sheds=True),
+    row("POST", "/v1/events", DEVICE_OR_SERVER, pings.events, "Send browse events", body=Events, sheds=True),
     row("GET", "/v1/inbox", DEVICE, offers.inbox, "The shopper's offers", query=_PAGE),
     row(
         "POST",
