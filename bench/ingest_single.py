@@ -1,4 +1,4 @@
-"""Single-fix requests: authenticated, judged by 10,000 fences, durable (`synchronous_commit=on`) and answered.
+"""Single-fix requests: authenticated, judged by 10,000 fences, durable (`synchronous_commit=on`), answered.
 
 Against a bare aiohttp, uvloop and msgspec handler that decodes the same bodies, in the same run. The load
 generator, both servers and PostgreSQL share the machine. Of 5,000 phones four fifths lie still, the others

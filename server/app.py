@@ -20,10 +20,11 @@ from server.auth import Authenticator
 from server.clock import Clock, SystemClock
 from server.config import Config
 from server.db import Database
-from server.edge.connection import Caps, Deadlines, Doorman, listen
+from server.edge.connection import Caps, Deadlines, Doorman, QuickRefusal, listen
 from server.edge.door import Door, DoorRules
 from server.edge.lag import LoopLag
 from server.edge.limits import Rate
+from server.edge.quick import Quick
 from server.edge.room import Room
 from server.engine import Engine
 from server.errors import BadUse
@@ -100,8 +101,9 @@ async def running(
             door=await stack.enter_async_context(_door(config, room, metrics)),
             geocoder=geocoder,
         )
+        quick = Quick(services.door, room, engine, services.auth, clock)
         address = await stack.enter_async_context(
-            _listening(create_app(services), config, deadlines, metrics)
+            _listening(create_app(services), config, deadlines, metrics, quick.refusal)
         )
         yield Running(url=address, database_url=url, database=database, engine=engine, relay=relay)
 
@@ -184,7 +186,7 @@ async def _door(config: Config, room: Room, metrics: Metrics) -> AsyncIterator[D
 
 @asynccontextmanager
 async def _listening(
-    app: web.Application, config: Config, deadlines: Deadlines, metrics: Metrics
+    app: web.Application, config: Config, deadlines: Deadlines, metrics: Metrics, quick: QuickRefusal
 ) -> AsyncIterator[str]:
     """The application on its port; the address as a URL. Raises BadUse where the port is taken."""
     caps = Caps(
@@ -196,7 +198,7 @@ async def _listening(
     await runner.setup()
     try:
         assert runner.server is not None
-        doorman = Doorman(caps, deadlines, on_refused=metrics.refused_for)
+        doorman = Doorman(caps, deadlines, on_refused=metrics.refused_for, quick=quick)
         try:
             listener = await listen(runner.server, doorman, config.host, config.port)
         except OSError as error:

@@ -145,6 +145,10 @@ class Engine:
         """What a ping of a shopper is judged by while not all can be taken."""
         return (await self._lane(retailer_id)).outlook(shopper_id)
 
+    def outlook_now(self, retailer_id: str, shopper_id: str) -> Outlook | None:
+        """The same, where the retailer's lane is open already."""
+        return next((lane.outlook(shopper_id) for lane in self._running_lanes(retailer_id)), None)
+
     async def safe_region(self, retailer_id: str, shopper_id: str, device_id: str) -> SafeRegion | None:
         """When a device should report next; None while nothing is known of it."""
         return (await self._lane(retailer_id)).safe_region(shopper_id, device_id)

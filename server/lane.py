@@ -7,6 +7,7 @@ its batch fail is found by halving the batch and put into quarantine; the others
 
 import asyncio
 from collections.abc import Sequence
+from time import monotonic
 
 import asyncpg
 import msgspec
@@ -31,8 +32,8 @@ BATCH_WEIGHT = 2_000  #: fixes and events after which a micro-batch is closed
 RETRY_US = 1_000_000  #: when a timer is tried again that met a database out of reach
 TIMER_POLL_S = 0.25  #: how late a timer may be noticed
 
-#: An input, where its answer goes, and when it came by the loop's clock.
-Waiting = tuple[Input | Redeem, asyncio.Future[Admitted | Answer], float]
+#: An input, and where its answer goes.
+Waiting = tuple[Input | Redeem, asyncio.Future[Admitted | Answer]]
 
 
 class Poison(VicinoError):  # noqa: N818
@@ -54,9 +55,8 @@ class Lane:
     async def submit(self, item: Input | Redeem, worth: Worth = Worth.ALL) -> Admitted | Answer:
         """Waits until the item is processed and committed. Raises Busy, Poison, or what hit the database."""
         self.valve.enter(_weight(item), worth)
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Admitted | Answer] = loop.create_future()
-        self._waiting.append((item, future, loop.time()))
+        future: asyncio.Future[Admitted | Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
         self._arrived.set()
         return await future
 
@@ -119,22 +119,21 @@ class Lane:
         for start in range(0, len(wakes), BATCH_MOST):
             loop = asyncio.get_running_loop()
             part = wakes[start : start + BATCH_MOST]
-            await self._process([(wake, loop.create_future(), loop.time()) for wake in part])
+            await self._process([(wake, loop.create_future()) for wake in part])
 
     async def _process(self, batch: Sequence[Waiting]) -> None:
-        loop = asyncio.get_running_loop()
-        began_s = loop.time()
+        began_s = monotonic()
         try:
-            answers = await self._pipeline.run([item for item, *_ in batch])
+            answers = await self._pipeline.run([item for item, _ in batch])
         except Exception as error:  # noqa: BLE001 - the database is to blame, or one of the inputs
             await self._after_failure(batch, error)
         else:
-            for (_, future, _), answer in zip(batch, answers, strict=True):
+            for (_, future), answer in zip(batch, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)
             if batch:
-                weight = sum(_weight(item) for item, *_ in batch)
-                self.valve.done(weight, arrived_s=batch[0][2], began_s=began_s, now_s=loop.time())
+                weight = sum(_weight(item) for item, _ in batch)
+                self.valve.done(weight, began_s=began_s)
 
     async def _after_failure(self, batch: Sequence[Waiting], error: Exception) -> None:
         """Puts all off where the database is to blame; else finds the one input that is, by halving."""
@@ -154,14 +153,14 @@ class Lane:
         log.warning("batch_failed", inputs=len(batch), error=type(error).__name__, detail=str(error))
         if not batch and not isinstance(error, DatabaseUnfit):
             asyncio.get_running_loop().call_later(RETRY_US / 1_000_000, self.published)
-        for item, future, _ in batch:
+        for item, future in batch:
             _fail(future, error)
             if isinstance(item, Wake):
                 self._pipeline.memory.postpone(item.shopper_id, self._clock.now_us() + RETRY_US)
 
     async def _quarantine(self, waiting: Waiting, error: Exception) -> None:
         """Puts an input aside; where even that fails, its sender is told to come back."""
-        item, future, _ = waiting
+        item, future = waiting
         kind = type(item).__name__
         # An error of the database quotes the values it was given: they are nobody's to read in a log.
         trace = None if isinstance(error, asyncpg.PostgresError) else error

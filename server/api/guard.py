@@ -48,7 +48,7 @@ def _require_readable(request: web.Request) -> None:
     """Refuses what no id, cursor or credential can hold, and the database could not take."""
     header = request.headers.get("Authorization", "") + request.headers.get("X-Api-Key", "")
     texts = (*request.match_info.values(), *request.query.keys(), *request.query.values(), header)
-    if any("\0" in text or any("\ud800" <= c <= "\udfff" for c in text) for text in texts):
+    if any("\0" in text or not (text.isascii() or _is_text(text)) for text in texts):
         raise Problem(400, "bad_character", "an address or header holds a NUL or bytes that are no text")
 
 
@@ -57,6 +57,10 @@ def _grant_time(request: web.Request, route: Route) -> None:
     connection = request.protocol
     if route.who and isinstance(connection, Connection):
         connection.grant(max(0.0, (route.body_most >> 20) - BODY_S))
+
+
+def _is_text(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 async def _caller(request: web.Request, route: Route, door: Door) -> Caller:

@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from server.edge.framing import MOST, whole_request
+
 HEADER_S = 5.0  #: from a request's first byte to the end of its headers
 BODY_S = 10.0  #: from there to the end of its body
 IDLE_S = 75.0  #: between two requests
@@ -29,6 +31,10 @@ _FULL = (
     b"HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 5\r\n"
     b"Content-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%s"
 )
+
+
+#: Given the bytes of one request: the answer that refuses it at once, or None.
+QuickRefusal = Callable[[bytes], bytes | None]
 
 
 class TooSlow(TimeoutError):  # noqa: N818 - it names what was found
@@ -55,10 +61,13 @@ class Caps(msgspec.Struct, frozen=True, kw_only=True):
 class Doorman:
     """Lets connections in, counts them, and cuts off those that are late. `watch` runs beside the server."""
 
-    def __init__(self, caps: Caps, deadlines: Deadlines, *, on_refused: Callable[[str], None]) -> None:
+    def __init__(
+        self, caps: Caps, deadlines: Deadlines, *, on_refused: Callable[[str], None], quick: QuickRefusal
+    ) -> None:
         self._caps = caps
         self.deadlines = deadlines
         self._on_refused = on_refused
+        self.quick = quick
         self._open: set[Connection] = set()
         self._by_address: Counter[str] = Counter()
 
@@ -100,13 +109,14 @@ class Doorman:
 class Connection(web.RequestHandler):
     """aiohttp's connection, with a note of what the peer owes and when that is due."""
 
-    __slots__ = ("_body", "_doorman", "address", "due_s")
+    __slots__ = ("_body", "_doorman", "_last", "address", "due_s")
 
     def __init__(self, manager: web.Server, doorman: Doorman, **settings: Any) -> None:
         idle_s = doorman.deadlines.idle_s
         super().__init__(manager, keepalive_timeout=idle_s, lingering_time=LINGER_S, **settings)
         self._doorman = doorman
         self._body: Any = None  #: the stream of the body that is owed; None: headers are, or nothing is
+        self._last: bytes | None = b""  #: what came last, if it was not much
         self.address = ""  #: the peer's
         self.due_s = math.inf  #: by the loop's clock; infinity: nothing is owed
 
@@ -123,6 +133,8 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._refused(data):
+            return
         if data and self.due_s == math.inf:  # a new request begins
             self.due_s = self._loop.time() + self._doorman.deadlines.header_s
         requests = self._request_count
@@ -132,6 +144,23 @@ class Connection(web.RequestHandler):
             self.due_s = self._loop.time() + self._doorman.deadlines.body_s
         if self._body is not None and self._body.is_eof():
             self._body, self.due_s = None, math.inf
+
+    def _refused(self, data: bytes) -> bool:
+        """Whether `data` was one request, with nothing before it unanswered or unread, and is refused."""
+        last, self._last = self._last, data if len(data) <= MOST else None
+        idle = self._waiter is not None and not self._waiter.done() and not self._messages
+        first = not self._request_count and not last  # due for its headers, none of which have come
+        if not idle or last is None or self.transport is None or self._close or self._force_close:
+            return False
+        # Of a chunk that held more than one request the parser may have kept a part.
+        if not first and (self.due_s != math.inf or whole_request(last) is None):
+            return False
+        answer = self._doorman.quick(data)
+        if answer is None:
+            return False
+        self.due_s = math.inf
+        self.transport.write(answer)
+        return True
 
     def grant(self, seconds: float) -> None:
         """More time for the body that is owed, since its sender is known and may send a large one."""

@@ -129,7 +129,9 @@ class Door:
         peer = request.remote
         if peer not in self._rules.proxies:
             return peer
-        for hop in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
+        if "X-Forwarded-For" not in request.headers:
+            return None
+        for hop in reversed(request.headers["X-Forwarded-For"].split(",")):
             try:
                 address = str(ipaddress.ip_address(hop.strip()))
             except ValueError:

@@ -6,6 +6,9 @@ from aiohttp import HttpVersion11, web
 
 from server.problems import Problem
 
+_UNUSUAL = (b"\r\ntransfer-encoding:", b"\r\ncontent-encoding:", b"\r\nconnection:", b"\r\nexpect:", b"\r\n ")
+MOST = 16 << 10  #: bytes of a request that is read by itself
+
 
 class HangUp(Problem):
     """A refusal after which nothing more is read from the connection."""
@@ -31,3 +34,29 @@ def refuse_ambiguous(request: web.Request) -> None:
         return
     if urlsplit(target).netloc.lower() != request.host.lower():
         raise HangUp(400, "bad_target", "the address names another host than Host does: send the path alone")
+
+
+def whole_request(data: bytes) -> tuple[str, bytes] | None:
+    """The credential and the body of `data`, if that is exactly one plain request with a bearer token."""
+    end = data.find(b"\r\n\r\n")
+    if end < 0 or len(data) > MOST:
+        return None
+    head = data[: end + 2]
+    plain = head.lower()
+    if any(name in plain for name in _UNUSUAL):
+        return None
+    length, bearer = _only(plain, b"\r\ncontent-length: "), _only(plain, b"\r\nauthorization: bearer ")
+    if length is None or bearer is None or not plain[length[0] : length[1]].isdigit():
+        return None
+    body = data[end + 4 :]
+    if int(plain[length[0] : length[1]]) != len(body):
+        return None
+    return head[bearer[0] : bearer[1]].decode("latin-1"), body
+
+
+def _only(plain: bytes, name: bytes) -> tuple[int, int] | None:
+    """Where the value of a header lies that is there once."""
+    at = plain.find(name)
+    if at < 0 or plain.count(name[: name.index(b":") + 1]) != 1:
+        return None
+    return at + len(name), plain.index(b"\r\n", at + len(name))
