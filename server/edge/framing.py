@@ -32,7 +32,7 @@ def refuse_ambiguous(request: web.Request) -> None:
     target = request.raw_path
     if target.startswith("/") or target == "*":
         return
-    if urlsplit(target).netloc.lower() != request.host.lower():
+    if urlsplit(target).netloc.lower() != request.headers.get("Host", "").lower():
         raise HangUp(400, "bad_target", "the address names another host than Host does: send the path alone")
 
 

@@ -1,9 +1,9 @@
 """How much may wait: what to refuse so that whatever is taken is answered soon.
 
-A burst is no overload: as long as a lane keeps up, everything waits that there is room for. Only when too much
-has waited for some time without a break (the sign that CoDel goes by: RFC 8289) a lane closes its valve: then
-as much may wait as it gets done in `BATCH_S`, which keeps its batches that long and their wait about twice. Of
-that, what is worth little gets what is left by what is worth more: a price sees to that.
+A burst is no overload: as long as a lane keeps up, everything waits that there is room for. Only when too
+much has waited for some time without a break (the sign that CoDel goes by: RFC 8289) a lane closes its
+valve: then as much may wait as it gets done in `BATCH_S`, which keeps its batches that long and their wait
+about twice. Of that, what is worth little gets what is left by what is worth more: a price sees to that.
 """
 
 import time
@@ -107,7 +107,8 @@ class Valve:
         """
         if worth is Worth.ALL:
             return ALWAYS
-        return min(1.0, max(0.0, worth.value + 1 - self._price))
+        left: float = worth.value + 1 - self._price
+        return min(1.0, max(0.0, left))
 
     def enter(self, weight: int, worth: Worth) -> None:
         """An input begins to wait. Raises Busy."""
