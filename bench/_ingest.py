@@ -7,7 +7,7 @@ from typing import Any
 from bench._load import Outcome, closed, paced
 from bench._served import Phones, bare, data_folder, opened, vicino
 
-CONNECTIONS, ROUNDS, SECONDS = 128, 5, 3.0
+CONNECTIONS, ROUNDS, SECONDS = 128, 3, 3.0
 FENCES, PHONES = 10_000, 5_000
 
 

@@ -132,13 +132,15 @@ class Phones:
         count = len(tokens)
         heading = random.uniform(0, 2 * np.pi, count)
         pace = np.where(random.uniform(size=count) < AT_REST, 0.0, PACE_MPS)
-        columns = (
-            LAT + random.uniform(-REACH_DEG, REACH_DEG, count),
-            LON + 2 * random.uniform(-REACH_DEG, REACH_DEG, count),
-            np.cos(heading) * pace / 111_400,
-            np.sin(heading) * pace / 55_400,
+        self._ways = list(
+            zip(
+                (LAT + random.uniform(-REACH_DEG, REACH_DEG, count)).tolist(),
+                (LON + 2 * random.uniform(-REACH_DEG, REACH_DEG, count)).tolist(),
+                (np.cos(heading) * pace / 111_400).tolist(),
+                (np.sin(heading) * pace / 55_400).tolist(),
+                strict=True,
+            )
         )
-        self._ways = np.stack(columns, axis=1).tolist()
         self._heads = [
             request("/v1/pings", token, b"").replace(b"Content-Length: 0", b"Content-Length: %d")
             for token in tokens

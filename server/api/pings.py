@@ -1,14 +1,12 @@
 """What phones send all day: fixes and browse events; and what they get back."""
 
-from typing import Any
-
+import msgspec
 from aiohttp import web
 
 from server.admit import Admitted
-from server.api.route import SERVICES, Services, json_answer
+from server.api.route import SERVICES, Services
 from server.auth import Caller
 from server.edge.room import Worth
-from server.edge.shedding import region_body
 from server.inputs import RecordEvents, RecordFixes
 from server.problems import Problem
 from server.wire import Batch, Rejected, decode_events, decode_ping
@@ -21,17 +19,16 @@ async def ping(request: web.Request, caller: Caller) -> web.Response:
     batch = decode_ping(await request.read())
     device_id, shopper_id = await _whose(services, caller, batch)
     fixes = RecordFixes(
-        shopper_id=shopper_id, received_at_us=received_at_us, device_id=device_id, fixes=tuple(batch.records)
+        shopper_id=shopper_id, received_at_us=received_at_us, device_id=device_id, fixes=batch.records
     )
-    outlook = await services.engine.outlook(caller.retailer_id, shopper_id)
+    outlook = services.engine.outlook(caller.retailer_id, shopper_id)
     worth = services.door.worth(fixes, outlook)
-    answer = await _record(services, caller, batch, fixes, worth)
-    region = await services.engine.safe_region(caller.retailer_id, shopper_id, device_id)
-    if answer["accepted"] and region is not None:
-        answer["next"] = region_body(region)
-        outlook = await services.engine.outlook(caller.retailer_id, shopper_id)
-        services.door.shedding.remember(fixes, region, outlook)
-    return json_answer(answer)
+    admitted, rejected = await _record(services, caller, batch, fixes, worth)
+    if outlook is not None and admitted.next:
+        services.door.shedding.remember(fixes, admitted.next, outlook.version)
+    hint = b',"next":%b' % admitted.next if admitted.next else b""
+    body = b'{"accepted":%d,"rejected":%b%b}' % (admitted.accepted, _shown(rejected), hint)
+    return web.Response(body=body, content_type="application/json")
 
 
 async def events(request: web.Request, caller: Caller) -> web.Response:
@@ -43,25 +40,26 @@ async def events(request: web.Request, caller: Caller) -> web.Response:
     looks = RecordEvents(
         shopper_id=shopper_id, received_at_us=received_at_us, device_id=device_id, events=tuple(batch.records)
     )
-    answer = await _record(services, caller, batch, looks, Worth.MUCH)
+    admitted, rejected = await _record(services, caller, batch, looks, Worth.MUCH)
     services.door.shedding.forget(device_id)  # what she is interested in, and so her region, is another
-    return json_answer(answer)
+    body = b'{"accepted":%d,"rejected":%b}' % (admitted.accepted, _shown(rejected))
+    return web.Response(body=body, content_type="application/json")
 
 
 async def _record(
     services: Services, caller: Caller, batch: Batch, item: RecordFixes | RecordEvents, worth: Worth
-) -> dict[str, Any]:
-    """Has the readable records processed; tells how many were taken and, by their place, which were not."""
-    admitted = Admitted(input=None)
-    if batch.records:
-        admitted = await services.engine.submit(caller.retailer_id, item, worth)
-    refused = [Rejected(index=batch.places[one.index], reason=one.reason) for one in admitted.refusals]
-    rejected = sorted([*batch.rejected, *refused], key=lambda one: one.index)
+) -> tuple[Admitted, list[Rejected]]:
+    """Has the readable records processed; tells by their place which were not taken."""
+    admitted = await services.engine.submit(caller.retailer_id, item, worth) if batch.records else Admitted()
     counter = services.metrics.fixes if isinstance(item, RecordFixes) else services.metrics.events
     counter.labels("accepted").inc(admitted.accepted)
+    if not admitted.refusals and not batch.rejected:
+        return admitted, []
+    refused = [Rejected(index=batch.places[one.index], reason=one.reason) for one in admitted.refusals]
+    rejected = sorted([*batch.rejected, *refused], key=lambda one: one.index)
     for one in rejected:
         counter.labels(one.reason).inc()
-    return {"accepted": admitted.accepted, "rejected": [_shown(one) for one in rejected]}
+    return admitted, rejected
 
 
 async def _whose(services: Services, caller: Caller, batch: Batch) -> tuple[str, str]:
@@ -76,6 +74,5 @@ async def _whose(services: Services, caller: Caller, batch: Batch) -> tuple[str,
     return batch.device_id, shopper_id
 
 
-def _shown(rejected: Rejected) -> dict[str, Any]:
-    shown: dict[str, Any] = {"index": rejected.index, "reason": rejected.reason}
-    return shown if rejected.detail is None else shown | {"detail": rejected.detail}
+def _shown(rejected: list[Rejected]) -> bytes:
+    return msgspec.json.encode(rejected) if rejected else b"[]"

@@ -13,7 +13,7 @@ from server.auth import Caller
 from server.edge.lag import LoopLag
 from server.edge.limits import Buckets, Rate
 from server.edge.room import Outlook, Room, Worth
-from server.edge.shedding import Shedding, region_body
+from server.edge.shedding import Shedding
 from server.inputs import RecordFixes
 from server.problems import Problem
 
@@ -97,23 +97,19 @@ class Door:
         again_s = wait_s + random.uniform(*RETRY_S)  # noqa: S311 - it hides nothing
         return Problem(429, code, detail, headers={"Retry-After": str(max(1, round(again_s)))}, **more)
 
-    def worth(self, ping: RecordFixes, outlook: Outlook) -> Worth:
+    def worth(self, ping: RecordFixes, outlook: Outlook | None) -> Worth:
         """What a ping is worth. Raises Problem 429 where it is nothing, and there is no room for that.
 
         Then the answer carries what is left of the safe region that made it worthless: to send those fixes
         again would be as useless, to send the next one from beyond it would not.
         """
-        if not ping.fixes:
-            return Worth.LITTLE
-        told = self.shedding.region_holding(ping, outlook)
-        if told is None:
+        if outlook is None or not self._room.closed or not ping.fixes:
+            return Worth.MUCH
+        left = self.shedding.what_is_left(ping, outlook) if outlook.full else None
+        if left is None:
             return self.shedding.worth(ping, outlook)
-        if outlook.full:
-            region = told.from_there(max(ping.fixes, key=lambda fix: fix.fixed_at_us))
-            detail = "nothing can follow from these fixes; send the next one as `next` says"
-            wait_s = min(region.within_s, UNCHANGED_S)
-            raise self.refusal("shed", detail, wait_s, next=region_body(region))
-        return Worth.LITTLE
+        detail = "nothing can follow from these fixes; send the next one as `next` says"
+        raise self.refusal("shed", detail, min(left.within_s, UNCHANGED_S), next=left)
 
     def _take(self, kind: str, name: str) -> None:
         buckets = self._limits.get(kind)

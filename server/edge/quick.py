@@ -58,7 +58,7 @@ class Quick:
 
     def _judge(self, retailer_id: str, shopper_id: str, device_id: str, body: bytes) -> None:
         """Raises Problem 429 for a ping that can change nothing, others for one that is wrong."""
-        outlook = self._engine.outlook_now(retailer_id, shopper_id)
+        outlook = self._engine.outlook(retailer_id, shopper_id)
         if outlook is None or not outlook.full:
             return
         batch = decode_ping(body)
@@ -68,7 +68,7 @@ class Quick:
             shopper_id=shopper_id,
             received_at_us=self._clock.now_us(),
             device_id=device_id,
-            fixes=tuple(batch.records),
+            fixes=batch.records,
         )
         self._door.worth(ping, outlook)
 

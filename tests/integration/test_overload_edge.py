@@ -289,6 +289,7 @@ class TestShedding:
         _, first, _ = await server.ping(fixes())
         valve = await self.close_the_valve(server)
         monkeypatch.setattr(valve, "full", lambda worth=Worth.MUCH: worth is Worth.LITTLE)
+        monkeypatch.setattr(valve._room, "closed", 1)
 
         status, problem, headers = await server.ping(fixes())
 
@@ -303,6 +304,7 @@ class TestShedding:
         await server.ping(fixes())
         valve = await self.close_the_valve(server)
         monkeypatch.setattr(valve, "full", lambda worth=Worth.MUCH: worth is Worth.LITTLE)
+        monkeypatch.setattr(valve._room, "closed", 1)
         far = json.loads(fixes())
         far["fixes"][0]["lat"] += 0.2
 
