@@ -84,7 +84,9 @@ async def running(
         await migrate(url)
         await _ensure_signing_key(url)
         database = await stack.enter_async_context(await Database.open(url))
-        metrics, room = Metrics(), Room()
+        metrics = Metrics()
+        room = Room(on_batch=metrics.batch)
+        metrics.watch(room)
         relay = await stack.enter_async_context(_relaying(config, database, clock, metrics, provider))
         engine = await stack.enter_async_context(
             _engine(config, database, clock, url, relay=relay, metrics=metrics, room=room)
@@ -119,7 +121,7 @@ async def _relaying(
         if settlement.state in TERMINAL:
             metrics.pushes.labels(settlement.state, (settlement.reason or "").partition(":")[0]).inc()
         if settlement.accepted_at_us is not None:
-            metrics.fix_to_push.observe((settlement.accepted_at_us - row.received_at_us) / 1_000_000)
+            metrics.accepted(row, settlement.accepted_at_us)
 
     async with AsyncExitStack() as stack:
         if provider is None and config.fcm_credentials is not None:
@@ -155,6 +157,7 @@ async def _engine(
         journal_days=config.journal_days,
         on_push=relay.wake,
         on_doubt=lambda reason: metrics.doubted.labels(reason).inc(),
+        on_quarantine=metrics.quarantined,
         room=room,
     )
     await engine.start(url)

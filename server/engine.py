@@ -50,6 +50,7 @@ class Engine:
         journal_days: int,
         on_push: Callable[[], None],
         on_doubt: Callable[[str], None],
+        on_quarantine: Callable[[str], None],
         room: Room,
     ) -> None:
         self._database = database
@@ -58,6 +59,7 @@ class Engine:
         self._journal_days = journal_days
         self._on_push = on_push
         self._on_doubt = on_doubt
+        self._on_quarantine = on_quarantine
         self._room = room
         self._lanes: dict[str, asyncio.Task[Lane]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -172,7 +174,7 @@ class Engine:
             on_doubt=self._on_doubt,
             on_world=lambda: lane.look(),  # noqa: PLW0108 - which is made below
         )
-        lane = Lane(pipeline, self._database, self._clock, self._room)
+        lane = Lane(pipeline, self._database, self._clock, self._room, self._on_quarantine)
         lane.published()  # what has happened until now is read from the rows and the journal
         self._keep(asyncio.create_task(lane.run(), name=f"lane {retailer_id}"))
         return lane

@@ -6,7 +6,7 @@ its batch fail is found by halving the batch and put into quarantine; the others
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 import asyncpg
@@ -42,10 +42,18 @@ class Poison(VicinoError):  # noqa: N818
 class Lane:
     """One retailer's queue and the task that empties it."""
 
-    def __init__(self, pipeline: Pipeline, database: Database, clock: Clock, room: Room) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        database: Database,
+        clock: Clock,
+        room: Room,
+        on_quarantine: Callable[[str], None],
+    ) -> None:
         self._pipeline = pipeline
         self._database = database
         self._clock = clock
+        self._on_quarantine = on_quarantine
         self._waiting: list[Waiting] = []
         self.valve = Valve(room)
         self._arrived = asyncio.Event()
@@ -200,6 +208,7 @@ class Lane:
         except (DatabaseError, asyncpg.PostgresError) as second:
             self._put_off([waiting], out_of_order(second) or DatabaseBusy("quarantine refused the input"))
         else:
+            self._on_quarantine(kind)
             _fail(future, Poison("this input could not be processed; it was put aside for the operator"))
 
 

@@ -58,8 +58,11 @@ class Busy(VicinoError):  # noqa: N818 - it names what the caller should know
 class Room:
     """What all lanes share."""
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(
+        self, most: int = MOST, *, on_batch: Callable[[int, float], None] = lambda _weight, _took_s: None
+    ) -> None:
         self._most = most
+        self.on_batch = on_batch  #: told how much each batch held, and how long it took
         self.waiting = 0  #: fixes, events and others, in all lanes
         self.closed = 0  #: valves
 
@@ -133,6 +136,7 @@ class Valve:
         """A batch is committed whose work began then."""
         now_s = self._now_s()
         took_s = max(now_s - began_s, 1e-4)
+        self._room.on_batch(weight, took_s)
         self._rate += (SMOOTHING if self._rate else 1.0) * (weight / took_s - self._rate)
         forgets = 1.0 if self._closed else FORGETS  # there are no short batches while it is closed
         self._shortest_s = min(took_s, forgets * self._shortest_s or took_s)
