@@ -13,6 +13,7 @@ import asyncpg
 import structlog
 
 from server.admit import Admitted
+from server.checkpoints import State
 from server.clock import Clock, from_us
 from server.db import Database, DatabaseBusy
 from server.edge.room import Outlook, Room, Worth
@@ -62,6 +63,7 @@ class Engine:
         self._on_quarantine = on_quarantine
         self._room = room
         self._lanes: dict[str, asyncio.Task[Lane]] = {}
+        self._open: dict[str, Lane] = {}  # those of them that are open
         self._tasks: set[asyncio.Task[None]] = set()
         self._lock: asyncpg.Connection[asyncpg.Record] | None = None
         self._holding = True  #: the lock; lost with its connection, and taken again when it is free
@@ -131,7 +133,8 @@ class Engine:
 
     async def submit(self, retailer_id: str, item: Input, worth: Worth = Worth.ALL) -> Admitted:
         """Has an input processed; returns when that is durable. Raises Busy where it is not worth enough."""
-        answer = await (await self._lane(retailer_id)).submit(item, worth)
+        lane = self._open.get(retailer_id) if self._holding else None
+        answer = await (lane or await self._lane(retailer_id)).submit(item, worth)
         assert isinstance(answer, Admitted)
         return answer
 
@@ -139,6 +142,10 @@ class Engine:
         """Returns when batches are judged by what was published last, or after `LIVE_S` at the most."""
         for lane in self._running_lanes(retailer_id):
             await lane.live(LIVE_S)
+
+    async def state(self, retailer_id: str) -> State:
+        """The hash of all states in memory: a restart comes to the same."""
+        return await (await self._lane(retailer_id)).state()
 
     async def redeem(self, retailer_id: str, ask: Redeem) -> Answer:
         """Has a coupon redeemed or refused; returns when that is durable."""
@@ -148,11 +155,13 @@ class Engine:
 
     def full(self, retailer_id: str) -> bool:
         """Whether the retailer's lane would refuse whatever a phone sends now."""
-        return any(lane.valve.full() for lane in self._running_lanes(retailer_id))
+        lane = self._open.get(retailer_id)
+        return lane is not None and lane.valve.full()
 
     def outlook(self, retailer_id: str, shopper_id: str) -> Outlook | None:
         """What a ping of a shopper is judged by while not all can be taken; None before the lane is open."""
-        return next((lane.outlook(shopper_id) for lane in self._running_lanes(retailer_id)), None)
+        lane = self._open.get(retailer_id)
+        return None if lane is None else lane.outlook(shopper_id)
 
     async def _lane(self, retailer_id: str) -> Lane:
         """The retailer's lane; opened by the first who asks, while others wait for the same opening."""
@@ -177,6 +186,7 @@ class Engine:
         lane = Lane(pipeline, self._database, self._clock, self._room, self._on_quarantine)
         lane.published()  # what has happened until now is read from the rows and the journal
         self._keep(asyncio.create_task(lane.run(), name=f"lane {retailer_id}"))
+        self._open[retailer_id] = lane
         return lane
 
     def _keep(self, task: asyncio.Task[None]) -> None:

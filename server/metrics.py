@@ -25,6 +25,7 @@ class Metrics:
     def _came_in(self) -> None:
         # Counter: fixes, by what became of them: accepted, or the reason code they were rejected with.
         self.fixes = self._counter("vicino_fixes", "Fixes received", "result")
+        self.fixes_accepted = self.fixes.labels("accepted")  # looked up once: it counts with every ping
         # Counter: fixes that were taken and that the fence engine does not believe, by the reason code.
         self.doubted = self._counter("vicino_fixes_doubted", "Fixes not believed", "reason")
         # Counter: browse events, by what became of them.
