@@ -6,7 +6,7 @@ from aiohttp import HttpVersion11, web
 
 from server.problems import Problem
 
-_UNUSUAL = (b"\r\ntransfer-encoding:", b"\r\ncontent-encoding:", b"\r\nconnection:", b"\r\nexpect:", b"\r\n ")
+_UNUSUAL = (b"transfer-encoding", b"content-encoding", b"\r\nconnection", b"\r\nexpect", b"\r\n ", b"\r\n\t")
 MOST = 16 << 10  #: bytes of a request that is read by itself
 
 
@@ -57,6 +57,6 @@ def whole_request(data: bytes) -> tuple[str, bytes] | None:
 def _only(plain: bytes, name: bytes) -> tuple[int, int] | None:
     """Where the value of a header lies that is there once."""
     at = plain.find(name)
-    if at < 0 or plain.count(name[: name.index(b":") + 1]) != 1:
+    if at < 0 or plain.count(name[2 : name.index(b":")]) != 1:
         return None
     return at + len(name), plain.index(b"\r\n", at + len(name))
