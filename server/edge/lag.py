@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 LOOK_S = 0.05
 FADES = 0.8  #: of a peak, how much is left at the next look
-LATE_S = 0.1  #: a loop that is this late is busy
+LATE_S = 1.0  #: a loop that is this late is busy, whatever else is measured
 
 
 class LoopLag:

@@ -21,7 +21,8 @@ OF_ALONE = 3.0  #: … or so many times what a batch takes that holds next to no
 OF_BATCH = 2.0  #: more than is done in so many times that is too much; …
 INTERVAL_S = 0.05  #: … when it has been too much for so long without a break, there is an overload
 CALM_S = 1.0  #: it is over when nobody has had to be refused for so long
-LEAST = 20  #: fixes that may wait whatever is measured
+NEVER = 300  #: fixes and others, of which no more wait, are no overload, however slow everything is
+LEAST = 50  #: fixes and others that may wait whatever is measured
 SMOOTHING = 0.3  #: weight of the newest batch in the measured rate
 DEARER, CHEAPER = 0.05, 0.01  #: by a refusal of what is worth more, and by a batch
 ALWAYS = 4.0  #: so much more than the room of a closed valve may be taken for what is refused last
@@ -92,7 +93,7 @@ class Valve:
     @property
     def _too_much(self) -> bool:
         """Whether more waits than soon will be done; not known before anything has been."""
-        return bool(self._rate) and self._waiting > OF_BATCH * self._batch_s * self._rate
+        return bool(self._rate) and self._waiting > max(NEVER, OF_BATCH * self._batch_s * self._rate)
 
     @property
     def limit(self) -> float:

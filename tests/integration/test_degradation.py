@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +14,6 @@ from server import db
 from server.postgres import EmbeddedPostgres
 from tests.acceptance.mall import Mall, Shopper, mall, until
 from tests.conftest import KILL_PROOF
-from tests.support import skip_or_fail
 
 
 @pytest.fixture
@@ -126,57 +124,3 @@ async def test_while_fcm_is_gone_offers_are_in_the_inbox_and_pings_are_taken(
 
         assert answer["accepted"] == 1
         assert [item["offer"] for item in await shopper.inbox()] == ["trainers-15"]
-
-
-@pytest.fixture
-def small_disk(made_cluster: Path, tmp_path: Path) -> Iterator[Path]:
-    """A migrated PostgreSQL data directory on a disk of 400 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    tmp_path.chmod(0o755)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=400m,mode=755", "tmpfs", folder]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        skip_or_fail("only root can make a disk of a given size")
-    try:
-        subprocess.run(["cp", "-a", made_cluster / "postgres", folder], check=True)
-        yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
-async def test_a_disk_that_is_full_is_told_and_when_there_is_room_again_pings_are_taken(
-    small_disk: Path, tmp_path: Path
-) -> None:
-    settings = KILL_PROOF | {"max_wal_size": "64MB", "min_wal_size": "32MB", "wal_recycle": "off"}
-    async with (
-        EmbeddedPostgres(small_disk, settings=settings, say=lambda _: None) as postgres,
-        mall(postgres.url, tmp_path) as opened,
-    ):
-        await _fill_and_free(Ground(postgres, opened), small_disk)
-
-
-async def _fill_and_free(ground: Ground, folder: Path) -> None:
-    shopper = await ground.mall.shopper()
-    ballast = folder / "ballast"
-    _fill(ballast)
-
-    async def refused() -> bool:
-        many = {"fixes": [ground.mall.fix(300 + i / 10, ago_s=i, id="x" * 200) for i in range(500)]}
-        status, _ = await shopper.call("POST", "/v1/pings", many)
-        assert status in {200, 429, 503}
-        ground.mall.clock.advance(1000)
-        return status == 503
-
-    try:
-        await until(refused, within_s=60)
-        assert await ground.status("/healthz") == 200
-    finally:
-        ballast.unlink()
-    assert await until(lambda: ground.takes_pings(shopper), within_s=60)
-
-
-def _fill(ballast: Path) -> None:
-    """Until the disk is full."""
-    with suppress(OSError), ballast.open("wb", buffering=0) as file:
-        while True:
-            file.write(b"\0" * (1 << 16))

