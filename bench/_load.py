@@ -29,6 +29,7 @@ class Outcome(msgspec.Struct, kw_only=True):
 
     latency_ms: npt.NDArray[np.float64]  #: of every request that was answered, in order of the answers
     answered_s: npt.NDArray[np.float64]  #: when, since the run began
+    statuses: npt.NDArray[np.int16]  #: the status of each
     status: Counter[int]
     elapsed_s: float
     unanswered: int = 0
@@ -41,6 +42,10 @@ class Outcome(msgspec.Struct, kw_only=True):
     def percentile_ms(self, share: float) -> float:
         """The latency that so many per cent of the requests stayed below."""
         return float(np.percentile(self.latency_ms, share))
+
+    def accepted_ms(self, share: float) -> float:
+        """The same of those that were answered with 200."""
+        return float(np.percentile(self.latency_ms[self.statuses == 200], share))
 
 
 def request(path: str, credential: str, body: bytes) -> bytes:
@@ -99,6 +104,7 @@ class _Run:
         self._began = self._until = 0.0
         self._latency_ms: list[float] = []
         self._answered_s: list[float] = []
+        self._statuses: list[int] = []
         self._status: Counter[int] = Counter()
         self._idle: deque[_Connection] = deque()
         self._late: deque[float] = deque()  # when requests were due that found no connection idle
@@ -131,6 +137,7 @@ class _Run:
         return Outcome(
             latency_ms=np.array(self._latency_ms),
             answered_s=np.array(self._answered_s),
+            statuses=np.array(self._statuses, np.int16),
             status=self._status,
             elapsed_s=elapsed_s,
             unanswered=self._sent - len(self._latency_ms) + len(self._late),
@@ -157,6 +164,7 @@ class _Run:
         now = time.perf_counter()
         self._latency_ms.append((now - due) * 1000)
         self._answered_s.append(now - self._began)
+        self._statuses.append(status)
         self._status[status] += 1
         if self._rate is not None:
             if self._late:

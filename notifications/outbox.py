@@ -57,6 +57,9 @@ JITTER = 0.5
 #: A wait that the provider named is honoured in full and stretched less.
 NAMED_JITTER = 0.1
 
+#: The deadline ledger: what a push goes through, each stage to the beginning of the next.
+STAGES = ("received_to_decided", "decided_to_journaled", "journaled_to_claimed", "claimed_to_accepted")
+
 _MICROSECONDS = 1_000_000
 
 
@@ -76,6 +79,8 @@ class PushRow(Struct, frozen=True, kw_only=True):
     fencing: int
     received_at_us: int
     decided_at_us: int
+    #: When the decision was in the journal; None for a push of a version that did not note it.
+    journaled_at_us: int | None = None
     #: The first claim.
     claimed_at_us: int
     leased_until_us: int
@@ -98,6 +103,14 @@ class Settlement(Struct, frozen=True, kw_only=True, gc=False):
     provider_id: str | None = None
     #: The address to delete, if it is still the device's.
     forget: PushAddress | None = None
+
+
+def stages_s(row: PushRow, accepted_at_us: int) -> dict[str, float]:
+    """How many seconds each stage of an accepted push took, from the fix to the provider's acceptance."""
+    journaled_at_us = row.decided_at_us if row.journaled_at_us is None else row.journaled_at_us
+    ends = (row.received_at_us, row.decided_at_us, journaled_at_us, row.claimed_at_us, accepted_at_us)
+    spans = zip(STAGES, ends, ends[1:], strict=False)
+    return {stage: (end - start) / _MICROSECONDS for stage, start, end in spans}
 
 
 def push_of(row: PushRow, address: PushAddress) -> Push:

@@ -21,6 +21,12 @@ from server.auth import Authenticator
 from server.clock import Clock, SystemClock
 from server.config import Config
 from server.db import Database
+from server.edge.connection import Caps, Deadlines, Doorman, QuickRefusal, listen
+from server.edge.door import Door, DoorRules
+from server.edge.lag import LoopLag
+from server.edge.limits import Rate
+from server.edge.quick import Quick
+from server.edge.room import Room
 from server.engine import Engine
 from server.errors import BadUse
 from server.ids import new_id
@@ -70,11 +76,12 @@ async def running(
     clock: Clock | None = None,
     provider: Provider | None = None,
     attestors: Attestors | None = None,
+    deadlines: Deadlines = Deadlines(),  # noqa: B008 - frozen
 ) -> AsyncIterator[Running]:
     """Everything from nothing: PostgreSQL, schema, engine, relay, HTTP. Stops in good order at the end.
 
-    `clock`, `provider` and `attestors` are for tests and the demo; without them the machine's clock, FCM
-    where there are credentials, and what `VICINO_ATTESTORS` names.
+    `clock`, `provider`, `attestors` and `deadlines` are for tests and the demo; without them the machine's
+    clock, FCM where there are credentials, what `VICINO_ATTESTORS` names, and what the reference says.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
@@ -83,9 +90,11 @@ async def running(
         await _ensure_signing_key(url)
         database = await stack.enter_async_context(await Database.open(url))
         metrics = Metrics()
+        room = Room(on_batch=metrics.batch)
+        metrics.watch(room)
         relay = await stack.enter_async_context(_relaying(config, database, clock, metrics, provider))
         engine = await stack.enter_async_context(
-            _engine(config, database, clock, url, relay=relay, metrics=metrics)
+            _engine(config, database, clock, url, relay=relay, metrics=metrics, room=room)
         )
         geocoder = None
         if config.geocoder is not None:
@@ -97,11 +106,15 @@ async def running(
             clock=clock,
             metrics=metrics,
             intake=Intake(database, engine, clock, metrics, attestors or installed(config.attestors)),
+            door=await stack.enter_async_context(_door(config, room, metrics)),
             geocoder=geocoder,
             webhook_hosts=config.private_webhook_hosts,
         )
         await stack.enter_async_context(_telling(config, database, clock))
-        address = await stack.enter_async_context(_listening(create_app(services), config))
+        quick = Quick(services.door, room, engine, services.auth, clock)
+        address = await stack.enter_async_context(
+            _listening(create_app(services), config, deadlines, metrics, quick.refusal)
+        )
         yield Running(url=address, database_url=url, database=database, engine=engine, relay=relay)
 
 
@@ -116,7 +129,7 @@ async def _relaying(
         if settlement.state in TERMINAL:
             metrics.pushes.labels(settlement.state, (settlement.reason or "").partition(":")[0]).inc()
         if settlement.accepted_at_us is not None:
-            metrics.fix_to_push.observe((settlement.accepted_at_us - row.received_at_us) / 1_000_000)
+            metrics.accepted(row, settlement.accepted_at_us)
 
     async with AsyncExitStack() as stack:
         if provider is None and config.fcm_credentials is not None:
@@ -150,7 +163,14 @@ async def _telling(config: Config, database: Database, clock: Clock) -> AsyncIte
 
 @asynccontextmanager
 async def _engine(
-    config: Config, database: Database, clock: Clock, url: str, *, relay: Relay, metrics: Metrics
+    config: Config,
+    database: Database,
+    clock: Clock,
+    url: str,
+    *,
+    relay: Relay,
+    metrics: Metrics,
+    room: Room,
 ) -> AsyncIterator[Engine]:
     engine = Engine(
         database,
@@ -164,6 +184,8 @@ async def _engine(
         ),
         on_push=relay.wake,
         on_doubt=lambda reason: metrics.doubted.labels(reason).inc(),
+        on_quarantine=metrics.quarantined,
+        room=room,
     )
     await engine.start(url)
     try:
@@ -173,21 +195,50 @@ async def _engine(
 
 
 @asynccontextmanager
-async def _listening(app: web.Application, config: Config) -> AsyncIterator[str]:
+async def _door(config: Config, room: Room, metrics: Metrics) -> AsyncIterator[Door]:
+    """The door, with the loop's lag watched."""
+    rules = DoorRules(
+        limits=config.limits,
+        device=Rate.of(config.limit_device),
+        key=Rate.of(config.limit_key),
+        address=Rate.of(config.limit_address),
+        proxies=config.proxy_addresses,
+    )
+    lag = LoopLag(metrics.loop_lag.observe)
+    watch = asyncio.create_task(lag.watch(), name="lag")
+    try:
+        yield Door(rules, room=room, lag=lag, on_refused=metrics.refused_for)
+    finally:
+        watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch
+
+
+@asynccontextmanager
+async def _listening(
+    app: web.Application, config: Config, deadlines: Deadlines, metrics: Metrics, quick: QuickRefusal
+) -> AsyncIterator[str]:
     """The application on its port; the address as a URL. Raises BadUse where the port is taken."""
-    # auto_decompress: a compressed body is inflated by nobody before it has been authenticated.
-    runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_S)
+    caps = Caps(
+        total=config.connections,
+        per_address=config.connections_per_address,
+        trusted=config.proxy_addresses,
+    )
+    runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, config.host, config.port)
+        assert runner.server is not None
+        doorman = Doorman(caps, deadlines, on_refused=metrics.refused_for, quick=quick)
         try:
-            await site.start()
+            listener = await listen(runner.server, doorman, config.host, config.port)
         except OSError as error:
             raise BadUse(
                 f"cannot listen on {config.host}:{config.port} ({error.strerror}): choose another VICINO_PORT"
             ) from error
-        host, port = runner.addresses[0][:2]
-        yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        try:
+            yield listener.url
+        finally:
+            await listener.close()
     finally:
         await runner.cleanup()
 

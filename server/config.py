@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_type_hints
 
@@ -26,8 +27,20 @@ DatabaseUrl = Annotated[
 HttpUrl = Annotated[
     str, Meta(pattern="^https?://[^/]", description="a URL that starts with http:// or https://")
 ]
+Rate = Annotated[
+    str,
+    Meta(
+        pattern=r"^(off|(\d{1,5}(\.\d{1,6})?|\.\d{1,6}),[1-9]\d{0,5})$",
+        description="requests a second and how many at once, as 0.2,10; or off",
+    ),
+]
+Connections = Annotated[int, Meta(ge=1, le=1_000_000, description="a number of connections, at least 1")]
+Proxies = Annotated[
+    str, Meta(pattern=r"^[0-9a-fA-F.:, ]+$|^none$", description="IP addresses, with commas between; or none")
+]
 JournalDays = Annotated[int, Meta(ge=1, le=30, description="a number of days from 1 to 30")]
 Days = Annotated[int, Meta(ge=1, le=3650, description="a number of days from 1 to 3650")]
+Limits = Annotated[Literal["busy", "always", "off"], Meta(description="busy, always or off")]
 LogFormat = Annotated[Literal["text", "json"], Meta(description="text or json")]
 
 
@@ -64,6 +77,20 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     redemptions_days: Days = 396
     #: VICINO_AUDIT_DAYS: how many days the receipts and keyed hashes of erasures are kept.
     audit_days: Days = 365
+    #: VICINO_LIMITS: when the rates below hold: while there is too much to do, always, or never.
+    limits: Limits = "busy"
+    #: VICINO_LIMIT_DEVICE: what a device may send.
+    limit_device: Rate = "0.2,10"
+    #: VICINO_LIMIT_KEY: what may be sent with one app, server or till key.
+    limit_key: Rate = "100,1000"
+    #: VICINO_LIMIT_ADDRESS: what one IP address may send.
+    limit_address: Rate = "100,1000"
+    #: VICINO_PROXIES: reverse proxies in front, whose X-Forwarded-For is believed.
+    proxies: Proxies = "127.0.0.1,::1"
+    #: VICINO_CONNECTIONS: how many may be open.
+    connections: Connections = 10_000
+    #: VICINO_CONNECTIONS_PER_ADDRESS: how many of these one IP address may have, the proxies aside.
+    connections_per_address: Connections = 500
     #: VICINO_LOG: the form of the log on standard error.
     log: LogFormat = "text"
 
@@ -71,6 +98,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def private_webhook_hosts(self) -> frozenset[str]:
         """The hosts of VICINO_WEBHOOK_HOSTS."""
         return frozenset(filter(None, (host.strip().lower() for host in self.webhook_hosts.split(","))))
+
+    @property
+    def proxy_addresses(self) -> frozenset[str]:
+        """The proxies' addresses in their usual form. Raises BadUse."""
+        try:
+            texts = [] if self.proxies == "none" else self.proxies.split(",")
+            return frozenset(str(ip_address(text.strip())) for text in texts)
+        except ValueError as error:
+            raise BadUse(f"VICINO_PROXIES: {error}") from None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:

@@ -16,6 +16,7 @@ from server.admit import Admitted
 from server.checkpoints import State
 from server.clock import Clock, from_us
 from server.db import Database, DatabaseBusy
+from server.edge.room import Outlook, Room, Worth
 from server.errors import VicinoError
 from server.inputs import Input
 from server.journal import PostgresJournal
@@ -55,6 +56,8 @@ class Engine:
         keep: Keep = Keep(),  # noqa: B008 - frozen
         on_push: Callable[[], None],
         on_doubt: Callable[[str], None],
+        on_quarantine: Callable[[str], None],
+        room: Room,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -64,6 +67,8 @@ class Engine:
         self._on_push = on_push
         self._on_doubt = on_doubt
         self._erasing = Erasing(database, clock, submit=self.submit)
+        self._on_quarantine = on_quarantine
+        self._room = room
         self._lanes: dict[str, asyncio.Task[Lane]] = {}
         self._open: dict[str, Lane] = {}  # those of them that are open
         self._tasks: set[asyncio.Task[None]] = set()  #: that must go on
@@ -142,10 +147,10 @@ class Engine:
         if self._lock is not None:
             await self._lock.close()
 
-    async def submit(self, retailer_id: str, item: Input) -> Admitted:
-        """Has an input processed; returns when that is durable."""
+    async def submit(self, retailer_id: str, item: Input, worth: Worth = Worth.ALL) -> Admitted:
+        """Has an input processed; returns when that is durable. Raises Busy where it is not worth enough."""
         lane = self._open.get(retailer_id) if self._holding else None
-        answer = await (lane or await self._lane(retailer_id)).submit(item)
+        answer = await (lane or await self._lane(retailer_id)).submit(item, worth)
         assert isinstance(answer, Admitted)
         return answer
 
@@ -169,6 +174,16 @@ class Engine:
         await self._erasing.resume(retailer_id)
         return await receipt(self._database, retailer_id, erasure_id)
 
+    def full(self, retailer_id: str) -> bool:
+        """Whether the retailer's lane would refuse whatever a phone sends now."""
+        lane = self._open.get(retailer_id)
+        return lane is not None and lane.valve.full()
+
+    def outlook(self, retailer_id: str, shopper_id: str) -> Outlook | None:
+        """What a ping of a shopper is judged by while not all can be taken; None before the lane is open."""
+        lane = self._open.get(retailer_id)
+        return None if lane is None else lane.outlook(shopper_id)
+
     async def _lane(self, retailer_id: str) -> Lane:
         """The retailer's lane; opened by the first who asks, while others wait for the same opening."""
         if not self._holding:
@@ -189,7 +204,7 @@ class Engine:
             on_doubt=self._on_doubt,
             on_world=lambda: lane.look(),  # noqa: PLW0108 - which is made below
         )
-        lane = Lane(pipeline, self._database, self._clock)
+        lane = Lane(pipeline, self._database, self._clock, self._room, self._on_quarantine)
         lane.published()  # what has happened until now is read from the rows and the journal
         self._keep(asyncio.create_task(lane.run(), name=f"lane {retailer_id}"))
         self._open[retailer_id] = lane

@@ -1,12 +1,13 @@
 """A retailer's lane: callers put their inputs in, micro-batches come out, everybody waits for the commit.
 
 A batch is whatever has gathered while the last one was being written: a lone fix waits for nobody, and under
-load the batches grow by themselves. An input that makes its batch fail is found by halving the batch and put
-into quarantine; the others go on.
+load the batches grow by themselves. How much may wait is said in `server/edge/room.py`. An input that makes
+its batch fail is found by halving the batch and put into quarantine; the others go on.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from time import monotonic
 
 import asyncpg
 import structlog
@@ -15,6 +16,7 @@ from server.admit import Admitted
 from server.checkpoints import State
 from server.clock import Clock
 from server.db import Database, DatabaseBusy, DatabaseError, DatabaseUnfit, out_of_order
+from server.edge.room import Outlook, Room, Valve, Worth
 from server.errors import VicinoError
 from server.inputs import Input, RecordEvents, RecordFixes, Wake
 from server.journal import pack_inputs, split
@@ -27,16 +29,11 @@ log = structlog.get_logger("vicino.lane")
 
 BATCH_MOST = 500  #: inputs in one micro-batch
 BATCH_WEIGHT = 2_000  #: fixes and events after which a micro-batch is closed
-WAITING_MOST = 100_000  #: fixes, events and others that may wait; past that callers are told to come back
 RETRY_US = 1_000_000  #: when a timer is tried again that met a database out of reach
 TIMER_POLL_S = 0.25  #: how late a timer may be noticed
 
 #: An input, and where its answer goes.
 Waiting = tuple[Input | Redeem, asyncio.Future[Admitted | Answer]]
-
-
-class Busy(VicinoError):  # noqa: N818 - it names what the caller should know
-    """Too much is waiting already: come back in a moment."""
 
 
 class Poison(VicinoError):  # noqa: N818
@@ -46,24 +43,30 @@ class Poison(VicinoError):  # noqa: N818
 class Lane:
     """One retailer's queue and the task that empties it."""
 
-    def __init__(self, pipeline: Pipeline, database: Database, clock: Clock) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        database: Database,
+        clock: Clock,
+        room: Room,
+        on_quarantine: Callable[[str], None],
+    ) -> None:
         self._pipeline = pipeline
         self._database = database
         self._clock = clock
+        self._on_quarantine = on_quarantine
         self._waiting: list[Waiting] = []
-        self._weight = 0  #: of all that wait
+        self.valve = Valve(room)
         self._arrived = asyncio.Event()
         self._published = False  #: something, since the newest batch
         self._looking: list[asyncio.Future[None]] = []  #: who waits for the newest version to be used
         self._asking: list[asyncio.Future[State]] = []  #: who wants to know the state's hash
 
-    async def submit(self, item: Input | Redeem) -> Admitted | Answer:
+    async def submit(self, item: Input | Redeem, worth: Worth = Worth.ALL) -> Admitted | Answer:
         """Waits until the item is processed and committed. Raises Busy, Poison, or what hit the database."""
-        if self._weight >= WAITING_MOST:
-            raise Busy("too much is waiting: try again in a second")
+        self.valve.enter(_weight(item), worth)
         future: asyncio.Future[Admitted | Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        self._weight += _weight(item)
         self._arrived.set()
         return await future
 
@@ -76,6 +79,14 @@ class Lane:
         """There may be something to do that is no input."""
         self._published = True
         self._arrived.set()
+
+    def outlook(self, shopper_id: str) -> Outlook:
+        """What the shopper's pings are judged by just now."""
+        return Outlook(
+            version=self._pipeline.memory.version,
+            interested=self._pipeline.memory.interested(shopper_id),
+            full=self.valve.full(Worth.LITTLE),
+        )
 
     async def live(self, at_most_s: float) -> None:
         """Returns when batches are judged by the newest version, or after so long."""
@@ -132,13 +143,14 @@ class Lane:
             weight += _weight(self._waiting[count][0])
             count += 1
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
-        self._weight -= weight
+        self.valve.leave(weight)
         return batch
 
     async def _wait(self) -> None:
         """Until something has arrived or a timer may be due."""
         if self._waiting or self._published:
             return
+        self.valve.idle()
         self._arrived.clear()
         timed = self._pipeline.memory.timers.next_us() is not None or self._pipeline.checkpoints.waiting
         timeout_s = TIMER_POLL_S if timed else None
@@ -153,9 +165,11 @@ class Lane:
         wakes: list[Input | Redeem] = [Wake(shopper_id=name, received_at_us=now_us) for name in due]
         for start in range(0, len(wakes), BATCH_MOST):
             loop = asyncio.get_running_loop()
-            await self._process([(wake, loop.create_future()) for wake in wakes[start : start + BATCH_MOST]])
+            part = wakes[start : start + BATCH_MOST]
+            await self._process([(wake, loop.create_future()) for wake in part])
 
     async def _process(self, batch: Sequence[Waiting]) -> None:
+        began_s = monotonic()
         try:
             answers = await self._pipeline.run([item for item, _ in batch])
         except Exception as error:  # noqa: BLE001 - the database is to blame, or one of the inputs
@@ -164,6 +178,9 @@ class Lane:
             for (_, future), answer in zip(batch, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)
+            if batch:
+                weight = sum(_weight(item) for item, _ in batch)
+                self.valve.done(weight, began_s=began_s)
 
     async def _after_failure(self, batch: Sequence[Waiting], error: Exception) -> None:
         """Puts all off where the database is to blame; else finds the one input that is, by halving."""
@@ -207,6 +224,7 @@ class Lane:
         except (DatabaseError, asyncpg.PostgresError) as second:
             self._put_off([waiting], out_of_order(second) or DatabaseBusy("quarantine refused the input"))
         else:
+            self._on_quarantine(kind)
             _fail(future, Poison("this input could not be processed; it was put aside for the operator"))
 
 

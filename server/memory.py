@@ -123,6 +123,16 @@ class Memory:
         for (answer, _, _), hint in zip(told, hints, strict=True):
             answer.next = hint
 
+    @property
+    def version(self) -> int:
+        """The published version of the newest batch; -1 before the first."""
+        return -1 if self.worlds.current is None else self.worlds.current.version
+
+    def interested(self, shopper_id: str) -> bool:
+        """Whether she is interested in anything; a shopper who is not in memory may be."""
+        known = self._records.get(shopper_id)
+        return known is None or bool(known.shopper.interests.traces)
+
     def first_on(self, day: date, shopper_ids: Collection[str]) -> list[str]:
         """Those whose rows have not changed on that day yet."""
         return [name for name in shopper_ids if name not in self._days or self._days[name][1] < day]

@@ -76,6 +76,7 @@ def _push_row(retailer_id: str, record: Record) -> PushRow:
         fencing=record["fencing"],
         received_at_us=to_us(record["received_at"]),
         decided_at_us=to_us(record["decided_at"]),
+        journaled_at_us=None if record["journaled_at"] is None else to_us(record["journaled_at"]),
         claimed_at_us=to_us(record["claimed_at"]),
         leased_until_us=to_us(record["leased_until"]),
         expires_at_us=to_us(record["expires_at"]),

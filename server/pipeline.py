@@ -151,4 +151,4 @@ class Pipeline:
         await save_devices(connection, retailer_id, entry.inputs, now_us)
         await save_transitions(connection, retailer_id, turn)
         await ledgers.write(connection, retailer_id, entry.day)
-        return await save_decisions(connection, world, entry, decisions, turn.records)
+        return await save_decisions(connection, world, entry, decisions, turn.records, clock=self._clock)

@@ -17,6 +17,8 @@ SQL = queries("read")
 
 #: The stages of a push after its decision, each with the column of its end.
 STAGES = (
+    ("decided_to_journaled", "queued_at", "journaled_at"),
+    ("journaled_to_claimed", "journaled_at", "claimed_at"),
     ("decided_to_claimed", "queued_at", "claimed_at"),
     ("claimed_to_accepted", "claimed_at", "accepted_at"),
 )

@@ -1,4 +1,4 @@
-"""What stands before every handler: the credential, the size of the body, and how failures are told."""
+"""What stands before every handler: limits, the credential, the body's size, and how failures are told."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,8 +11,13 @@ from offers.problem import BodyRejected
 from server.api.route import ANYBODY, SERVICES, Route
 from server.auth import Caller
 from server.db import out_of_order
+from server.edge.connection import BODY_S, Connection, TooSlow
+from server.edge.door import Door
+from server.edge.framing import HangUp, refuse_ambiguous
+from server.edge.inflate import inflated
+from server.edge.room import Busy
 from server.errors import BadUse
-from server.lane import Busy, Poison
+from server.lane import Poison
 from server.problems import Problem
 
 log = structlog.get_logger("vicino.http")
@@ -26,15 +31,19 @@ def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
     async def handle(request: web.Request) -> web.StreamResponse:
         if request.match_info or request.query_string:
             _require_readable(*request.match_info.values(), *request.query.keys(), *request.query.values())
-        caller = await _caller(request, route)
-        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise Problem(415, "content_encoding", "send the body as it is, without Content-Encoding")
+        services = request.app[SERVICES]
+        caller = await _caller(request, route, services.door)
+        services.door.admit_caller(caller, full=route.sheds and services.engine.full(caller.retailer_id))
         promised = request.content_length
         if promised is None:
             # The clone refuses a body that grows past this while it is read.
             request = request.clone(client_max_size=route.body_most)
         elif promised > route.body_most:
             raise Problem(413, "too_large", f"the body may have {route.body_most} bytes; send it in parts")
+        if route.body_most > 1 << 20:
+            _grant_time(request, route)
+        if "Content-Encoding" in request.headers:
+            request = await inflated(request, route.body_most)
         return await route.handler(request, caller)
 
     return handle
@@ -42,13 +51,35 @@ def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
 
 def _require_readable(*texts: str) -> None:
     """Refuses what no id, cursor or credential can hold, and the database could not take."""
-    if any("\0" in text or any("\ud800" <= c <= "\udfff" for c in text) for text in texts):
+    if any("\0" in text or not (text.isascii() or _is_text(text)) for text in texts):
         raise Problem(400, "bad_character", "an address or header holds a NUL or bytes that are no text")
 
 
-async def _caller(request: web.Request, route: Route) -> Caller:
+def _grant_time(request: web.Request, route: Route) -> None:
+    """A large body of a known sender may take as long as one at 1 MiB/s does."""
+    connection = request.protocol
+    if route.who and isinstance(connection, Connection):
+        connection.grant(max(0.0, (route.body_most >> 20) - BODY_S))
+
+
+def _is_text(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+async def _caller(request: web.Request, route: Route, door: Door) -> Caller:
+    """Who calls. Raises Problem 401, 403, and 429 for an address that has tried too often."""
+    address = door.admit_address(request)
     if not route.who:
         return ANYBODY
+    try:
+        return await _known(request, route)
+    except Problem as problem:
+        if problem.status == 401 and problem.body["code"] != "token_expired":
+            door.wrong_credential(address)
+        raise
+
+
+async def _known(request: web.Request, route: Route) -> Caller:
     credential = _credential(request)
     if credential is None:
         detail = f"send Authorization: Bearer with {_named(route.who)}"
@@ -94,11 +125,12 @@ def _named(kinds: tuple[str, ...]) -> str:
 async def tell_failures(request: web.Request, handler: Any) -> web.StreamResponse:
     """Turns every failure into problem details; what nobody foresaw is logged and says nothing of itself."""
     try:
+        refuse_ambiguous(request)
         response: web.StreamResponse = await handler(request)
     except web.HTTPException as error:
         return _of_http(error).response()
     except Exception as error:
-        problem = _foreseen(error)
+        problem = _foreseen(error, request)
         if problem is None:
             # An error of the database quotes the values it was given: they are nobody's to read in a log.
             trace = None if isinstance(error, asyncpg.PostgresError) else error
@@ -126,7 +158,7 @@ def _of_http(error: web.HTTPException) -> Problem:
     return Problem(error.status, "refused", error.reason)
 
 
-def _foreseen(error: Exception) -> Problem | None:
+def _foreseen(error: Exception, request: web.Request) -> Problem | None:
     """What may happen, told in the caller's terms."""
     if isinstance(error, Problem):
         return error
@@ -136,8 +168,11 @@ def _foreseen(error: Exception) -> Problem | None:
         return Problem(422, first.code, str(error), field=first.field, problems=problems)
     if isinstance(error, BadUse):
         return Problem(422, "bad_use", str(error))
-    trouble = error if isinstance(error, Busy) else out_of_order(error)
-    if trouble is not None:
+    if isinstance(error, TooSlow):
+        return HangUp(408, "too_slow", f"{error}: send it within {BODY_S:.0f} s, or in parts")
+    if isinstance(error, Busy):
+        return request.app[SERVICES].door.busy_refusal(str(error))
+    if (trouble := out_of_order(error)) is not None:
         return Problem(503, "try_again", str(trouble), headers={"Retry-After": RETRY_AFTER_S})
     if isinstance(error, Poison):
         return Problem(422, "poison", str(error))

@@ -6,6 +6,7 @@ from aiohttp import web
 from server.admit import Admitted
 from server.api.route import SERVICES, Services
 from server.auth import Caller
+from server.edge.room import Worth
 from server.inputs import RecordCrossings, RecordEvents, RecordFixes
 from server.problems import Problem
 from server.signature import body_of
@@ -21,7 +22,11 @@ async def ping(request: web.Request, caller: Caller) -> web.Response:
     fixes = RecordFixes(
         shopper_id=shopper_id, received_at_us=received_at_us, device_id=device_id, fixes=batch.records
     )
-    admitted, rejected = await _record(services, caller, batch, fixes)
+    outlook = services.engine.outlook(caller.retailer_id, shopper_id)
+    worth = services.door.worth(fixes, outlook)
+    admitted, rejected = await _record(services, caller, batch, fixes, worth)
+    if outlook is not None and admitted.next:
+        services.door.shedding.remember(fixes, admitted.next, outlook.version)
     hint = b',"next":%b' % admitted.next if admitted.next else b""
     body = b'{"accepted":%d,"rejected":%b%b}' % (admitted.accepted, _shown(rejected), hint)
     return web.Response(body=body, content_type="application/json")
@@ -36,7 +41,9 @@ async def events(request: web.Request, caller: Caller) -> web.Response:
     looks = RecordEvents(
         shopper_id=shopper_id, received_at_us=received_at_us, device_id=device_id, events=tuple(batch.records)
     )
-    return _taken(*await _record(services, caller, batch, looks))
+    taken = await _record(services, caller, batch, looks, Worth.MUCH)
+    services.door.shedding.forget(device_id)  # what she is interested in, and so her region, is another
+    return _taken(*taken)
 
 
 async def crossings(request: web.Request, caller: Caller) -> web.Response:
@@ -51,14 +58,18 @@ async def crossings(request: web.Request, caller: Caller) -> web.Response:
         device_id=device_id,
         crossings=tuple(batch.records),
     )
-    return _taken(*await _record(services, caller, batch, crossed))
+    return _taken(*await _record(services, caller, batch, crossed, Worth.MUCH))
 
 
 async def _record(
-    services: Services, caller: Caller, batch: Batch, item: RecordFixes | RecordEvents | RecordCrossings
+    services: Services,
+    caller: Caller,
+    batch: Batch,
+    item: RecordFixes | RecordEvents | RecordCrossings,
+    worth: Worth,
 ) -> tuple[Admitted, list[Rejected]]:
     """Has the readable records processed; tells by their place which were not taken."""
-    admitted = await services.engine.submit(caller.retailer_id, item) if batch.records else Admitted()
+    admitted = await services.engine.submit(caller.retailer_id, item, worth) if batch.records else Admitted()
     metrics, is_ping = services.metrics, not isinstance(item, RecordEvents)
     (metrics.fixes_accepted if is_ping else metrics.events.labels("accepted")).inc(admitted.accepted)
     if not admitted.refusals and not batch.rejected:

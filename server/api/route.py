@@ -12,6 +12,7 @@ from aiohttp import web
 from server.auth import Authenticator, Caller
 from server.clock import Clock
 from server.db import Database
+from server.edge.door import Door
 from server.engine import Engine
 from server.imports import Geocoder
 from server.intake import Intake
@@ -29,6 +30,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     metrics: Metrics
     intake: Intake
+    door: Door
     geocoder: Geocoder | None  #: None: addresses without a position are refused
     webhook_hosts: frozenset[str] = frozenset()  #: private hosts that webhooks may be sent to
 
@@ -50,6 +52,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     media: str = "application/json"  #: of the answer
     query: tuple[str, ...] = ()  #: names of query parameters
     body_most: int = 1 << 20  #: bytes
+    sheds: bool = False  #: refused at the door while the retailer's lane is full
 
 
 #: The caller of a route that anybody may call.

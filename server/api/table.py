@@ -77,6 +77,7 @@ ROUTES: list[Route] = [
         body=devices.NewDevice,
         answer=devices.RegisteredDevice,
         status=201,
+        sheds=True,
     ),
     row(
         "POST",
@@ -115,7 +116,7 @@ ROUTES: list[Route] = [
         decisions.history,
         "A device's transitions and visits",
     ),
-    row("POST", "/v1/pings", DEVICE_OR_SERVER, pings.ping, "Send fixes", body=Ping),
+    row("POST", "/v1/pings", DEVICE_OR_SERVER, pings.ping, "Send fixes", body=Ping, sheds=True),
     row(
         "POST",
         "/v1/crossings",
@@ -132,7 +133,7 @@ ROUTES: list[Route] = [
         "The geofences, for a phone that compares for itself",
         query=_PAGE,
     ),
-    row("POST", "/v1/events", DEVICE_OR_SERVER, pings.events, "Send browse events", body=Events),
+    row("POST", "/v1/events", DEVICE_OR_SERVER, pings.events, "Send browse events", body=Events, sheds=True),
     *(
         row(method, ingest.PATH, APP_OR_SERVER, ingest.ingest, summary, body_most=ingest.BODY_MOST)
         for method, summary in ingest.METHODS.items()

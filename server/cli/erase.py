@@ -12,6 +12,7 @@ from server.cli import run
 from server.clock import SystemClock
 from server.config import Config
 from server.db import Database
+from server.edge.room import Room
 from server.engine import AnotherEngine, Engine
 from server.errors import BadUse, VicinoError
 from server.migrate import migrate
@@ -94,6 +95,8 @@ async def _have_done(config: Config, database: Database, url: str) -> None:
         journal_days=config.journal_days,
         on_push=lambda: None,
         on_doubt=lambda _: None,
+        on_quarantine=lambda _: None,
+        room=Room(),
     )
     try:
         await engine.start(url)

@@ -1,6 +1,7 @@
 """Writes decisions with their receipts; for offers the coupon, the inbox item and the push."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from offers.ids import derived_id
 from offers.message import message_locale, message_values
 from offers.receipt import receipt
 from offers.shopper import Shopper
-from server.clock import from_us
+from server.clock import Clock, from_us
 from server.db import Connection
 from server.journal import Entry
 from server.records import Record
@@ -29,15 +30,18 @@ async def save_decisions(
     entry: Entry,
     decisions: Iterable[Decision],
     records: Mapping[str, Record],
+    *,
+    clock: Clock,
 ) -> bool:
-    """All decisions of a batch. True if a push is due."""
+    """All decisions of a batch whose journal entry was just written. True if a push is due."""
+    journaled_at = from_us(clock.now_us())
     decisions = list(decisions)
     offers = [_Made(world, one, records[one.moment.shopper_id].shopper) for one in decisions if one.chosen]
     rows = {
         "add_decision": [_decision_row(one, world, entry) for one in decisions],
         "add_coupon": [made.coupon() for made in offers],
         "add_inbox": [made.inbox() for made in offers],
-        "add_outbox": [made.outbox() for made in offers],
+        "add_outbox": [made.outbox(journaled_at) for made in offers],
     }
     for query, values in rows.items():
         if values:
@@ -108,7 +112,7 @@ class _Made:
             self._expires_at,
         )
 
-    def outbox(self) -> tuple[Any, ...]:
+    def outbox(self, journaled_at: datetime) -> tuple[Any, ...]:
         moment, push = self.decision.moment, self.decision.delivery == "push"
         return (
             self._world.retailer_id,
@@ -123,6 +127,7 @@ class _Made:
             self._now,
             from_us(moment.received_at_us),
             self._push_expires_at,
+            journaled_at,
         )
 
 

@@ -185,8 +185,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 -- add_outbox --
 -- The push to be sent, in the decision's own transaction.
 INSERT INTO outbox (retailer_id, push_id, decision_id, shopper_id, device_id, store, item, state, reason,
-                    due_at, received_at, decided_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10, $12)
+                    due_at, received_at, decided_at, expires_at, journaled_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10, $12, $13)
 
 -- note_outcome --
 -- What became of a push on the phone; the first report of each kind counts.

@@ -25,7 +25,7 @@ WITH over AS (
   RETURNING o.*
 )
 SELECT c.push_id, c.decision_id, c.shopper_id, c.device_id, c.store, c.item, c.attempts, c.fencing,
-       c.received_at, c.decided_at, c.claimed_at, c.leased_until, c.expires_at, d.platform, a.kind, a.value
+       c.received_at, c.decided_at, c.journaled_at, c.claimed_at, c.leased_until, c.expires_at, d.platform, a.kind, a.value
 FROM claimed c
 LEFT JOIN devices d USING (retailer_id, device_id)
 LEFT JOIN push_addresses a USING (retailer_id, device_id)

@@ -17,14 +17,14 @@ SELECT decision_id FROM inbox WHERE retailer_id = $1 AND shopper_id = $2 AND ite
 -- decision --
 -- One decision with its receipt and what became of its push.
 SELECT d.decision_id, d.device_id, d.decided_at, d.receipt, o.state, o.reason, o.received_at,
-       o.decided_at AS queued_at, o.claimed_at, o.accepted_at
+       o.decided_at AS queued_at, o.journaled_at, o.claimed_at, o.accepted_at
 FROM decisions d LEFT JOIN outbox o USING (retailer_id, decision_id)
 WHERE d.retailer_id = $1 AND d.decision_id = $2
 
 -- decisions_of_device --
 -- A device's decisions, newest first, from after the cursor.
 SELECT d.decision_id, d.device_id, d.decided_at, d.receipt, o.state, o.reason, o.received_at,
-       o.decided_at AS queued_at, o.claimed_at, o.accepted_at
+       o.decided_at AS queued_at, o.journaled_at, o.claimed_at, o.accepted_at
 FROM decisions d LEFT JOIN outbox o USING (retailer_id, decision_id)
 WHERE d.retailer_id = $1 AND d.device_id = $2
   AND ($3::timestamptz IS NULL OR (d.decided_at, d.decision_id) < ($3, $4))

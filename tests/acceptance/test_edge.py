@@ -361,14 +361,6 @@ async def test_every_case_of_the_json_suite_gets_a_clear_answer(at_noon: Mall) -
     assert not wrong
 
 
-async def test_a_compressed_body_is_not_inflated_and_told_so(at_noon: Mall) -> None:
-    shopper = await at_noon.shopper()
-
-    status, problem = await shopper.call("POST", "/v1/pings", b"\x1f\x8b\x08\x00", Content_Encoding="gzip")
-
-    assert (status, problem["code"]) == (415, "content_encoding")
-
-
 async def test_the_description_is_valid_openapi_and_lists_every_route(at_noon: Mall) -> None:
     from openapi_spec_validator import OpenAPIV31SpecValidator
 

@@ -1,0 +1,100 @@
+"""A crowd for the overload benchmark: phones that lie still beside a fence each, and step into it once."""
+
+import asyncio
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import aiohttp
+import numpy as np
+
+from bench._load import request
+from bench._served import LAT, LON, SEED, _rfc3339
+
+METRES_PER_DEGREE = 111_400.0
+RADIUS_M, OUTSIDE_M, INSIDE_M = 50.0, 65.0, 30.0
+JITTER_M = 4.0  #: how far a phone's fixes lie from where it is
+FENCES = 400
+STAYS = 2  #: reports from inside, then it is outside again
+
+
+def _fence(number: int) -> tuple[float, float]:
+    """Its centre: a grid of 1 km."""
+    side = round(math.sqrt(FENCES))
+    north, east = divmod(number, side)
+    return LAT + north * 1000 / METRES_PER_DEGREE, LON + east * 2000 / METRES_PER_DEGREE
+
+
+def fences() -> dict[str, Any]:
+    """All of them, of one store."""
+    return {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "type": "Feature",
+                "geometry": {"type": "Point", "coordinates": [lon, lat]},
+                "properties": {"external_id": f"f{number}", "store": "s", "radius": RADIUS_M},
+            }
+            for number, (lat, lon) in enumerate(map(_fence, range(FENCES)))
+        ],
+    }
+
+
+class Crowd:
+    """Phones that report in turn. Between two times each steps into its fence once, at a time of its own."""
+
+    def __init__(self, tokens: Sequence[str]) -> None:
+        self._random = np.random.default_rng(SEED)
+        self._heads = [
+            request("/v1/pings", token, b"").replace(b"Content-Length: 0", b"Content-Length: %d")
+            for token in tokens
+        ]
+        self._places = [_fence(number % FENCES) for number in range(len(tokens))]
+        self._jitter = (self._random.normal(0, JITTER_M / 2, (4096, 2)) / METRES_PER_DEGREE).tolist()
+        self._visit_at_s = [math.inf] * len(tokens)
+        self._reports_inside = [0] * len(tokens)
+        self._next = 0
+
+    def visits(self, from_s: float, until_s: float) -> None:
+        """Each phone steps in once between these times (Unix seconds)."""
+        self._visit_at_s = self._random.uniform(from_s, until_s, len(self._heads)).tolist()
+        self._reports_inside = [0] * len(self._heads)
+
+    @property
+    def visitors(self) -> list[int]:
+        """The phones that have reported from inside."""
+        return [phone for phone, reports in enumerate(self._reports_inside) if reports]
+
+    def request(self) -> bytes:
+        """The next phone's next report."""
+        phone = self._next
+        self._next = (phone + 1) % len(self._heads)
+        now_s = time.time()
+        from_centre_m = OUTSIDE_M
+        if now_s >= self._visit_at_s[phone] and self._reports_inside[phone] < STAYS:
+            self._reports_inside[phone] += 1
+            from_centre_m = INSIDE_M
+        lat, lon = self._places[phone]
+        north, east = self._jitter[int(now_s * 1e6) & 4095]
+        body = b'{"fixes":[{"lat":%.7f,"lon":%.7f,"fixed_at":"%s","accuracy_m":5}]}' % (
+            lat + from_centre_m / METRES_PER_DEGREE + north,
+            lon + east,
+            _rfc3339(now_s),
+        )
+        return self._heads[phone] % len(body) + body
+
+
+async def entered(url: str, server_key: str, device_ids: Sequence[str]) -> int:
+    """How many of these devices have a moment: a decision on having entered."""
+    gate = asyncio.Semaphore(8)
+    headers = {"Authorization": f"Bearer {server_key}"}
+    async with aiohttp.ClientSession() as session:
+
+        async def one(device_id: str) -> bool:
+            async with gate, session.get(f"{url}/v1/decisions?device={device_id}", headers=headers) as answer:
+                answer.raise_for_status()
+                receipts = (await answer.json())["items"]
+                return any(receipt["moment"]["trigger"] == "enter" for receipt in receipts)
+
+        return sum(await asyncio.gather(*map(one, device_ids)))

@@ -1,0 +1,141 @@
+"""Who is let in: asked twice for every request, before its sender is known and before its body is read."""
+
+import asyncio
+import ipaddress
+import random
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+from aiohttp import web
+
+from server.auth import Caller
+from server.edge.lag import LoopLag
+from server.edge.limits import Buckets, Rate
+from server.edge.room import Outlook, Room, Worth
+from server.edge.shedding import Shedding
+from server.inputs import RecordFixes
+from server.problems import Problem
+
+LimitsMode = Literal["busy", "always", "off"]
+
+RETRY_S = (1, 5)  #: callers who were refused come back spread over this time
+#: Wrong credentials from one address. Each costs a look-up, so this limit always holds.
+#: The longest wait of a phone from whose safe region nothing is wanted.
+UNCHANGED_S = 60.0
+WRONG = Rate(per_s=1.0, burst=60)
+
+
+class DoorRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Rates by whom they hold for; None: no limit."""
+
+    limits: LimitsMode = "busy"
+    device: Rate | None = None
+    key: Rate | None = None
+    address: Rate | None = None
+    proxies: frozenset[str] = frozenset()  #: addresses whose X-Forwarded-For is believed
+
+
+class Door:
+    """The limits of one process, and what its lanes have room for.
+
+    A limit is what a caller can count on while there is too much to do. While there is not, a phone may send
+    a day's backlog as fast as it likes (unless `limits` is `always`).
+    """
+
+    def __init__(
+        self, rules: DoorRules, *, room: Room, lag: LoopLag, on_refused: Callable[[str], None]
+    ) -> None:
+        self._rules = rules
+        self._room = room
+        self._lag = lag
+        self._on_refused = on_refused
+        self._limits = {
+            kind: Buckets(rate)
+            for kind, rate in (("device", rules.device), ("key", rules.key), ("address", rules.address))
+            if rate is not None and rules.limits != "off"
+        }
+        self._wrong = Buckets(WRONG)
+        self.shedding = Shedding()
+
+    @property
+    def busy(self) -> bool:
+        """Whether more comes than can be done."""
+        return self._room.closed > 0 or self._lag.busy
+
+    def admit_address(self, request: web.Request) -> str | None:
+        """Before anything is known of the sender but its address, which is given back. Raises Problem 429."""
+        address = self._address(request)
+        if address is not None:
+            wait_s = self._wrong.wait_s(address, _now_s())
+            if wait_s:
+                raise self.refusal(
+                    "wrong_credentials", "too many wrong credentials from this address", wait_s
+                )
+            self._take("address", address)
+        return address
+
+    def wrong_credential(self, address: str | None) -> None:
+        """Somebody at this address had none, or one that is not good."""
+        if address is not None:
+            self._wrong.take(address, _now_s())
+
+    def admit_caller(self, caller: Caller, *, full: bool) -> None:
+        """Before the body is read. `full`: the caller's lane has no room. Raises Problem 429."""
+        if caller.kind in ("device", "app", "server", "till"):
+            self._take("device" if caller.kind == "device" else "key", f"{caller.retailer_id} {caller.name}")
+        if full:
+            raise self.busy_refusal("more comes than can be done just now: try again in a few seconds")
+
+    def busy_refusal(self, detail: str) -> Problem:
+        """The answer to a caller for whom there is no room."""
+        return self.refusal("busy", detail, 0.0)
+
+    def refusal(self, code: str, detail: str, wait_s: float, **more: Any) -> Problem:
+        """A 429 whose Retry-After is spread, so that those refused together do not come back together."""
+        self._on_refused(code)
+        again_s = wait_s + random.uniform(*RETRY_S)  # noqa: S311 - it hides nothing
+        return Problem(429, code, detail, headers={"Retry-After": str(max(1, round(again_s)))}, **more)
+
+    def worth(self, ping: RecordFixes, outlook: Outlook | None) -> Worth:
+        """What a ping is worth. Raises Problem 429 where it is nothing, and there is no room for that.
+
+        Then the answer carries what is left of the safe region that made it worthless: to send those fixes
+        again would be as useless, to send the next one from beyond it would not.
+        """
+        if outlook is None or not self._room.closed or not ping.fixes:
+            return Worth.MUCH
+        left = self.shedding.what_is_left(ping, outlook) if outlook.full else None
+        if left is None:
+            return self.shedding.worth(ping, outlook)
+        detail = "nothing can follow from these fixes; send the next one as `next` says"
+        raise self.refusal("shed", detail, min(left.within_s, UNCHANGED_S), next=left)
+
+    def _take(self, kind: str, name: str) -> None:
+        buckets = self._limits.get(kind)
+        if buckets is None:
+            return
+        wait_s = buckets.take(name, _now_s())
+        if wait_s and (self._rules.limits == "always" or self.busy):
+            detail = f"this {kind} sends more than its share: try again later, with more in one request"
+            raise self.refusal(f"rate_{kind}", detail, wait_s)
+
+    def _address(self, request: web.Request) -> str | None:
+        """The sender's address; None where it is a proxy's that does not tell whose request it is."""
+        peer = request.remote
+        if peer not in self._rules.proxies:
+            return peer
+        if "X-Forwarded-For" not in request.headers:
+            return None
+        for hop in reversed(request.headers["X-Forwarded-For"].split(",")):
+            try:
+                address = str(ipaddress.ip_address(hop.strip()))
+            except ValueError:
+                return None
+            if address not in self._rules.proxies:
+                return address
+        return None
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
