@@ -5,11 +5,13 @@ radius is (Δlat² + (Δlon·stretch)²)·a². It is wrong by what the meridians
 than `tolerance_of`; only where it is nearer to 1 than that, an exact distance is worked out.
 
 Most points are turned down at once, so what turns them down is small: a circle's *card* is sixteen bytes, its
-centre in whole numbers of 2³² to the turn, which are 9 mm at most, a² in single precision, and its place. The
-difference of two such numbers is the short way round the Earth by itself.
+centre in whole numbers, a² in single precision, and its place. There are 2³² numbers from pole to pole and as
+many around the Earth, so that the difference of two is the short way round by itself. Points are put on cards
+too, so that many are laid beside circles by copying and taking sixteen bytes at a time.
 """
 
 import math
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -27,9 +29,16 @@ from geo.distance import (
 )
 from geo.fences.outlines import Singles
 
-#: Whole numbers to a degree, and how long one is in metres at most (degrees are longest at the poles).
-PER_DEGREE = 2**32 / 360
-UNIT_M = 0.00936
+Records: TypeAlias = npt.NDArray[np.void]
+
+#: A circle's card.
+CARD = np.dtype([("north", "i4"), ("east", "i4"), ("scale", "f4"), ("place", "i4")])
+#: A point's card, with its place among the points. `stretch` is that of a whole number there.
+POINT = np.dtype([("north", "i4"), ("east", "i4"), ("stretch", "f4"), ("point", "i4")])
+#: Whole numbers to a degree.
+NORTH_PER_DEGREE, EAST_PER_DEGREE = 2**32 / 180, 2**32 / 360
+#: How long a whole number is to the east, on the equator; rounded up. Those to the north are half as long.
+UNIT_M = 0.00937
 #: Circles for which the plane is worse than this (near a pole, or tiny) are always judged exactly.
 WORST_TOLERANCE = 0.02
 _FLATTER = ECCENTRICITY_2 / (1 - ECCENTRICITY_2)
@@ -69,14 +78,14 @@ class Discs(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """By place."""
         return self.globe[:, 3]
 
-    def cards(self, places: slice) -> IndexArray:
-        """Rows for some circles: the centre in whole numbers, the bits of a² for these, and the place."""
-        rows = np.empty((places.stop - places.start, 4), np.int32)
-        rows[:, 0] = whole(self.lat_deg[places])
-        rows[:, 1] = whole(self.lon_deg[places])
-        rows[:, 2] = ((self.plane[places, 0] / np.float32(PER_DEGREE)) ** 2).view(np.int32)
-        rows[:, 3] = np.arange(places.start, places.stop)
-        return rows
+    def cards(self, places: slice) -> Records:
+        """Cards of some circles; the scale is a² for whole numbers."""
+        cards = np.empty(places.stop - places.start, CARD)
+        cards["north"] = whole(self.lat_deg[places], NORTH_PER_DEGREE)
+        cards["east"] = whole(self.lon_deg[places], EAST_PER_DEGREE)
+        cards["scale"] = (self.plane[places, 0] / np.float32(NORTH_PER_DEGREE)) ** 2
+        cards["place"] = np.arange(places.start, places.stop)
+        return cards
 
     def tolerance(self, places: slice) -> float:
         """`tolerance_of` for the worst of some circles for which the plane is good."""
@@ -130,14 +139,31 @@ class Discs(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return off_m
 
 
-def whole(degrees: FloatArray) -> IndexArray:
-    """Latitudes or longitudes in whole numbers, cut off; 180 degrees are -2³¹."""
-    return (degrees * PER_DEGREE).astype(np.int64).astype(np.int32)
+def cards_of_points(lat_deg: FloatArray, lon_deg: FloatArray) -> Records:
+    """Cards of points."""
+    cards = np.empty(len(lat_deg), POINT)
+    cards["north"] = whole(lat_deg, NORTH_PER_DEGREE)
+    cards["east"] = whole(lon_deg, EAST_PER_DEGREE)
+    cosine = lat_deg.astype(np.float32)
+    cosine *= np.float32(math.radians(1))
+    np.cos(cosine, out=cosine)
+    flatter = cosine * cosine
+    flatter *= np.float32(2 * _FLATTER)
+    flatter += np.float32(2)
+    np.multiply(cosine, flatter, out=cards["stretch"])
+    cards["point"] = np.arange(len(cards))
+    return cards
 
 
-def whole_one(degrees: float) -> int:
-    """The same for one, but 180 degrees are 2³¹."""
-    return int(degrees * PER_DEGREE)
+def whole(degrees: FloatArray, per_degree: float) -> npt.NDArray[np.int64]:
+    """Latitudes or longitudes in whole numbers, rounded down."""
+    scaled = degrees * per_degree
+    return np.floor(scaled, out=scaled).astype(np.int64)
+
+
+def whole_one(degrees: float, per_degree: float) -> int:
+    """The same for one."""
+    return math.floor(degrees * per_degree)
 
 
 def short_way(difference: int) -> int:
@@ -145,22 +171,13 @@ def short_way(difference: int) -> int:
     return (difference + _HALF & _TURN) - _HALF
 
 
-def stretch(lat_deg: FloatArray) -> Singles:
-    """How long a degree of longitude is in degrees of latitude, at a latitude."""
-    cosine = lat_deg.astype(np.float32)
-    cosine *= np.float32(math.radians(1))
-    np.cos(cosine, out=cosine)
-    flatter = cosine * cosine
-    flatter *= np.float32(_FLATTER)
-    flatter += np.float32(1)  # (1 - e²·sin²)/(1 - e²)
-    cosine *= flatter
-    return cosine
-
-
 def stretch_one(lat_deg: float) -> float:
-    """The same at one latitude."""
+    """How long a whole number to the east is in whole numbers to the north, at a latitude.
+
+    That is 2·cos·(1 - e²·sin²)/(1 - e²), since these are half as long as those.
+    """
     cosine = math.cos(math.radians(lat_deg))
-    return cosine * (1 + _FLATTER * cosine * cosine)
+    return cosine * (2 + 2 * _FLATTER * cosine * cosine)
 
 
 def tolerance_of(tangent: FloatArray, radius_m: FloatArray) -> FloatArray:
@@ -168,12 +185,12 @@ def tolerance_of(tangent: FloatArray, radius_m: FloatArray) -> FloatArray:
 
     `tangent` is that of the centre's latitude. Going north by δ radians, parallels shorten by
     δ·tan(latitude), half of that counts on the way; half as much again and the terms of second order are
-    added. The difference of two whole numbers, both cut off, is off by less than two (where their signs are
-    different), to the north and to the east. Single precision adds a few millionths.
+    added. The difference of two whole numbers, both rounded down, is off by less than one to the north and one
+    to the east; a parallel may be 1.5 % longer than that of the centre. Single precision adds a few millionths.
     """
     reach = radius_m / MEAN_RADIUS_M
     steep = np.abs(tangent)
     steep = (steep + reach) / np.maximum(1 - steep * reach, 1e-6)  # of the circle's edge, nearer to the pole
     bent = 1.5 * reach * steep + 3 * reach**2 * (1 + steep**2) + 0.05 * reach
-    rough = 2 * math.sqrt(2) * UNIT_M / radius_m
+    rough = UNIT_M * np.sqrt(0.25 + 1.03 / (1 + tangent**2)) / radius_m
     return bent + 2 * rough + rough**2 + 3e-6

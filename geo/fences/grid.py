@@ -31,6 +31,7 @@ _GOLDEN = 0.6180339887498949
 _HIGH, _LOW = 32, (1 << 32) - 1
 
 Longs: TypeAlias = npt.NDArray[np.int64]
+Records: TypeAlias = npt.NDArray[np.void]
 
 
 class Mesh(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -109,12 +110,12 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     stride: int  #: from a row's bucket to the next row's
     mask: int
     first: IndexArray  #: bucket b holds cards[first[b]] .. cards[first[b + 1] - 1], in the boxes' order
-    cards: IndexArray  #: rows of four whole numbers
+    cards: Records
     first_view: memoryview
     cards_view: memoryview  #: as bytes
 
     @classmethod
-    def build(cls, mesh: Mesh, boxes: Boxes, cards: IndexArray) -> "Grid":
+    def build(cls, mesh: Mesh, boxes: Boxes, cards: Records) -> "Grid":
         """Enters boxes, each with its card."""
         mask = (1 << max(4, mesh.about(boxes).bit_length())) - 1
         stride = int(_GOLDEN * (mask + 1)) | 1
@@ -129,7 +130,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         first = np.zeros(mask + 2, np.int32)
         np.cumsum(np.bincount(entry >> _HIGH, minlength=mask + 1), out=first[1:])
         entry &= _LOW
-        cards = cards.take(entry, axis=0)
+        cards = cards.take(entry)
         return cls(
             mesh=mesh,
             stride=stride,
@@ -137,21 +138,22 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             first=first,
             cards=cards,
             first_view=as_view(first),
-            cards_view=as_view(cards.reshape(-1).view(np.uint8)),
+            cards_view=as_view(cards.view(np.uint8)),
         )
 
-    def candidates(self, lat_deg: FloatArray, lon_deg: FloatArray) -> tuple[IndexArray, IndexArray]:
-        """Points and the cards of boxes that may hold them, point by point in the boxes' order."""
+    def candidates(self, lat_deg: FloatArray, lon_deg: FloatArray) -> tuple[Longs, Records]:
+        """How many boxes may hold each point, and their cards, point by point in the boxes' order."""
         row, column = self.mesh.cell(lat_deg, lon_deg)
         row *= self.stride
         row += column
         row &= self.mask
-        begin = self.first[row]
+        begin = self.first.take(row)
         row += 1
-        count = self.first[row]
-        count -= begin
-        point, entry = spread(begin, count)
-        return point, self.cards.take(entry, axis=0)
+        end = self.first.take(row)
+        count = np.subtract(end, begin, dtype=np.int64)
+        entry = (end - count.cumsum()).repeat(count)
+        entry += np.arange(len(entry))
+        return count, self.cards.take(entry)
 
     def candidates_of_one(self, lat_deg: float, lon_deg: float) -> range:
         """Which cards are those for one point."""

@@ -10,13 +10,21 @@ from geo.distance import SHORTEST_MERIDIAN_DEGREE_M, FloatArray, IndexArray
 from geo.fences.bell import DISC_TABLE
 from geo.fences.boxes import Boxes, groups
 from geo.fences.columns import Columns
-from geo.fences.discs import Discs, short_way, stretch, stretch_one, whole, whole_one
+from geo.fences.discs import (
+    CARD,
+    EAST_PER_DEGREE,
+    NORTH_PER_DEGREE,
+    Discs,
+    Records,
+    cards_of_points,
+    short_way,
+    stretch_one,
+    whole_one,
+)
 from geo.fences.grid import CELL_SHARE, Grid, Mesh
 from geo.fences.nearby import Nearby, curve
-from geo.fences.outlines import Singles
 
 _CARD = Struct("iifi").unpack_from
-_CARD_BYTES = 16
 
 Pairs = tuple[IndexArray, IndexArray]  #: points and places
 
@@ -26,9 +34,7 @@ class Points(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     lat_deg: FloatArray
     lon_deg: FloatArray
-    north: IndexArray  #: both in whole numbers
-    east: IndexArray
-    stretch: Singles  #: `stretch` there
+    cards: Records
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -78,31 +84,22 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     def match(self, lat_deg: FloatArray, lon_deg: FloatArray) -> list[Pairs]:
         """Pairs of a point and the place of a fence that holds it: ascending lists, one of each level."""
-        points = Points(
-            lat_deg=lat_deg,
-            lon_deg=lon_deg,
-            north=whole(lat_deg),
-            east=whole(lon_deg),
-            stretch=stretch(lat_deg),
-        )
+        points = Points(lat_deg=lat_deg, lon_deg=lon_deg, cards=cards_of_points(lat_deg, lon_deg))
         return [self._match(level, points) for level in self.levels]
 
     def _match(self, level: Level, points: Points) -> Pairs:
-        point, card = level.grid.candidates(points.lat_deg, points.lon_deg)
-        scale = card.view(np.float32)[:, 2]
-        north = points.north.take(point)
-        north -= card[:, 0]
-        share = north.astype(np.float32)
+        count, card = level.grid.candidates(points.lat_deg, points.lon_deg)
+        asked = points.cards.repeat(count)
+        apart = asked.view(np.int32) - card.view(np.int32)  # all four columns, since that is faster than two
+        share = apart[0::4].astype(np.float32)
         share *= share
-        east = points.east.take(point)
-        east -= card[:, 1]
-        across = points.stretch.take(point)
-        across *= east
+        across = apart[1::4].astype(np.float32)
+        across *= asked["stretch"]
         across *= across
         share += across
-        share *= scale
+        share *= card["scale"]
         near = (share <= level.most).nonzero()[0]
-        point, place, share = point[near], card[:, 3][near], share[near]
+        point, place, share = asked["point"][near], card["place"][near], share.take(near)
         wrong = [
             i
             for i in (share > level.least).nonzero()[0].tolist()
@@ -113,7 +110,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         inside = np.ones(len(point), bool)
         inside[wrong] = False
         if not level.plain:
-            odd = (scale[near] == 0).nonzero()[0]
+            odd = (card["scale"][near] == 0).nonzero()[0]
             at = point[odd]
             inside[odd] = self._hold(points.lat_deg[at], points.lon_deg[at], place[odd])
         return point[inside], place[inside]
@@ -134,13 +131,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def match_one(self, lat_deg: float, lon_deg: float) -> list[int]:
         """The places of the fences that hold a point."""
         found = []
-        north, east, stretched = whole_one(lat_deg), whole_one(lon_deg), stretch_one(lat_deg)
+        north, east = whole_one(lat_deg, NORTH_PER_DEGREE), whole_one(lon_deg, EAST_PER_DEGREE)
+        stretch = stretch_one(lat_deg)
         for level in self.levels:
             grid = level.grid
             cards = grid.cards_view
             for entry in grid.candidates_of_one(lat_deg, lon_deg):
-                card_north, card_east, scale, place = _CARD(cards, entry * _CARD_BYTES)
-                up, across = north - card_north, short_way(east - card_east) * stretched
+                card_north, card_east, scale, place = _CARD(cards, entry * CARD.itemsize)
+                up, across = north - card_north, short_way(east - card_east) * stretch
                 share = (up * up + across * across) * scale
                 if share > level.most:
                     continue
