@@ -44,8 +44,11 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def of(cls, fleet: Fleet, arrivals: Arrivals, fences: FenceSet, rules: Rules) -> "Group":
         """Looks at the devices of a batch; changes nothing."""
         slots = arrivals.slot if arrivals.single else arrivals.slot[arrivals.first[:-1]]
+        gone = fleet.without_fence(fences)  # before devices are looked at: it may change their timers
         device = fleet.devices.take(slots)
-        plain = _plain(fleet, arrivals, slots, device, fences)
+        plain = _plain(fleet, arrivals, device, fences)
+        if len(gone):
+            plain &= ~np.isin(slots, gone)
         passes = None
         if rules.mode == "accurate":
             fix, steps = _steps(fleet, arrivals, device)
@@ -135,7 +138,7 @@ def sense_together(fleet: Fleet, group: Group, fences: FenceSet, rules: Rules, t
         told.passes.append((slots, fences.number[group.passes.place], group.passes))
 
 
-def _plain(fleet: Fleet, arrivals: Arrivals, slots: Integers, device: Records, fences: FenceSet) -> Flags:
+def _plain(fleet: Fleet, arrivals: Arrivals, device: Records, fences: FenceSet) -> Flags:
     at_us = arrivals.at_us
     first_us = at_us if arrivals.single else at_us[arrivals.first[:-1]]
     plain: Flags = first_us > device["newest_us"]
@@ -151,8 +154,6 @@ def _plain(fleet: Fleet, arrivals: Arrivals, slots: Integers, device: Records, f
         plain[of[_ends(visited, fences)]] = False
         fix = np.arange(len(at_us)).repeat(np.diff(arrivals.pair_first))
         plain[arrivals.device_of(fix[_ends(arrivals.pair_place, fences)])] = False
-    if len(gone := fleet.without_fence(fences)):
-        plain &= ~np.isin(slots, gone)
     return plain
 
 

@@ -2,6 +2,7 @@
 
 import threading
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -87,6 +88,24 @@ class Publisher(threading.Thread):
 
     def _fences(self, version: int) -> list[Fence]:
         return [circle(f"{version} left", -10), circle(f"{version} right", 10)]
+
+
+@MODES
+@pytest.mark.parametrize("few", [0, 1000], ids=["rounds", "walks"])
+def test_a_visit_dwells_by_the_fences_in_use_whatever_they_were_when_it_began(
+    rules: Rules, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "FEW", few)
+    slow = FenceSet.build([msgspec.structs.replace(circle("shop", 0.0), dwell_s=300.0)])
+    quick = slow.edited([circle("shop", 0.0)], version=1)
+    fleet = Fleet(slow.roll)
+    slot = fleet.add("phone")
+    heard = []
+    for at_s, fences in ((0, slow), (30, quick)):
+        fix = Fix(lat_deg=LAT, lon_deg=LON, fixed_at_us=at_s * SECOND_US, accuracy_m=8.0)
+        told = sense(fleet, FixBatch.of([(slot, fix)]), fences, rules)
+        heard += [(one.kind, one.at_us // SECOND_US) for _, one in told.transitions()]
+    assert heard == [("enter", 0), ("dwell", 20)]
 
 
 @MODES
