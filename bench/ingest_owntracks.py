@@ -20,8 +20,8 @@ from bench._load import Outcome, Requests, closed
 from bench._run import each
 from bench._served import CONSENTS, LAT, LON, REACH_DEG, Phones, data_folder, opened, vicino
 
-FENCES, PHONES = 10_000, 1_000
-CONNECTIONS, ROUNDS, SECONDS = 128, 3, 3.0
+FENCES, PHONES = 10_000, 500
+CONNECTIONS, ROUNDS, SECONDS = 64, 3, 3.0
 
 
 class OwnTracks:

@@ -5,6 +5,7 @@ that registered has a token, and speaks with that alone.
 """
 
 import hashlib
+from collections.abc import Sequence
 
 import msgspec
 
@@ -29,7 +30,8 @@ from server.wire import MOST_RECORDS, rfc3339
 SQL = queries("phones")
 
 KNOWN_MOST = 200_000  #: devices whose shopper is remembered
-KNOWN_US = 60 * 1_000_000  #: … for so long
+TROUBLES_MOST = 20  #: kinds of trouble that are kept of one request
+KNOWN_US = 900 * 1_000_000  #: … for so long; a device that changes hands here is looked up anew at once
 ADDRESS_US = 86_400 * 1_000_000  #: a push address that has not changed is confirmed once a day
 
 
@@ -120,14 +122,21 @@ class Intake:
         """The device's shopper has changed."""
         self._known.pop((retailer_id, device_id), None)
 
-    async def put_aside(self, retailer_id: str, client: str, device_id: str | None, one: Refused) -> None:
-        """Keeps what was wrong with a record, never what it said."""
+    async def put_aside(
+        self, retailer_id: str, client: str, device_id: str | None, refused: Sequence[Refused]
+    ) -> None:
+        """Keeps what was wrong with records, never what they said: each kind of trouble once a day."""
+        for one in refused:
+            self._metrics.fixes.labels(one.reason).inc()
         day = from_us(self._clock.now_us()).date().isoformat()
-        parts = (client, device_id or "", one.reason, one.detail, one.shape, day)
-        trouble = hashlib.sha256("\0".join(parts).encode()).digest()
-        detail = f"{client}: {one.detail}; {one.shape}"
-        async with self._database.transaction(retailer_id) as connection:
-            await connection.execute(SQL["put_aside"], retailer_id, one.reason, detail, trouble)
+        rows = []
+        for one in list(dict.fromkeys(refused))[:TROUBLES_MOST]:
+            parts = (client, device_id or "", one.reason, one.detail, one.shape, day)
+            trouble = hashlib.sha256("\0".join(parts).encode()).digest()
+            rows.append((retailer_id, one.reason, f"{client}: {one.detail}; {one.shape}", trouble))
+        if rows:
+            async with self._database.transaction(retailer_id) as connection:
+                await connection.executemany(SQL["put_aside"], rows)
 
     async def _submit(
         self, speaker: Speaker, shopper_id: str, heard: Heard, received_at_us: int
@@ -135,7 +144,7 @@ class Intake:
         """The hint for the device; None where it is another shopper's."""
         hint = b""
         fixes = sorted(heard.fixes, key=lambda fix: fix.fixed_at_us)
-        reports = tuple(heard.reports)
+        reports = tuple(heard.reports[-MOST_RECORDS:])
         for start in range(0, max(len(fixes), 1 if reports else 0), MOST_RECORDS):
             part = RecordFixes(
                 shopper_id=shopper_id,

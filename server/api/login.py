@@ -67,7 +67,10 @@ async def _move(
         place=kept.place(device_id) if comes_along else None,
         trust=device.trust,
     )
-    await services.engine.submit(retailer_id, move)
+    moved = (await services.engine.submit(retailer_id, move)).input
+    if moved is None:
+        raise Problem(404, "unknown_shopper", "no such shopper")
+    target = moved.shopper_id  # another device of hers may have logged in meanwhile
     if target != caller.shopper_id:
         leave = LeaveShopper(
             shopper_id=caller.shopper_id, received_at_us=now_us, device_id=device_id, merged=brings

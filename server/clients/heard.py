@@ -9,6 +9,7 @@ import msgspec
 from geo.fix import Fix
 from geo.reported import Report, ReportKind
 
+MOST_RECORDS = 20_000  #: in one request: more than a phone gathers in a week
 MOST_CHARACTERS = 200  #: of a device's or fence's name
 
 
@@ -67,7 +68,11 @@ class Heard(msgspec.Struct, kw_only=True):
 
     def each(self, records: Iterable[Any], read: Callable[[Any], None]) -> None:
         """Reads records one by one; one that is unusable costs itself."""
-        for record in records:
+        for number, record in enumerate(records):
+            if number == MOST_RECORDS:
+                detail = f"more than {MOST_RECORDS} records in one request: what comes after is lost"
+                self.refuse(Unusable("too_many", detail))
+                break
             try:
                 read(record)
             except Unusable as error:
