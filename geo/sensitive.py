@@ -3,24 +3,29 @@
 Around health care a distance of 610 m (2,000 ft, Washington RCW 19.373.080) from the perimeter counts too.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from geo.distance import FloatArray
+from geo.distance import FloatArray, distance_m
 from geo.fence import Circle, Fence, Shape
 from geo.geojson import MAX_ID_LENGTH, FenceRejected, Problem, read_properties, read_shape
 from geo.index import FenceSet
 from geo.members import read_number, read_text
+from geo.plane import Plane
 
 HEALTH_DISTANCE_M = 610.0
+#: What counts as health care, however the kind is written: the words of OpenStreetMap among them.
+HEALTH = frozenset(("health", "healthcare", "hospital", "clinic", "doctors", "dentist", "pharmacy"))
 MAX_DISTANCE_M = 10_000.0
 MAX_AREA_M2 = 100_000_000.0
 #: Distances to areas are measured in a plane: so much is added, so that what counts is never left out.
 _CAUTION = 1.005
+#: As many points on each side judge how much of a fence is sensitive.
+GRID = 50
 
 
 class SensitivePlace(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +40,7 @@ class SensitivePlace(msgspec.Struct, frozen=True, kw_only=True):
     def from_feature(cls, feature: dict[str, Any]) -> "SensitivePlace":
         """Reads a feature by the rules of fences, with `kind` and `distance_m` in place of a store.
 
-        `distance_m` is 610 for the kind `health`, else 0, unless given. Raises FenceRejected.
+        `distance_m` is 610 for health care, else 0, unless given. Raises FenceRejected.
         """
         found: list[Problem] = []
         properties = read_properties(feature, found)
@@ -46,7 +51,7 @@ class SensitivePlace(msgspec.Struct, frozen=True, kw_only=True):
         if found or shape is None or external_id is None or kind is None:
             raise FenceRejected(found)
         if distance_m is None:
-            distance_m = HEALTH_DISTANCE_M if kind == "health" else 0.0
+            distance_m = HEALTH_DISTANCE_M if kind.casefold() in HEALTH else 0.0
         return cls(external_id=external_id, kind=kind, shape=shape, distance_m=distance_m)
 
 
@@ -89,6 +94,43 @@ class SensitiveSet(msgspec.Struct, frozen=True, kw_only=True, eq=False):
                 <= self.places[place].distance_m * _CAUTION
             )
         return covered
+
+
+def shares_covered(fences: Sequence[Fence], places: SensitiveSet) -> list[tuple[float, list[str]]]:
+    """For each fence the share of it that lies in sensitive places, from 0 to 1, and which those are.
+
+    By a grid of points over the fence, judged as fixes are. A place that is smaller than the grid's step (a
+    50th of the fence's width) may be missed.
+    """
+    if not len(places):
+        return [(0.0, []) for _ in fences]
+    around = [_circle_around(place) for place in places.places]
+    lat, lon, radius_m = (
+        np.array([getattr(circle, field) for circle in around])
+        for field in ("lat_deg", "lon_deg", "radius_m")
+    )
+    shares: list[tuple[float, list[str]]] = []
+    for fence in fences:
+        circle = fence.shape if isinstance(fence.shape, Circle) else fence.shape.bounding_circle
+        apart_m = distance_m(circle.lat_deg, circle.lon_deg, lat, lon)
+        near = np.flatnonzero(apart_m <= radius_m + circle.radius_m).tolist()
+        shares.append(_covered(fence, circle, [places.places[at] for at in near]))
+    return shares
+
+
+def _covered(fence: Fence, circle: Circle, near: Sequence[SensitivePlace]) -> tuple[float, list[str]]:
+    """The share of the grid's points in the fence that the places cover, and which cover any."""
+    if not near:
+        return 0.0, []
+    plane = Plane.at(circle.lat_deg, circle.lon_deg)
+    steps = (np.arange(GRID) + 0.5) / GRID * 2 - 1
+    east_m, north_m = (axis.ravel() * circle.radius_m for axis in np.meshgrid(steps, steps))
+    lat, lon = circle.lat_deg + north_m / plane.north_m, circle.lon_deg + east_m / plane.east_m
+    whole = Fence(external_id=fence.external_id, store="", shape=fence.shape)
+    inside, _ = FenceSet.build([whole]).match(lat, (lon + 180.0) % 360.0 - 180.0)
+    covered = [SensitiveSet.build([place]).covers(lat[inside], lon[inside]) for place in near]
+    names = [place.external_id for place, by in zip(near, covered, strict=True) if by.any()]
+    return (float(np.logical_or.reduce(covered).mean()), names) if names else (0.0, [])
 
 
 def _circle_around(place: SensitivePlace) -> Circle:

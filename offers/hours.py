@@ -104,7 +104,7 @@ def quiet_from_us(
 
     Minute by minute, since a wall clock that is set back may enter a window that it has just left.
     """
-    asked = [window for window in windows if window is not None]
+    asked = [window for window in windows if window is not None and window.from_ != window.until]
     minutes = range(-(-now_us // MINUTE_US) * MINUTE_US, until_us, MINUTE_US) if asked else ()
     for minute_us in minutes:
         local = local_time(minute_us, timezone)

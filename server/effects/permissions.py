@@ -18,18 +18,29 @@ SENDING: tuple[Purpose, ...] = ("push", "nearby_offers")
 
 async def save_permissions(connection: Connection, retailer_id: str, inputs: Iterable[Input]) -> None:
     """The answers of a batch, and what follows from those that withdraw or tighten."""
+    inputs = list(inputs)
     answered = [i for i in inputs if isinstance(i, SetConsents | RegisterDevice) and i.consents]
-    tightened = [i for i in inputs if isinstance(i, SetPreferences)]
     if answered:
         columns = zip(*_rows(answered), strict=True)
         await connection.execute(SQL["add_consent_changes"], retailer_id, *map(list, columns))
-    if stopped := {i.shopper_id for i in answered if _withdraws(i, *SENDING)}:
-        await withdraw(connection, stopped, "no_consent")
+    for shopper_id, reason in stopped(inputs).items():
+        await withdraw(connection, [shopper_id], reason)
     if unseen := {i.shopper_id for i in answered if _withdraws(i, "nearby_offers")}:
         await connection.execute(SQL["forget_where"], retailer_id, list(unseen))
-    if changed := {i.shopper_id for i in tightened} - stopped:
-        # A push was judged by her earlier limits: what has not left yet stays in the inbox.
-        await withdraw(connection, changed, "preferences")
+
+
+def stopped(inputs: Iterable[Input]) -> dict[str, str]:
+    """The shoppers whose waiting pushes are withdrawn by the batch, each with the reason. Pure.
+
+    A change of limits stops them too: they were judged by the earlier ones. They stay in the inbox.
+    """
+    reasons: dict[str, str] = {}
+    for item in inputs:
+        if isinstance(item, SetPreferences):
+            reasons.setdefault(item.shopper_id, "preferences")
+        elif isinstance(item, SetConsents | RegisterDevice) and _withdraws(item, *SENDING):
+            reasons[item.shopper_id] = "no_consent"
+    return reasons
 
 
 def _withdraws(item: SetConsents | RegisterDevice, *purposes: Purpose) -> bool:

@@ -23,6 +23,7 @@ from server.imports.locating import locate_stores
 from server.imports.problem import WHOLE_FILE, Problem, problem_at
 from server.imports.references import check_references
 from server.imports.report import PUBLISHED_KIND, ImportKind, ImportReport
+from server.imports.sensitive import without_sensitive
 from server.imports.sieve import Sieve
 from server.publish import Change, Difference, current_version, diff, lock_publishing, publish_all
 
@@ -88,7 +89,8 @@ async def _publish(
     changes = [Change(kind=PUBLISHED_KIND[kind], bodies=bodies)]
     if radius_m is not None:
         circles = await circles_around(connection, retailer_id, sieve, radius_m)
-        changes.append(Change(kind="geofence", bodies=circles))
+        kept = await without_sensitive(connection, retailer_id, sieve, circles)
+        changes.append(Change(kind="geofence", bodies=kept))
     report = ImportReport(
         kind=kind,
         dry_run=dry_run,

@@ -54,6 +54,8 @@ REMEDIES = {
     "duplicate_column": "Name each column once.",
     "duplicate_id": "Give each record an id of its own; the first one was taken.",
     "empty": "Fill it in, or leave the field out if it is optional.",
+    "sensitive_place": "Draw it elsewhere, or correct the sensitive place or its distance_m.",
+    "clipped": "Draw it beside the sensitive place if that matters.",
     "far_from_store": "Are longitude and latitude swapped? GeoJSON puts the longitude first.",
     "geocoder_failed": "Try again later, or give `lat` and `lon`.",
     "geocoder_limit": "Send the rest again, or use `vicino import`, which has no such limit.",

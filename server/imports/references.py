@@ -11,6 +11,7 @@ from geo.distance import distance_m
 from server.db import Connection
 from server.imports.judging import Accepted
 from server.imports.report import ImportKind
+from server.imports.sensitive import check_sensitive
 from server.imports.sieve import Sieve
 from server.publish import Kind, published_bodies, published_categories, published_ids
 
@@ -73,6 +74,7 @@ async def check_references(connection: Connection, retailer_id: str, kind: Impor
         await _check_categories(connection, retailer_id, sieve)
     elif kind == "geofences":
         await _check_distances(connection, retailer_id, sieve)
+        await check_sensitive(connection, retailer_id, sieve)
 
 
 def _named(sieve: Sieve, reference: _Reference) -> set[str]:

@@ -5,8 +5,9 @@ import pytest
 import shapely
 from geographiclib.geodesic import Geodesic
 
+from geo.fence import Circle, Fence
 from geo.geojson import FenceRejected
-from geo.sensitive import SensitivePlace, SensitiveSet
+from geo.sensitive import HEALTH_DISTANCE_M, SensitivePlace, SensitiveSet, shares_covered
 from tests.unit.geo.walks import columns
 
 LAT, LON = 60.17, 24.94
@@ -66,3 +67,33 @@ def test_a_place_needs_an_id_and_a_kind(missing: str) -> None:
     with pytest.raises(FenceRejected) as refused:
         SensitivePlace.from_feature(place)
     assert [problem.field for problem in refused.value.problems] == [f"properties.{missing}"]
+
+
+def fence_at(lat_deg: float, lon_deg: float, radius_m: float) -> Fence:
+    return Fence(
+        external_id="f", store="s", shape=Circle(lat_deg=lat_deg, lon_deg=lon_deg, radius_m=radius_m)
+    )
+
+
+def place_at(name: str, lat_deg: float, lon_deg: float, radius_m: float, distance_m: float) -> SensitivePlace:
+    shape = Circle(lat_deg=lat_deg, lon_deg=lon_deg, radius_m=radius_m)
+    return SensitivePlace(external_id=name, kind="health", shape=shape, distance_m=distance_m)
+
+
+def test_how_much_of_a_fence_is_sensitive_is_told_with_the_places() -> None:
+    fence = fence_at(60.0, 25.0, 100.0)
+    half, far = place_at("half", 60.0, 25.0, 50.0, 20.7), place_at("far", 60.1, 25.0, 50.0, 610.0)
+    all_of_it = place_at("all", 60.001, 25.001, 20.0, 610.0)
+    [(share, names)] = shares_covered([fence], SensitiveSet.build([half, far]))
+    assert share == pytest.approx(0.5, abs=0.02)
+    assert names == ["half"]
+    assert shares_covered([fence], SensitiveSet.build([all_of_it])) == [(1.0, ["all"])]
+    assert shares_covered([fence], SensitiveSet.build([far])) == [(0.0, [])]
+
+
+@pytest.mark.parametrize("kind", ["health", "Hospital", "pharmacy"])
+def test_health_care_counts_from_far_however_it_is_called(kind: str) -> None:
+    point = {"type": "Point", "coordinates": [25.0, 60.0]}
+    properties = {"external_id": "p", "kind": kind, "radius": 20}
+    place = SensitivePlace.from_feature({"type": "Feature", "geometry": point, "properties": properties})
+    assert place.distance_m == HEALTH_DISTANCE_M

@@ -1,5 +1,6 @@
 """The gates as a decision table: each of them alone silences an offer that would otherwise be made."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -9,10 +10,11 @@ from offers.candidate_gates import CANDIDATE_GATES
 from offers.catalogue import Discount, Limits
 from offers.decide import remembered
 from offers.decision import Decision
-from offers.gates import MOMENT_GATES
-from offers.hours import DAY_US, HOUR_US, MINUTE_US, SECOND_US, QuietHours
+from offers.gates import MOMENT_GATES, shopper_cap
+from offers.hours import DAY_US, HOUR_US, MINUTE_US, SECOND_US, QuietHours, microseconds
 from offers.preferences import Preferences
 from offers.shopper import Contact, Shopper, with_offer, with_preferences, with_redemption
+from offers.situation import Situation
 from tests.unit.offers.scene import (
     MOMENT,
     NOON_US,
@@ -261,3 +263,26 @@ def test_a_limit_of_distance_fails_closed_where_the_distance_is_not_known() -> N
     assert decided(changed(MOMENT, distance_m=None), **wishing(maximum_distance_m=500.0)).reasons == (
         "too_far",
     )
+
+
+def test_a_day_of_25_hours_has_no_room_for_one_more_offer() -> None:
+    just_after_midnight, before_the_next = (
+        microseconds(datetime.fromisoformat(text))
+        for text in ("2026-10-24T21:10:00Z", "2026-10-25T21:50:00Z")
+    )
+    assert before_the_next - just_after_midnight > DAY_US
+    contact = Contact(decision_id="dec_1", at_us=just_after_midnight, store="mall", offer="o")
+    wishes = Preferences(max_per_day=1, timezone="Europe/Helsinki")
+    who = with_preferences(with_offer(stranger(), contact), wishes)
+
+    passed = [
+        shopper_cap(Situation.of(MOMENT, who, catalogue(), before_the_next + later_us))[0]
+        for later_us in (0, HOUR_US)
+    ]
+
+    assert passed == [False, True]
+
+
+def test_a_push_ends_where_quiet_hours_begin_and_is_not_put_off() -> None:
+    soon = decided(**wishing(quiet_hours=QuietHours(from_="12:05", until="13:00")))
+    assert (soon.delivery, soon.push_expires_at_us) == ("push", NOON_US + 5 * MINUTE_US)

@@ -16,6 +16,8 @@ from offers.hours import (
     is_timezone,
     local_time,
     microseconds,
+    midnight_us,
+    quiet_from_us,
     quiet_hours_from_text,
     rfc3339,
 )
@@ -130,3 +132,41 @@ def test_time_zones_and_clocks_are_known_by_name() -> None:
 def test_times_survive_as_microseconds(at: datetime) -> None:
     assert aware(microseconds(at)) == at
     assert datetime.fromisoformat(rfc3339(microseconds(at))) == at
+
+
+def us(text: str) -> int:
+    return microseconds(datetime.fromisoformat(text))
+
+
+def test_quiet_hours_begin_at_their_first_minute() -> None:
+    window = QuietHours(from_="21:00", until="08:00")
+    before, nine, after = us("2026-06-10T17:50:30Z"), us("2026-06-10T18:00:00Z"), us("2026-06-10T18:05:00Z")
+    assert quiet_from_us([None, window], before, after, "Europe/Helsinki") == nine
+    assert quiet_from_us([None, window], before, nine, "Europe/Helsinki") is None
+
+
+def test_a_clock_that_is_set_back_may_enter_quiet_hours_that_it_has_just_left() -> None:
+    night = QuietHours(from_="22:00", until="03:30")
+    just_over, later = us("2026-10-25T00:40:00Z"), us("2026-10-25T01:30:00Z")  # 03:40 there, then 03:00 again
+    assert quiet_from_us([night], just_over, later, "Europe/Helsinki") == us("2026-10-25T01:00:00Z")
+
+
+def test_quiet_hours_whose_first_minute_the_clock_leaves_out_begin_with_the_next() -> None:
+    window = QuietHours(from_="03:30", until="05:00")
+    before, after = us("2026-03-29T00:50:00Z"), us("2026-03-29T01:30:00Z")  # 03:00 becomes 04:00
+    assert quiet_from_us([window], before, after, "Europe/Helsinki") == us("2026-03-29T01:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("now", "midnight"),
+    [
+        ("2026-10-25T21:30:00Z", "2026-10-24T21:00:00Z"),  # a day of 25 hours in Helsinki
+        ("2026-03-29T20:30:00Z", "2026-03-28T22:00:00Z"),  # and one of 23
+    ],
+)
+def test_midnight_is_where_the_local_day_began(now: str, midnight: str) -> None:
+    assert midnight_us(us(now), "Europe/Helsinki") == us(midnight)
+
+
+def test_a_day_that_begins_at_one_begins_there() -> None:
+    assert midnight_us(us("2026-03-08T12:00:00Z"), "America/Havana") == us("2026-03-08T05:00:00Z")
