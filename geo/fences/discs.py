@@ -185,8 +185,9 @@ def tolerance_of(tangent: FloatArray, radius_m: FloatArray) -> FloatArray:
 
     `tangent` is that of the centre's latitude. Going north by δ radians, parallels shorten by
     δ·tan(latitude), half of that counts on the way; half as much again and the terms of second order are
-    added. The difference of two whole numbers, both rounded down, is off by less than one to the north and one
-    to the east; a parallel may be 1.5 % longer than that of the centre. Single precision adds a few millionths.
+    added. The difference of two whole numbers, both rounded down, is off by less than one to the north and
+    one to the east; a parallel may be 1.5 % longer than that of the centre. Single precision adds a few
+    millionths.
     """
     reach = radius_m / MEAN_RADIUS_M
     steep = np.abs(tangent)

@@ -67,10 +67,10 @@ async def _move(
         place=kept.place(device_id) if comes_along else None,
         trust=device.trust,
     )
-    moved = (await services.engine.submit(retailer_id, move)).input
-    if moved is None:
+    moved_to = (await services.engine.submit(retailer_id, move)).shopper_id
+    if moved_to is None:
         raise Problem(404, "unknown_shopper", "no such shopper")
-    target = moved.shopper_id  # another device of hers may have logged in meanwhile
+    target = moved_to  # another device of hers may have logged in meanwhile
     if target != caller.shopper_id:
         leave = LeaveShopper(
             shopper_id=caller.shopper_id, received_at_us=now_us, device_id=device_id, merged=brings
