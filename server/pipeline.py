@@ -11,6 +11,7 @@ from what happened, so the same rows come out and nobody is pushed twice.
 from collections.abc import Callable, Mapping, Sequence
 
 from offers.moment import SILENT_TRIGGERS
+from server import crash
 from server.admit import Admitted
 from server.clock import Clock, from_us
 from server.db import Connection, Database
@@ -101,7 +102,9 @@ class Pipeline:
             await save_transitions(connection, self.retailer_id, turn)
             pushed = await save_decisions(connection, world, entry, decisions, turn.records)
             await ledgers.write(connection, self.retailer_id, entry.day)
+            crash.passing("before_commit")
 
+        crash.passing("after_commit")
         self.memory.keep(changed, wakes, entry.day, entry.seq if entry.inputs else head.journal_seq)
         self.memory.wake(concerned, now_us, world)
         if pushed:
