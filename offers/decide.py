@@ -21,7 +21,7 @@ from offers.catalogue import Catalogue
 from offers.decision import Answer, Answers, Candidate, Decision
 from offers.discount import highest_cost, worth_percent
 from offers.gates import moment_results
-from offers.hours import MINUTE_US, SECOND_US, closes_in_us
+from offers.hours import MINUTE_US, SECOND_US, closes_in_us, local_time
 from offers.ids import derived_id
 from offers.moment import Moment
 from offers.relevance import Evidence, Interest, interests_in, named_product
@@ -189,7 +189,6 @@ def _decision(choice: _Choice, at: Situation) -> Decision:
     moment, settings = at.moment, at.catalogue.settings
     late = choice.chosen is not None and at.now_us - moment.received_at_us > settings.late_s * SECOND_US
     expires_at_us = _expires_at_us(choice.chosen, at) if choice.chosen is not None else None
-    push_ttl_us = settings.push_ttl_s * SECOND_US
     strongest = max((candidate.interest.level for candidate in choice.candidates), default=0.0)
     return Decision(
         decision_id=derived_id("dec", moment.moment_id),
@@ -209,7 +208,7 @@ def _decision(choice: _Choice, at: Situation) -> Decision:
         version=at.catalogue.version,
         decided_at_us=at.now_us,
         expires_at_us=expires_at_us,
-        push_expires_at_us=None if expires_at_us is None else min(at.now_us + push_ttl_us, expires_at_us),
+        push_expires_at_us=None if expires_at_us is None else _push_expires_at_us(expires_at_us, at),
     )
 
 
@@ -227,6 +226,14 @@ def _expires_at_us(chosen: Candidate, at: Situation) -> int:
     if (open_us := closes_in_us(hours, at.store_local)) is not None:
         limits.append(at.now_us + open_us)
     return min(limits)
+
+
+def _push_expires_at_us(coupon_ends_us: int, at: Situation) -> int:
+    """When the push ends: after its time to live, not past its coupon, and before quiet hours begin."""
+    local = local_time(at.now_us, at.shopper_zone)
+    quiet_in_us = [one.begins_in_us(local) for one in at.quiet_hours if one is not None]
+    ends_us = [at.now_us + one for one in quiet_in_us if one is not None]
+    return min(at.now_us + at.catalogue.settings.push_ttl_s * SECOND_US, coupon_ends_us, *ends_us)
 
 
 def _evidence(candidates: tuple[Candidate, ...]) -> tuple[Evidence, ...]:

@@ -41,6 +41,18 @@ class QuietHours(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unk
             return start <= now < end
         return now >= start or now < end
 
+    def begins_in_us(self, local: datetime) -> int | None:
+        """Microseconds of wall clock until the window begins; 0 inside it, None where there is none.
+
+        Across a change of daylight saving time it may be off by that hour.
+        """
+        if self.from_ == self.until:
+            return None
+        if self.holds(local):
+            return 0
+        start = datetime.combine(local.date(), time.fromisoformat(self.from_))
+        return (start - local) % timedelta(days=1) // timedelta(microseconds=1)
+
     def __str__(self) -> str:
         return f"{self.from_}–{self.until}"
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from offers.hours import (
     HOUR_US,
+    MINUTE_US,
     QuietHours,
     aware,
     closes_in_us,
@@ -130,3 +131,21 @@ def test_time_zones_and_clocks_are_known_by_name() -> None:
 def test_times_survive_as_microseconds(at: datetime) -> None:
     assert aware(microseconds(at)) == at
     assert datetime.fromisoformat(rfc3339(microseconds(at))) == at
+
+
+@pytest.mark.parametrize(
+    ("text", "clock", "minutes"),
+    [
+        ("21:00-08:00", "20:45", 15),
+        ("21:00-08:00", "21:00", 0),
+        ("21:00-08:00", "03:00", 0),
+        ("21:00-08:00", "08:00", 13 * 60),
+        ("12:00-13:00", "13:00", 23 * 60),
+        ("08:00-08:00", "07:00", None),
+    ],
+)
+def test_quiet_hours_tell_when_they_begin(text: str, clock: str, minutes: int | None) -> None:
+    window = quiet_hours_from_text(text)
+    assert window is not None
+    local = datetime.fromisoformat(f"2026-11-18T{clock}")
+    assert window.begins_in_us(local) == (None if minutes is None else minutes * MINUTE_US)
