@@ -21,13 +21,14 @@ def still_wanted(clock: Clock) -> StillWanted:
         rows = await connection.fetch(SQL["load_records"], pushes[0].retailer_id, ids)
         records = {row["shopper_id"]: unpack_record(row["state"]) for row in rows}
         now_us = clock.now_us()
-        reasons = {push.push_id: _why_not(push, records.get(push.shopper_id), now_us) for push in pushes}
+        reasons = {push.push_id: why_not(push, records.get(push.shopper_id), now_us) for push in pushes}
         return {push_id: reason for push_id, reason in reasons.items() if reason is not None}
 
     return ask
 
 
-def _why_not(push: PushRow, kept: Kept | None, now_us: int) -> str | None:
+def why_not(push: PushRow, kept: Kept | None, now_us: int) -> str | None:
+    """The reason for which a push is not to be sent, by its shopper's newest state; None: it is."""
     if kept is None or not all(kept.record.shopper.permits(p, now_us) for p in ("push", "nearby_offers")):
         return "no_consent"
     return None if push.store in kept.stores or _is_coming(push, kept, now_us) else "left"
