@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import aiohttp
 
+from server.clock import Clock
 from tests.faults.town import LAT, LON, M_PER_DEGREE, RADIUS_M, Retailer
 
 PURPOSES = ("nearby_offers", "background_location", "push", "personalisation", "insight")
@@ -92,13 +93,20 @@ class Crowd:
     """Any number of phones at a time, one shopper's life after the other, until it is told to go home."""
 
     def __init__(
-        self, url: str, retailers: list[Retailer], outside: Outside, *, seed: int, phones: int
+        self,
+        url: str,
+        retailers: list[Retailer],
+        outside: Outside,
+        clock: Clock,
+        *,
+        seed: int,
+        phones: int,
     ) -> None:
         self.url = url
         self.outside = outside
         self.over = False
         self.session: aiohttp.ClientSession
-        self.clock_us: Callable[[], int] = lambda: time.time_ns() // 1000  #: the phones' clock
+        self.clock_us = clock.now_us
         self._retailers = retailers
         self._seed = seed
         self._phones = phones
@@ -127,8 +135,21 @@ class Crowd:
     async def until_taken(self, more: int, within_s: float) -> None:
         """Waits until so many more fixes are acknowledged. Raises TimeoutError, and what a phone met."""
         goal = self.outside.taken + more
+        await self._until(lambda: self.outside.taken >= goal, within_s)
+
+    async def until_answered(self, more: int, within_s: float) -> None:
+        """Waits for so many more requests, however they end."""
+        goal = self.outside.answers.total() + more
+        await self._until(lambda: self.outside.answers.total() >= goal, within_s)
+
+    async def until_refused(self, more: int, within_s: float) -> None:
+        """Waits until so many more requests are told to come back."""
+        goal = self.outside.answers[503] + more
+        await self._until(lambda: self.outside.answers[503] >= goal, within_s)
+
+    async def _until(self, reached: Callable[[], bool], within_s: float) -> None:
         async with asyncio.timeout(within_s):
-            while self.outside.taken < goal:
+            while not reached():
                 for task in self._tasks:
                     if task.done():
                         task.result()

@@ -11,7 +11,6 @@ will. So a seed makes a failure likely to come again, and the places of `VICINO_
 
 import asyncio
 import random
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ import asyncpg
 import msgspec
 
 from server.app import Running, running
+from server.clock import Clock, SystemClock, from_us
 from server.config import Config
 from tests.fakes import ManualClock
 from tests.faults.crowd import Crowd, Outside
@@ -53,83 +53,149 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     slowest_s: float
 
 
-class Town(msgspec.Struct, kw_only=True):
-    """Everything of a run."""
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server needs around it."""
 
     seed: int
     random: random.Random
-    server: Server
+    clock: Clock  #: the phones'
+    stack: AsyncExitStack
     postgres: Postgres
     wire: SlowWire
     fcm: Fcm
+    retailers: list[Retailer]
+    environment: dict[str, str]
+
+
+class Town(msgspec.Struct, kw_only=True):
+    """Everything of a run."""
+
+    around: Surroundings
     crowd: Crowd
     outside: Outside
-    retailers: list[Retailer]
     summary: Summary | None = None  #: once it was judged
+    _server: Server | None = None
+
+    @property
+    def server(self) -> Server:
+        """The process; there is none where the server runs inside."""
+        assert self._server is not None
+        return self._server
+
+    @server.setter
+    def server(self, server: Server) -> None:
+        self._server = server
+
+    @property
+    def random(self) -> random.Random:
+        return self.around.random
+
+    @property
+    def postgres(self) -> Postgres:
+        return self.around.postgres
+
+    @property
+    def wire(self) -> SlowWire:
+        return self.around.wire
+
+    @property
+    def fcm(self) -> Fcm:
+        return self.around.fcm
 
 
 @asynccontextmanager
 async def run(
-    folder: Path,
-    *,
-    seed: int,
-    phones: int = PHONES,
-    fault: str = "",
-    fcm: tuple[str, ...] = (),
-    settings: Mapping[str, str] | None = None,
-    examine: Examiner | None = None,
+    folder: Path, *, seed: int, phones: int = PHONES, fault: str = "", examine: Examiner | None = None
 ) -> AsyncIterator[Town]:
     """The block is what goes wrong; the server runs when it ends. Raises PromiseBroken.
 
-    `folder` holds a migrated PostgreSQL; `fault` is the first server's VICINO_FAULT, `fcm` the stand-in's
-    options, `settings` more of the server's. `examine` is given what was found, once it was found good.
+    `folder` holds a migrated PostgreSQL; `fault` is the first server's VICINO_FAULT. `examine` is given what
+    was found, once it was found good.
     """
-    chosen, outside = random.Random(seed), Outside()
+    async with surroundings(folder, seed, SystemClock()) as around:
+        server = Server(around.environment, folder)
+        around.stack.push_async_callback(server.end)
+        await server.start(fault=fault)
+        async with crowded(around, server.url, phones) as town:
+            town.server = server
+            yield town
+        await server.stop()
+        town.summary = await judge(town, examine)
+
+
+@asynccontextmanager
+async def run_inside(folder: Path, *, seed: int, clock: Clock) -> AsyncIterator[Town]:
+    """The same with the server in this process, by the given clock: for what no signal can do.
+
+    Phones go by the time that it tells now, and on from there by the machine's clock.
+    """
+    phones_clock = Shifted(clock.now_us() - SystemClock().now_us())
+    async with surroundings(folder, seed, phones_clock) as around:
+        config = Config.from_env({**around.environment, "VICINO_PORT": "0"})
+        async with running(config, clock=clock) as vicino, crowded(around, vicino.url, PHONES) as town:
+            yield town
+        town.summary = await judge(town)
+
+
+class Shifted(SystemClock):
+    """The machine's clock, and so many microseconds beside it."""
+
+    def __init__(self, by_us: int = 0) -> None:
+        self.by_us = by_us
+
+    def now_us(self) -> int:
+        return super().now_us() + self.by_us
+
+
+@asynccontextmanager
+async def surroundings(folder: Path, seed: int, clock: Clock) -> AsyncIterator[Surroundings]:
+    """Everything but the server: PostgreSQL with the shops in it, the way to it, and the stand-in FCM."""
+    chosen = random.Random(seed)
     async with AsyncExitStack() as stack:
-        standin = Fcm(folder)
-        stack.push_async_callback(standin.end)
-        standing = asyncio.create_task(standin.start("--seed", str(seed), *fcm))
+        fcm = Fcm(folder)
+        stack.push_async_callback(fcm.end)
+        standing = asyncio.create_task(fcm.start("--seed", str(seed)))
         database = await stack.enter_async_context(postgres(folder))
         wire, url = await stack.enter_async_context(slow_wire(database, chosen))
-        retailers = await open_shops(database.url)
+        retailers = await open_shops(database.url, from_us(clock.now_us()))
         await standing
         environment = {
             "VICINO_DATABASE_URL": url,
-            "VICINO_FCM_ENDPOINT": standin.url,
-            "VICINO_FCM_CREDENTIALS": str(standin.credentials),
-            **(settings or {}),
+            "VICINO_FCM_ENDPOINT": fcm.url,
+            "VICINO_FCM_CREDENTIALS": str(fcm.credentials),
         }
-        server = Server(environment, folder)
-        stack.push_async_callback(server.end)
-        await server.start(fault=fault)
-        crowd = Crowd(server.url, retailers, outside, seed=seed, phones=phones)
-        town = Town(
+        yield Surroundings(
             seed=seed,
             random=chosen,
-            server=server,
+            clock=clock,
+            stack=stack,
             postgres=database,
             wire=wire,
-            fcm=standin,
-            crowd=crowd,
-            outside=outside,
+            fcm=fcm,
             retailers=retailers,
+            environment=environment,
         )
-        async with crowd:
-            yield town
-            await crowd.until_taken(3 * phones, RECOVERY_S)
-        await server.stop()
-        town.summary = await judge(town, environment, examine)
 
 
-async def judge(town: Town, environment: Mapping[str, str], examine: Examiner | None = None) -> Summary:
+@asynccontextmanager
+async def crowded(around: Surroundings, url: str, phones: int) -> AsyncIterator[Town]:
+    """A crowd is there for the block; then things must get going again before everybody goes home."""
+    outside = Outside()
+    async with Crowd(url, around.retailers, outside, around.clock, seed=around.seed, phones=phones) as crowd:
+        yield (town := Town(around=around, crowd=crowd, outside=outside))
+        await town.crowd.until_taken(3 * phones, RECOVERY_S)
+
+
+async def judge(town: Town, examine: Examiner | None = None) -> Summary:
     """Lets all time-outs pass, then asks whether every promise was kept. Raises PromiseBroken."""
     url = town.postgres.url
-    await let_time_pass({**environment, "VICINO_DATABASE_URL": url})
+    clock = ManualClock(town.around.clock.now_us())
+    await let_time_pass({**town.around.environment, "VICINO_DATABASE_URL": url}, clock)
     screens = await town.fcm.phones()
-    async with evidence(url, town.outside, screens, town.retailers) as found:
+    async with evidence(url, town.outside, screens, town.around.retailers) as found:
         if wrong := await broken(found):
             told = "\n  ".join(wrong[:20])
-            raise PromiseBroken(f"seed {town.seed}: {len(wrong)} promises were not kept\n  {told}")
+            raise PromiseBroken(f"seed {town.around.seed}: {len(wrong)} promises were not kept\n  {told}")
         if examine is not None:
             await examine(found)
         [(offers, redeemed)] = await found.connection.fetch(
@@ -137,7 +203,7 @@ async def judge(town: Town, environment: Mapping[str, str], examine: Examiner | 
         )
     answers = town.outside.answers
     return Summary(
-        seed=town.seed,
+        seed=town.around.seed,
         fixes=town.outside.taken,
         offers=offers,
         pushes=sum(len(screen["appeared"]) for screen in screens.values()),
@@ -147,12 +213,11 @@ async def judge(town: Town, environment: Mapping[str, str], examine: Examiner | 
     )
 
 
-async def let_time_pass(environment: Mapping[str, str]) -> None:
+async def let_time_pass(environment: Mapping[str, str], clock: ManualClock) -> None:
     """A server in this process, by a clock that skips to whatever is due next, until nothing is any more.
 
     Leases run out, retries come, dwells and time-outs fire, coupons expire: hours in a second.
     """
-    clock = ManualClock(time.time_ns() // 1000)
     config = Config.from_env({**environment, "VICINO_PORT": "0"})
     async with asyncio.timeout(DRAIN_S), running(config, clock=clock) as vicino:
         connection = await asyncpg.connect(vicino.database_url)

@@ -5,7 +5,7 @@ they run out while the crowd is there.
 """
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -68,9 +68,8 @@ class Retailer(msgspec.Struct, frozen=True, kw_only=True):
     till_key: str
 
 
-async def open_shops(database_url: str) -> list[Retailer]:
+async def open_shops(database_url: str, now: datetime) -> list[Retailer]:
     """One that may speak all day, and one whose quiet hours last the whole run; each with its shop."""
-    now = datetime.now(UTC)
     hours = {"from": f"{now - timedelta(hours=3):%H:%M}", "until": f"{now + timedelta(hours=9):%H:%M}"}
     made = []
     async with await Database.open(database_url) as database:
