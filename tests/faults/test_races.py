@@ -107,7 +107,7 @@ class Race:
             self.refused += 1
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(max(900, ATTEMPTS // 20))
 async def test_no_budget_is_overspent_and_no_coupon_works_twice_however_many_race_and_whatever_dies(
     postgres_folder: Path,
 ) -> None:
@@ -136,9 +136,7 @@ async def test_no_budget_is_overspent_and_no_coupon_works_twice_however_many_rac
         differ = await connection.fetch(LEDGERS_THAT_DIFFER)
         await connection.close()
 
-    print(
-        f"{ATTEMPTS} attempts: {issued} issued, {redeemed} redeemed, {race.undone} undone by {2 * KILLS} kills"
-    )
+    print(f"{ATTEMPTS} attempts: {issued} issued, {redeemed} redeemed, {race.undone} undone by kills")
     assert race.undone > 0
     assert spend <= BUDGET.spend
     assert issued - KILLS * RACERS <= len(race.reserved) <= issued <= ISSUED

@@ -8,15 +8,15 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from notifications import outbox
-from notifications.outbox import PushRow, Settlement
-from notifications.push import Ambiguous, Push, RetryLater
-from notifications.push import Outcome as Answer
+from notifications.outbox import PushRow
+from notifications.push import Push
 from server import ledgers
+from server.admit import Admitted
 from server.cli import vicino
+from server.inputs import RecordFixes
 from server.simulation import node, postman
-from server.simulation.durable import Durable
-from server.simulation.plan import FAIR_WEATHER, Plan
+from server.simulation.durable import Durable, OutboxRow
+from server.simulation.plan import FAIR_WEATHER, Plan, Rates
 from server.simulation.promises import PromiseBroken
 from server.simulation.run import simulate
 
@@ -58,11 +58,15 @@ def test_in_fair_weather_every_push_is_sent_once_and_shown() -> None:
     assert outcome.crashes == outcome.relay_deaths == 0
 
 
-def broken_promise(*, seeds: int = 60) -> str:
-    """What is said of the first broken promise."""
+#: Half of all attempts to send are refused: pushes wait, and much goes on while they do.
+OFTEN_REFUSED = Rates(fcm_refuses=0.5, relay_dies=0.1)
+
+
+def broken_promise(*, shoppers: int = 8, rates: Rates = Rates()) -> str:  # noqa: B008 - frozen
+    """What is said of the first broken promise in some simulations."""
     with pytest.raises(PromiseBroken) as told:
-        for seed in range(1, seeds + 1):
-            simulate(Plan(seed=seed, shoppers=8))
+        for seed in range(1, 40):
+            simulate(Plan(seed=seed, shoppers=shoppers, rates=rates))
     return str(told.value)
 
 
@@ -90,7 +94,7 @@ def test_a_budget_that_is_not_asked_is_found_out(monkeypatch: Patch) -> None:
 
     monkeypatch.setattr(ledgers.Ledgers, "budget", always)
 
-    assert "I3: " in broken_promise()
+    assert "I3: " in broken_promise(shoppers=40)
 
 
 def test_a_coupon_that_works_again_after_a_lost_answer_is_found_out(monkeypatch: Patch) -> None:
@@ -114,8 +118,8 @@ def test_a_fix_that_is_answered_before_its_commit_is_found_out(monkeypatch: Patc
         process(self)
         if self.crashes > crashes:  # what was told is told, though it was not written
             for item, told in waiting:
-                if isinstance(item, node.RecordFixes):
-                    told(node.Admitted(input=item, accepted=len(item.fixes)))
+                if isinstance(item, RecordFixes):
+                    told(Admitted(input=item, accepted=len(item.fixes)))
 
     monkeypatch.setattr(node.Node, "_process", hasty)
 
@@ -126,19 +130,23 @@ def test_a_push_that_ignores_a_withdrawn_consent_is_found_out(monkeypatch: Patch
     monkeypatch.setattr(postman, "why_not", lambda *_: None)
     monkeypatch.setattr(Durable, "withdraw", lambda *_: None)
 
-    assert "I6: " in broken_promise(seeds=200)
+    assert "I6: " in broken_promise(shoppers=20, rates=OFTEN_REFUSED)
 
 
-def test_an_outbox_that_forgets_to_try_again_is_found_out(monkeypatch: Patch) -> None:
-    def forgets(row: PushRow, outcome: Answer, *, now_us: int) -> Settlement:
-        settlement = outbox.settle(row, outcome, now_us=now_us)
-        if isinstance(outcome, RetryLater | Ambiguous) and settlement.state == "pending":
-            return msgspec.structs.replace(settlement, due_at_us=10**18)
-        return settlement
+def test_a_lease_that_nobody_takes_over_is_found_out(monkeypatch: Patch) -> None:
+    due = Durable.due
 
-    monkeypatch.setattr(postman, "settle", forgets)
+    def unleased(self: Durable, now_us: int, most: int) -> list[OutboxRow]:
+        return [row for row in due(self, now_us, most) if row.state != "leased"]
 
-    assert "I" in broken_promise()
+    def next_due_us(self: Durable) -> int | None:
+        rows = [self.outbox[name] for name in self.open_pushes]
+        return min((row.due_at_us for row in rows if row.state == "pending"), default=None)
+
+    monkeypatch.setattr(Durable, "due", unleased)
+    monkeypatch.setattr(Durable, "next_due_us", next_due_us)
+
+    assert "I8: " in broken_promise(rates=OFTEN_REFUSED)
 
 
 def test_the_command_runs_many_seeds_and_says_what_happened() -> None:
@@ -155,7 +163,7 @@ def test_a_broken_promise_ends_the_command_with_the_way_to_have_it_again(monkeyp
         return True
 
     monkeypatch.setattr(ledgers.Ledgers, "budget", never)
-    options = {"--seed": 1, "--seeds": 60, "--shoppers": 8, "--jobs": 1}
+    options = {"--seed": 1, "--seeds": 9, "--shoppers": 40, "--jobs": 1}
     words = [str(word) for option in options.items() for word in option]
     done = CliRunner().invoke(vicino, ["simulate", *words])
 
