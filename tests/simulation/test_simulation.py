@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from notifications import outbox
 from notifications.outbox import PushRow
 from notifications.push import Push
 from server import ledgers
@@ -71,7 +72,7 @@ def broken_promise(*, shoppers: int = 8, rates: Rates = Rates()) -> str:  # noqa
 
 
 def test_a_relay_that_gives_a_push_a_new_id_with_each_attempt_is_found_out(monkeypatch: Patch) -> None:
-    push_of = postman.push_of
+    push_of = outbox.push_of
 
     def renamed(row: PushRow, address: Any) -> Push:
         return msgspec.structs.replace(push_of(row, address), collapse=f"{row.push_id}.{row.attempts}")
