@@ -1,4 +1,4 @@
-"""Which inputs go into the journal: nothing without consent, nothing twice, nothing from a sensitive place.
+"""Which inputs go into the journal, pings apart (`server/admit_pings.py`), and what is settled before them.
 
 No I/O. It runs before anything is written, and again on replay, where it lets everything through unchanged.
 """
@@ -6,16 +6,12 @@ No I/O. It runs before anything is written, and again on replay, where it lets e
 from collections.abc import Iterable, Mapping
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
-from geo.fix import Fix, refuse_fix
-from geo.fleet import Fleet
 from offers.event import refuse_event
 from offers.shopper import Shopper, with_consents, with_preferences
-from server.inputs import Input, RecordEvents, RecordFixes, RegisterDevice, SetConsents, SetPreferences
-from server.records import Device, Record, drop_record, unseen
-from server.world import World
+from server.inputs import Input, RecordEvents, RegisterDevice, SetConsents, SetPreferences
+from server.phones import Phones
+from server.records import Device, Record, drop_record
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -25,16 +21,17 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reason: str
 
 
-class Admitted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Admitted(msgspec.Struct, kw_only=True, gc=False):
     """One input after admission."""
 
-    input: Input | None  #: what to journal; None when nothing of it is left
     accepted: int = 0  #: items taken, those already known included
     refusals: tuple[Refusal, ...] = ()
+    shopper_id: str | None = None  #: of a registration: whose device it turned out to be
+    next: bytes = b""  #: of a ping: the JSON of when its device should report next
 
 
 def settle(
-    inputs: Iterable[Input], records: Mapping[str, Record], fleet: Fleet
+    inputs: Iterable[Input], records: Mapping[str, Record], phones: Phones
 ) -> tuple[dict[str, Record], set[str]]:
     """The records after registrations, consents and preferences, and whose places are forgotten."""
     settled, forgotten = dict(records), set()
@@ -54,7 +51,7 @@ def settle(
         record = record.with_shopper(shopper)
         if not shopper.permits("nearby_offers", item.received_at_us):
             # Where she was and is goes at once; no timer of hers can fire any more.
-            drop_record(record, fleet)
+            drop_record(record, phones)
             forgotten.add(item.shopper_id)
             cleared = [Device(device_id=device.device_id) for device in record.devices]
             record = msgspec.structs.replace(record, devices=tuple(cleared))
@@ -62,84 +59,25 @@ def settle(
     return settled, forgotten
 
 
-def admit(item: Input, records: dict[str, Record], world: World) -> Admitted:
-    """Judges one input against the settled records; notes in them which fixes are known now."""
+def admit(item: Input, records: Mapping[str, Record]) -> tuple[Admitted, Input | None]:
+    """Judges one input that is no ping against the settled records; what of it goes into the journal."""
     record = records.get(item.shopper_id)
     if record is None:  # her token outlived her: she was erased, or this is another database
-        count = len(item.fixes) if isinstance(item, RecordFixes) else 0
-        return Admitted(input=None, refusals=_all(count, "unknown_device"))
-    if isinstance(item, RecordFixes):
-        return _admit_fixes(item, record, records, world)
+        count = len(item.events) if isinstance(item, RecordEvents) else 0
+        return Admitted(refusals=_all(count, "unknown_device")), None
     if isinstance(item, RecordEvents):
         return _admit_events(item, record)
-    return Admitted(input=item)
+    return Admitted(shopper_id=item.shopper_id), item
 
 
-def _admit_fixes(item: RecordFixes, record: Record, records: dict[str, Record], world: World) -> Admitted:
-    device = record.device(item.device_id) or Device(device_id=item.device_id)
-    if not record.shopper.permits("nearby_offers", item.received_at_us):
-        return Admitted(input=None, refusals=_all(len(item.fixes), "no_consent"))
-    reasons = [refuse_fix(fix, now_us=item.received_at_us) for fix in item.fixes]
-    good = [index for index, reason in enumerate(reasons) if reason is None]
-    for index in _sensitive(good, item.fixes, world):
-        reasons[index] = "sensitive_place"
-    taken = tuple(fix for fix, reason in zip(item.fixes, reasons, strict=True) if reason is None)
-    fresh, device = unseen(device, taken)
-    if fresh:
-        newest = max(fresh, key=lambda fix: fix.fixed_at_us)
-        device = msgspec.structs.replace(device, mock=newest.mock)
-    sensitive_at_us = item.sensitive_at_us
-    if sensitive_at_us is None and not device.in_sensitive:
-        sensitive_at_us = _quiet_at_us(item.fixes, reasons, world)
-    in_sensitive = item.in_sensitive
-    if in_sensitive is None:
-        in_sensitive = reasons[-1] == "sensitive_place" if reasons else device.in_sensitive
-    if not fresh and in_sensitive == device.in_sensitive:
-        kept = None
-    else:
-        device = msgspec.structs.replace(device, in_sensitive=in_sensitive)
-        records[item.shopper_id] = record.with_device(device)
-        kept = msgspec.structs.replace(
-            item, fixes=fresh, sensitive_at_us=sensitive_at_us, in_sensitive=in_sensitive
-        )
-    return Admitted(
-        input=kept,
-        accepted=len(taken),
-        refusals=tuple(Refusal(index=i, reason=reason) for i, reason in enumerate(reasons) if reason),
-    )
-
-
-def _sensitive(good: list[int], fixes: tuple[Fix, ...], world: World) -> list[int]:
-    """Which of the good fixes lie in a sensitive place."""
-    if not good or not len(world.sensitive):
-        return []
-    covered = world.sensitive.covers(*_positions([fixes[index] for index in good]))
-    return [index for index, inside in zip(good, covered, strict=True) if inside]
-
-
-def _quiet_at_us(fixes: tuple[Fix, ...], reasons: list[str | None], world: World) -> int | None:
-    """The time of the first dropped fix at which a store would have had something to say."""
-    dropped = [fix for fix, reason in zip(fixes, reasons, strict=True) if reason == "sensitive_place"]
-    if not dropped:
-        return None
-    matched, _ = world.fences.match(*_positions(dropped))
-    return dropped[int(matched[0])].fixed_at_us if len(matched) else None
-
-
-def _positions(fixes: list[Fix]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    return np.array([fix.lat_deg for fix in fixes]), np.array([fix.lon_deg for fix in fixes])
-
-
-def _admit_events(item: RecordEvents, record: Record) -> Admitted:
+def _admit_events(item: RecordEvents, record: Record) -> tuple[Admitted, Input | None]:
     if not record.shopper.permits("personalisation", item.received_at_us):
-        return Admitted(input=None, refusals=_all(len(item.events), "no_consent"))
+        return Admitted(refusals=_all(len(item.events), "no_consent")), None
     reasons = [refuse_event(event, item.received_at_us) for event in item.events]
     taken = tuple(event for event, reason in zip(item.events, reasons, strict=True) if reason is None)
-    return Admitted(
-        input=msgspec.structs.replace(item, events=taken) if taken else None,
-        accepted=len(taken),
-        refusals=tuple(Refusal(index=i, reason=reason) for i, reason in enumerate(reasons) if reason),
-    )
+    refusals = tuple(Refusal(index=i, reason=reason) for i, reason in enumerate(reasons) if reason)
+    kept = msgspec.structs.replace(item, events=taken) if taken else None
+    return Admitted(accepted=len(taken), refusals=refusals), kept
 
 
 def _all(count: int, reason: str) -> tuple[Refusal, ...]:

@@ -1,6 +1,6 @@
 """Shoppers who come nearer: how, as evidence; and moments before they are there, where that is wanted."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from geo.approach import LONGEST_US, Approach, approach
 from geo.fence import Fence
@@ -10,6 +10,7 @@ from geo.transition import Rules, Sighting
 from offers.ahead import moment_ahead, will_enter
 from offers.moment import STALE_AFTER_US, Moment
 from server.inputs import RecordFixes
+from server.pings import Pings
 from server.records import Record, slot_of
 from server.whereabouts import speed_of
 from server.world import World
@@ -29,14 +30,15 @@ def approach_to_store(fleet: Fleet, slot: int, store: str, at_us: int, world: Wo
     return approach(seen, (shop.lat_deg, shop.lon_deg), unknown_m=world.rules.default_accuracy_m)
 
 
-def ahead(
-    fixes: Iterable[RecordFixes], records: Mapping[str, Record], fleet: Fleet, world: World
-) -> Iterator[Moment]:
+def ahead(pings: Pings, records: Mapping[str, Record], fleet: Fleet, world: World) -> Iterator[Moment]:
     """Moments of shoppers who will be in a store's fence soon, as their newest fixes say."""
     if not world.catalogue.settings.approach_s:
         return
-    came = {(item.device_id, fix.fixed_at_us) for item in fixes for fix in item.fixes}
-    for item in {item.device_id: item for item in fixes}.values():
+    came = {
+        (pings.items[ping].device_id, at_us)
+        for ping, at_us in zip(pings.of_row.tolist(), pings.fixed_at_us.tolist(), strict=True)
+    }
+    for _, item in pings.by_device():
         record = records[item.shopper_id]
         slot = slot_of(fleet, record, item.device_id)
         seen = fleet.newest(slot)

@@ -12,8 +12,10 @@ from server.errors import BadUse
 #: place -> what has happened there, and what has not.
 POINTS = {
     "mid_body": "a caller is known, the body of the request is not read",
-    "before_commit": "everything a micro-batch changes is written, and not committed",
+    "before_commit": "a micro-batch is decided and on its way into the journal, and not committed",
     "after_commit": "a micro-batch is committed, and nobody has an answer",
+    "checkpoint": "states that lagged behind are written to their rows, and that is not committed",
+    "recovering": "memory is being made again from rows and journal, an entry at a time",
     "claiming": "pushes are claimed, and that is not committed",
     "claimed": "the claim of pushes is committed, and none is sent",
     "sent": "the provider has answered for a push, and the answer is not recorded",

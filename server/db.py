@@ -72,6 +72,8 @@ class Database:
             timeout=_ACQUIRE_TIMEOUT_S,
             command_timeout=_COMMAND_TIMEOUT_S,
             init=_prepare,
+            # Everything that is set is set for a transaction: nothing has to be taken back afterwards.
+            reset=_as_it_is,
             # As a start-up setting the role is the session's default: no reset undoes it.
             server_settings={"role": APP_ROLE, "application_name": "vicino", "timezone": "UTC"},
         )
@@ -105,6 +107,14 @@ class Database:
         isolation: Literal["repeatable_read"] | None = "repeatable_read" if snapshot else None
         async with self._acquire() as connection, connection.transaction(isolation=isolation):
             await connection.execute("SELECT set_config('vicino.retailer_id', $1, true)", retailer_id)
+            yield connection
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[Connection]:
+        """A connection on which every statement is a transaction of its own, of no retailer at first: for
+        functions that set theirs.
+        """
+        async with self._acquire() as connection:
             yield connection
 
     @asynccontextmanager
@@ -148,6 +158,10 @@ async def _prepare(connection: asyncpg.Connection[Record]) -> None:
         await connection.set_type_codec(
             name, schema="pg_catalog", encoder=_encode_json, decoder=msgspec.json.decode, format="text"
         )
+
+
+async def _as_it_is(_: object) -> None:
+    """Leaves a connection as its last user did."""
 
 
 def _encode_json(value: Any) -> str:

@@ -12,7 +12,6 @@ from typing import Any
 import asyncpg
 import structlog
 
-from geo.region import SafeRegion
 from server.admit import Admitted
 from server.clock import Clock, from_us
 from server.db import Database, DatabaseBusy
@@ -20,7 +19,7 @@ from server.errors import VicinoError
 from server.inputs import Input
 from server.journal import PostgresJournal
 from server.lane import Lane
-from server.memory import lock_head
+from server.line import lock_head
 from server.pipeline import Pipeline
 from server.publish import CHANNEL
 from server.redeem import Answer, Redeem
@@ -31,6 +30,7 @@ log = structlog.get_logger("vicino.engine")
 
 ENGINE_LOCK = 0x56494349  #: the advisory lock's number
 LOCK_CHECK_S = 0.5  #: how soon a lost lock is taken again
+LIVE_S = 5.0  #: so long a publication waits for batches to be judged by it
 SWEEP_S = 20.0  #: how often expired coupons give back what they hold
 
 
@@ -119,6 +119,8 @@ class Engine:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for lane in self._running_lanes():
+            await self._try(lane.close())
         if self._lock is not None:
             await self._lock.close()
 
@@ -128,15 +130,16 @@ class Engine:
         assert isinstance(answer, Admitted)
         return answer
 
+    async def live(self, retailer_id: str) -> None:
+        """Returns when batches are judged by what was published last, or after `LIVE_S` at the most."""
+        for lane in self._running_lanes(retailer_id):
+            await lane.live(LIVE_S)
+
     async def redeem(self, retailer_id: str, ask: Redeem) -> Answer:
         """Has a coupon redeemed or refused; returns when that is durable."""
         answer = await (await self._lane(retailer_id)).submit(ask)
         assert isinstance(answer, Answer)
         return answer
-
-    async def safe_region(self, retailer_id: str, shopper_id: str, device_id: str) -> SafeRegion | None:
-        """When a device should report next; None while nothing is known of it."""
-        return (await self._lane(retailer_id)).safe_region(shopper_id, device_id)
 
     async def _lane(self, retailer_id: str) -> Lane:
         """The retailer's lane; opened by the first who asks, while others wait for the same opening."""
@@ -156,12 +159,10 @@ class Engine:
             self._clock,
             on_push=self._on_push,
             on_doubt=self._on_doubt,
+            on_world=lambda: lane.look(),  # noqa: PLW0108 - which is made below
         )
-        async with self._database.transaction(retailer_id) as connection:
-            await pipeline.memory.load_wakes(connection)
         lane = Lane(pipeline, self._database, self._clock)
-        if pipeline.memory.next_wake_us() is not None:  # somebody is in a geofence: it may be gone
-            lane.published()
+        lane.published()  # what has happened until now is read from the rows and the journal
         self._keep(asyncio.create_task(lane.run(), name=f"lane {retailer_id}"))
         return lane
 

@@ -2,7 +2,7 @@
 
 Inputs are imperative ("record these fixes"); what follows from them is past tense and lives in the tables.
 They are packed with msgspec as a tagged union, so a journal row can be read back by any later version
-that still knows the tags.
+that still knows the tags; fixes in columns beside them (`server/pings.py`).
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class RecordFixes(_Input, frozen=True, kw_only=True):
     """Positions of one device, each already judged by itself, in the order the phone sent them."""
 
     device_id: str
-    fixes: tuple[Fix, ...]
+    fixes: Sequence[Fix] = ()
     #: when the first of them lay in a store's fence but in a sensitive place; that fix itself is not kept
     sensitive_at_us: int | None = None
     in_sensitive: bool | None = None  #: whether the newest of them was dropped so; None until admitted
@@ -90,16 +90,3 @@ Input = (
     | RecordRedemption
     | Wake
 )
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(list[Input])
-
-
-def pack_inputs(inputs: Sequence[Input]) -> bytes:
-    """One micro-batch as the bytes of a journal row."""
-    return _encoder.encode(inputs)
-
-
-def unpack_inputs(packed: bytes) -> list[Input]:
-    """The inverse of `pack_inputs`; raises msgspec.ValidationError on bytes it did not write."""
-    return _decoder.decode(packed)

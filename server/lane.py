@@ -9,15 +9,15 @@ import asyncio
 from collections.abc import Sequence
 
 import asyncpg
-import msgspec
 import structlog
 
-from geo.region import SafeRegion
+from server import crash
 from server.admit import Admitted
 from server.clock import Clock
 from server.db import Database, DatabaseBusy, DatabaseError, DatabaseUnfit, out_of_order
 from server.errors import VicinoError
 from server.inputs import Input, RecordEvents, RecordFixes, Wake
+from server.journal import pack_inputs, split
 from server.pipeline import Pipeline
 from server.redeem import Answer, Redeem
 from server.sql import queries
@@ -54,6 +54,7 @@ class Lane:
         self._weight = 0  #: of all that wait
         self._arrived = asyncio.Event()
         self._published = False  #: something, since the newest batch
+        self._looking: list[asyncio.Future[None]] = []  #: who waits for the newest version to be used
 
     async def submit(self, item: Input | Redeem) -> Admitted | Answer:
         """Waits until the item is processed and committed. Raises Busy, Poison, or what hit the database."""
@@ -67,12 +68,24 @@ class Lane:
 
     def published(self) -> None:
         """Something was published: the lane moves on to it at once, rather than with its next input."""
+        self._pipeline.memory.worlds.published()
+        self.look()
+
+    def look(self) -> None:
+        """There may be something to do that is no input."""
         self._published = True
         self._arrived.set()
 
-    def safe_region(self, shopper_id: str, device_id: str) -> SafeRegion | None:
-        """When a device should report next, by the world of the newest batch; None where it is not known."""
-        return self._pipeline.memory.safe_region(shopper_id, device_id)
+    async def live(self, at_most_s: float) -> None:
+        """Returns when batches are judged by the newest version, or after so long."""
+        looked = asyncio.get_running_loop().create_future()
+        self._looking.append(looked)
+        self.published()
+        await asyncio.wait({looked}, timeout=at_most_s)
+
+    async def close(self) -> None:
+        """Writes what lags behind: the next start has nothing to make up for. After `run` has ended."""
+        await self._pipeline.checkpoints.write_all()
 
     async def run(self) -> None:
         """Processes batches until cancelled. Nothing else ends it: a defect costs a round, no more."""
@@ -83,9 +96,19 @@ class Lane:
                     self._published = False
                     await self._process(batch)
                 await self._wake_due()
+                self._pipeline.checkpoints.write_some()
+                self._tell_live()
             except Exception:
                 log.exception("lane_round_failed")
                 await asyncio.sleep(RETRY_US / 1_000_000)
+
+    def _tell_live(self) -> None:
+        """Tells those who wait that the newest version is in use, if it is."""
+        if self._looking and self._pipeline.memory.worlds.newest:
+            for looked in self._looking:
+                if not looked.done():
+                    looked.set_result(None)
+            self._looking.clear()
 
     def _next_batch(self) -> list[Waiting]:
         """What is waiting, up to so many fixes and events that others need not wait long for it."""
@@ -102,7 +125,8 @@ class Lane:
         if self._waiting or self._published:
             return
         self._arrived.clear()
-        timeout_s = TIMER_POLL_S if self._pipeline.memory.next_wake_us() is not None else None
+        timed = self._pipeline.memory.timers.next_us() is not None or self._pipeline.checkpoints.waiting
+        timeout_s = TIMER_POLL_S if timed else None
         try:
             await asyncio.wait_for(self._arrived.wait(), timeout_s)
         except TimeoutError:
@@ -122,6 +146,7 @@ class Lane:
         except Exception as error:  # noqa: BLE001 - the database is to blame, or one of the inputs
             await self._after_failure(batch, error)
         else:
+            crash.passing("after_commit")
             for (_, future), answer in zip(batch, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)
@@ -147,7 +172,7 @@ class Lane:
         for item, future in batch:
             _fail(future, error)
             if isinstance(item, Wake):
-                self._pipeline.memory.postpone(item.shopper_id, self._clock.now_us() + RETRY_US)
+                self._pipeline.memory.timers.put(item.shopper_id, self._clock.now_us() + RETRY_US)
 
     async def _quarantine(self, waiting: Waiting, error: Exception) -> None:
         """Puts an input aside; where even that fails, its sender is told to come back."""
@@ -157,7 +182,7 @@ class Lane:
         trace = None if isinstance(error, asyncpg.PostgresError) else error
         log.error("poison", input=kind, error=type(error).__name__, exc_info=trace)
         try:
-            packed = msgspec.msgpack.encode(item)
+            packed = None if isinstance(item, Redeem) else pack_inputs(*split([item]))
         except (ValueError, TypeError):  # a text with lone surrogates, say
             packed = None
         try:

@@ -1,210 +1,211 @@
-"""What a pipeline remembers between batches: its published world, the records it used, the timers to come."""
+"""What a pipeline remembers between batches: its published world, the records it used, the timers to come.
 
-import heapq
-from collections.abc import Collection, Iterable, Mapping, Sequence
+Memory is the working state. The rows of the database have everything that anybody else asks for; how they
+lag behind and are caught up with is the business of `server/checkpoints.py`.
+"""
+
+from collections.abc import Collection, Iterable
 from datetime import date
+from typing import Any
 
-import msgspec
 import numpy as np
 
-from geo.fleet import Fleet
 from geo.index import FenceSet
-from geo.region import EVERY_FIX, SafeRegion, safe_region
-from offers.moment import Moment
 from server.clock import to_us
-from server.db import Connection
-from server.inputs import Input, RegisterDevice
-from server.publish import UnknownRetailer
-from server.records import Record, drop_record, slot_of, take_record
+from server.db import Connection, Database
+from server.effects.states import record_wake_at_us
+from server.hints import Hints
+from server.journal import Entry
+from server.phones import Phones
+from server.records import Record, drop_record, pack_record, slot_of, take_record
 from server.republished import FRESH_US, Republished, points_inside
 from server.sql import queries
+from server.timers import Timers
+from server.turn import Turn
+from server.unsaved import Since, Unsaved
 from server.world import World
 from server.worlds import Worlds
 
 SQL = queries("engine")
 
-RECORDS_MOST = 20_000  #: records kept; the least recently written go first and are read again when needed
+RECORDS_MOST = 50_000  #: records kept; the least recently changed go first and are read again when needed
 
 
 class Memory:
-    """Of one retailer. `catch_up` drops it where another process wrote the journal's newest entry."""
+    """Of one retailer."""
 
-    def __init__(self, retailer_id: str) -> None:
-        self._retailer_id = retailer_id
-        self._worlds = Worlds(retailer_id)
-        self._republished = Republished(retailer_id)
-        self._records: dict[str, tuple[Record, date]] = {}
-        self.fleet = Fleet(self._worlds.roll)  #: where the devices of these records are
-        self._wakes: dict[str, int] = {}
-        self._heap: list[tuple[int, str]] = []
-        self._seq: int | None = None  #: the journal entry after which all this held; None: nothing is known
+    def __init__(self, retailer_id: str, database: Database, worlds: Worlds) -> None:
+        self.retailer_id = retailer_id
+        self.worlds = worlds
+        self.timers = Timers()
+        self.unsaved = Unsaved()
+        self.seq: int | None = None  #: the journal entry after which all this holds; None: nothing is known
+        self.doubtful: set[str] = set()  #: shoppers of whom a batch that failed may have left anything
+        self.republished = Republished(retailer_id)
+        self.phones = Phones(worlds.roll)  #: where the devices of these records are
+        self._hints = Hints(self.phones)
+        self._database = database
+        self._records: dict[str, Record] = {}
+        self._days: dict[str, tuple[date, date]] = {}  # of the newest change; of the newest change in the row
 
-    async def catch_up(self, connection: Connection, head: "Head") -> None:
-        """Drops what is not of the newest journal entry: after a failed commit, or another engine's work."""
-        if self._seq != head.journal_seq:
-            self._records.clear()
-            self.fleet = Fleet(self._worlds.roll)
-            self._republished.forget()
-            await self.load_wakes(connection)
-            self._seq = head.journal_seq
+    @property
+    def settled(self) -> bool:
+        """Whether all this is known to hold, and nothing was published since."""
+        return self.seq is not None and not self.doubtful and self.worlds.looked
 
-    async def world(self, connection: Connection, version: int, secret: bytes) -> World:
-        """The world at a version, made of the one in use where there is one. Raises DatabaseUnfit."""
-        return await self._worlds.at(connection, version, secret)
+    @property
+    def world(self) -> World:
+        """What batches are judged by."""
+        assert self.worlds.current is not None
+        return self.worlds.current
 
-    async def concerned(self, connection: Connection, world: World, now_us: int) -> set[str]:
+    def clear(self) -> None:
+        """Forgets everybody."""
+        self._records.clear()
+        self._days.clear()
+        self.unsaved = Unsaved()
+        self.phones = Phones(self.worlds.roll)
+        self._hints = Hints(self.phones)
+        self.republished.forget()
+        self.seq = None
+
+    def drop(self, shopper_ids: Iterable[str]) -> None:
+        """Forgets some shoppers; their rows and the journal know them."""
+        for shopper_id in shopper_ids:
+            self._days.pop(shopper_id, None)
+            if (record := self._records.pop(shopper_id, None)) is not None:
+                drop_record(record, self.phones)
+
+    async def concerned(self, connection: Connection, now_us: int) -> set[str]:
         """Whom the publications since the newest batch concern: they are to be woken."""
-        return await self._republished.concerned(
-            connection, world, lambda fences, geofences: self._inside(fences, geofences, now_us)
+        return await self.republished.concerned(
+            connection, self.world, lambda fences, geofences: self._inside(fences, geofences, now_us)
         )
 
-    async def load(self, connection: Connection, shopper_ids: Collection[str]) -> dict[str, Record]:
+    def known(self, shopper_id: str) -> Record | None:
+        """A shopper's record, if it is in memory."""
+        return self._records.get(shopper_id)
+
+    async def load(
+        self, shopper_ids: Collection[str], connection: Connection | None = None
+    ) -> dict[str, Record]:
         """The records of those shoppers that exist; one query for all that are not in memory."""
         missing = [shopper_id for shopper_id in shopper_ids if shopper_id not in self._records]
-        if missing:
-            for row in await connection.fetch(SQL["load_records"], self._retailer_id, missing):
-                self._records[row["shopper_id"]] = (take_record(row["state"], self.fleet), row["state_day"])
-        return {name: self._records[name][0] for name in shopper_ids if name in self._records}
+        if missing and connection is not None:
+            self.take(await connection.fetch(SQL["load_records"], self.retailer_id, missing))
+        elif missing:
+            async with self._database.statement() as alone:
+                self.take(await alone.fetch(SQL["states_of"], self.retailer_id, missing))
+        return {name: self._records[name] for name in shopper_ids if name in self._records}
 
-    def safe_region(self, shopper_id: str, device_id: str) -> SafeRegion | None:
-        """When a device should report next; None where it or the world is not in memory."""
-        known = self._records.get(shopper_id)
-        world = self._worlds.current
-        if world is None or known is None or known[0].device(device_id) is None:
-            return None
-        slot = slot_of(self.fleet, known[0], device_id)
-        if (last := self.fleet.newest(slot)) is None:
-            return None
-        if not world.catalogue.settings.safe_region:
-            return EVERY_FIX
+    def take(self, rows: Iterable[Any]) -> None:
+        """Takes the states of rows over, but for shoppers who are known."""
+        for row in rows:
+            name, day = row["shopper_id"], row["state_day"]
+            if name not in self._records:
+                self._records[name] = take_record(row["state"], self.phones)
+                self._days[name] = (day, day)
+
+    def hint(self, turn: Turn) -> None:
+        """Completes the answers to a batch's pings: when their devices should report next."""
+        told = [
+            (answer, turn.records[item.shopper_id], item.device_id)
+            for answer, item in zip(turn.answers, turn.asked, strict=True)
+            if answer.accepted
+        ]
+        if not told:
+            return
+        slots = [slot_of(self.phones, record, device_id) for _, record, device_id in told]
+        speaks = self.world.catalogue.settings.approach_s > 0
         # Where nothing interests her nothing is said before she is there.
-        ahead = bool(known[0].shopper.interests.traces)
-        return safe_region(
-            last,
-            self.fleet.present(slot),
-            world.fences,
-            world.rules,
-            believed=not self.fleet.devices.get_one(slot).doubts,
-            approach_s=float(world.catalogue.settings.approach_s) if ahead else 0.0,
-        )
+        ahead = [speaks and bool(record.shopper.interests.traces) for _, record, _ in told]
+        hints = self._hints.json(np.array(slots, np.int32), ahead, self.world)
+        for (answer, _, _), hint in zip(told, hints, strict=True):
+            answer.next = hint
 
     def first_on(self, day: date, shopper_ids: Collection[str]) -> list[str]:
-        """Those whose state has not changed on that day yet."""
-        return [name for name in shopper_ids if name not in self._records or self._records[name][1] < day]
+        """Those whose rows have not changed on that day yet."""
+        return [name for name in shopper_ids if name not in self._days or self._days[name][1] < day]
 
-    def keep(
-        self, changed: Mapping[str, Record], wakes: Mapping[str, int | None], day: date, seq: int
-    ) -> None:
-        """Takes over what a batch has committed as journal entry `seq`."""
-        self._seq = seq
-        for shopper_id, record in changed.items():
-            self._records.pop(shopper_id, None)
-            self._records[shopper_id] = (record, day)
-        for shopper_id, at_us in wakes.items():
-            self._set_wake(shopper_id, at_us)
+    def entry(self, turn: Turn, now_us: int) -> Entry:
+        """The journal's next entry."""
+        assert self.seq is not None
+        seq, version = self.seq + 1, self.world.version
+        return Entry(seq=seq, written_at_us=now_us, version=version, inputs=turn.inputs, pings=turn.pings)
+
+    def keep(self, turn: Turn, entry: Entry, saved: Collection[str]) -> None:
+        """Takes over what a batch has committed; the rows of `saved` have it too."""
+        if not entry.empty:
+            self.seq = entry.seq
+        changed = turn.changed
+        for name in changed:
+            row_day = entry.day if name in saved or name not in self._days else self._days[name][1]
+            self._records.pop(name, None)
+            self._records[name] = turn.records[name]
+            self._days[name] = (entry.day, row_day)
+        self.unsaved.drop(saved)
+        since = Since(entry.seq, entry.written_at_us, entry.day)
+        self.unsaved.note((name for name in changed if name not in saved), since)
+        for name in turn.timed:
+            at_us = record_wake_at_us(turn.records[name], self.phones, self.world)
+            self.timers.put(name, at_us, may_be_put_off=True)
         while len(self._records) > RECORDS_MOST:
-            record, _ = self._records.pop(next(iter(self._records)))
-            drop_record(record, self.fleet)
+            oldest = next(iter(self._records))
+            if oldest in self.unsaved:
+                break
+            self.drop([oldest])
 
-    def wake(self, shopper_ids: Collection[str], now_us: int, world: World) -> None:
-        """Lets the lane wake those whom the batch has committed to, being the first of that world."""
-        self._republished.settle(world)
+    def wake(self, shopper_ids: Collection[str], now_us: int) -> None:
+        """Lets the lane wake those whom the batch has committed to, being the first of its world."""
+        self.republished.settle(self.world)
         for shopper_id in shopper_ids:
-            self._set_wake(shopper_id, now_us)
-
-    def forget(self) -> None:
-        """Whether the batch has committed is not known: the next one reads everything again."""
-        self._seq = None
-
-    async def load_wakes(self, connection: Connection) -> None:
-        """The timers as the last process left them."""
-        for row in await connection.fetch(SQL["due_wakes"], self._retailer_id):
-            self._set_wake(row["shopper_id"], to_us(row["wake_at"]))
-
-    def next_wake_us(self) -> int | None:
-        """When the next timer is due."""
-        while self._heap and self._wakes.get(self._heap[0][1]) != self._heap[0][0]:
-            heapq.heappop(self._heap)
-        return self._heap[0][0] if self._heap else None
+            self.timers.put(shopper_id, now_us)
 
     def due(self, now_us: int) -> list[str]:
-        """The shoppers whose timers are due; each is due again only when a batch sets a new timer."""
-        found = []
-        while (at_us := self.next_wake_us()) is not None and at_us <= now_us:
-            _, shopper_id = heapq.heappop(self._heap)
-            del self._wakes[shopper_id]
-            found.append(shopper_id)
-        return found
+        """The shoppers whose timers are due."""
+        return self.timers.due(now_us, self._wake_at_us)
 
-    def postpone(self, shopper_id: str, at_us: int) -> None:
-        """Sets a timer again that was due and could not be handled."""
-        self._set_wake(shopper_id, at_us)
+    async def load_timers(self, connection: Connection) -> None:
+        """The timers as the last process left them. Where pings have put one off since, it is early."""
+        for row in await connection.fetch(SQL["due_wakes"], self.retailer_id):
+            self.timers.put(row["shopper_id"], to_us(row["wake_at"]))
+
+    def packed(self, shopper_ids: Iterable[str]) -> list[tuple[str, bytes, date, int | None]]:
+        """States as they go into rows: shopper, state, day of its newest change, when her timer is due."""
+        return [
+            (
+                name,
+                pack_record(self._records[name], self.phones),
+                self._days[name][0],
+                self._wake_at_us(name),
+            )
+            for name in shopper_ids
+        ]
+
+    def in_rows(self, shopper_ids: Iterable[str]) -> None:
+        """The rows of these shoppers have their states as of the day of their newest change then."""
+        for name in shopper_ids:
+            if name in self._days:
+                self._days[name] = (self._days[name][0], self._days[name][0])
+
+    def _wake_at_us(self, shopper_id: str) -> int | None:
+        record, world = self._records.get(shopper_id), self.worlds.current
+        if record is None or world is None:
+            return None
+        return record_wake_at_us(record, self.phones, world)
 
     def _inside(self, fences: FenceSet, geofences: Collection[str], now_us: int) -> Iterable[str]:
         """The shoppers with a fresh fix in one of these geofences."""
-        devices = self.fleet.devices.data[: self.fleet.devices.used]
+        devices = self.phones.devices.data[: self.phones.devices.used]
         fresh = np.flatnonzero(devices["newest_us"] >= now_us - FRESH_US)
-        newest = self.fleet.sightings.take(devices["head"][fresh])
+        newest = self.phones.sightings.take(devices["head"][fresh])
         points = points_inside(fences, geofences, newest["lat_deg"], newest["lon_deg"], now_us)
         if not len(points):
             return ()
         slots = set(fresh[points].tolist())
         return {
             shopper_id
-            for shopper_id, (record, _) in self._records.items()
+            for shopper_id, record in self._records.items()
             for device in record.devices
-            if not device.in_sensitive and slot_of(self.fleet, record, device.device_id) in slots
+            if not device.in_sensitive and slot_of(self.phones, record, device.device_id) in slots
         }
-
-    def _set_wake(self, shopper_id: str, at_us: int | None) -> None:
-        if at_us is None:
-            self._wakes.pop(shopper_id, None)
-        elif self._wakes.get(shopper_id) != at_us:
-            self._wakes[shopper_id] = at_us
-            heapq.heappush(self._heap, (at_us, shopper_id))
-            if len(self._heap) > 2 * len(self._wakes) + 1000:  # mostly timers that were set anew since
-                self._heap = [(due_us, name) for name, due_us in self._wakes.items()]
-                heapq.heapify(self._heap)
-
-
-class Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Where a retailer's journal stands, and what it has published."""
-
-    journal_seq: int
-    version: int
-    secret: bytes
-
-
-async def lock_head(connection: Connection, retailer_id: str) -> Head:
-    """Takes the retailer's place in line until the commit. Raises UnknownRetailer."""
-    row = await connection.fetchrow(SQL["lock_head"], retailer_id)
-    if row is None:
-        raise UnknownRetailer(f"no retailer {retailer_id}")
-    return Head(journal_seq=row["journal_seq"], version=row["version"], secret=row["secret"])
-
-
-async def undecided(
-    connection: Connection, retailer_id: str, moments: Sequence[Moment], seq: int
-) -> list[Moment]:
-    """The moments that no batch before `seq` has decided: a repeated cause makes the same moment again."""
-    if not moments:
-        return []
-    ids = [moment.moment_id for moment in moments]
-    rows = await connection.fetch(SQL["decided_before"], retailer_id, ids, seq)
-    decided = {row["moment_id"] for row in rows}
-    return [moment for moment in moments if moment.moment_id not in decided]
-
-
-async def find_users(connection: Connection, retailer_id: str, inputs: Sequence[Input]) -> list[Input]:
-    """The inputs, with registrations of a user who is known already made registrations of that shopper."""
-    hashes = {i.user_hash for i in inputs if isinstance(i, RegisterDevice) and i.user_hash is not None}
-    if not hashes:
-        return list(inputs)
-    rows = await connection.fetch(SQL["find_users"], retailer_id, list(hashes))
-    known: dict[bytes, str] = {row["user_hash"]: row["shopper_id"] for row in rows}
-    return [
-        msgspec.structs.replace(i, shopper_id=known.setdefault(i.user_hash, i.shopper_id))
-        if isinstance(i, RegisterDevice) and i.user_hash is not None
-        else i
-        for i in inputs
-    ]

@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from geo.fleet import Fleet
 from geo.transition import Presence, Transition
 from offers.ahead import approach_evidence
@@ -12,21 +15,37 @@ from offers.moment import Moment, moment_from_transition, moments_from_event
 from offers.overlap import most_specific
 from server.approaching import ahead, approach_to_store
 from server.inputs import Input, RecordEvents, RecordFixes
+from server.pings import Pings
 from server.records import Device, Record, slot_of
 from server.whereabouts import Seen, whereabouts
 from server.world import World
 
 
-def from_places(
-    inputs: Iterable[Input],
+def from_places(  # noqa: PLR0917 - what `begin` knows
+    pings: Pings,
+    slots: npt.NDArray[np.int32],
     seen: Iterable[Seen],
     records: Mapping[str, Record],
     fleet: Fleet,
     world: World,
 ) -> Iterator[Moment]:
     """Moments of shoppers who come near, and those in which the place or the fix asks for silence."""
-    fixes = [item for item in inputs if isinstance(item, RecordFixes)]
-    mocked = {(item.device_id, fix.fixed_at_us) for item in fixes for fix in item.fixes if fix.mock}
+    yield from _of_transitions(pings, seen, records, fleet, world)
+    if len(pings):
+        coarse = _coarse(slots, fleet, world)
+        for ping, item in pings.by_device() if coarse.any() else ():
+            if coarse[ping]:
+                yield from _too_coarse(item, int(slots[ping]), fleet, world)
+        yield from ahead(pings, records, fleet, world)
+    for item in pings.items:
+        if item.sensitive_at_us is not None:
+            yield _sensitive_moment(item, item.sensitive_at_us, world)
+
+
+def _of_transitions(
+    pings: Pings, seen: Iterable[Seen], records: Mapping[str, Record], fleet: Fleet, world: World
+) -> Iterator[Moment]:
+    mocked = pings.mocked()
     for one in seen:
         device = _device(records, one.shopper_id, one.device_id)
         if device.in_sensitive:
@@ -46,12 +65,6 @@ def from_places(
         )
         if moment is not None:
             yield moment
-    for item in {item.device_id: item for item in fixes if item.fixes}.values():
-        yield from _too_coarse(item, slot_of(fleet, records[item.shopper_id], item.device_id), fleet, world)
-    yield from ahead(fixes, records, fleet, world)
-    for item in fixes:
-        if item.sensitive_at_us is not None:
-            yield _sensitive_moment(item, item.sensitive_at_us, world)
 
 
 def _is_of(visit: Presence, transition: Transition) -> bool:
@@ -66,11 +79,19 @@ def _approach(transition: Transition, slot: int, fleet: Fleet, world: World) -> 
     return () if coming is None else (approach_evidence(coming, transition.at_us),)
 
 
+def _coarse(slots: npt.NDArray[np.int32], fleet: Fleet, world: World) -> npt.NDArray[np.bool_]:
+    """Which devices' newest fix lies in a fence and is coarser than the settings want."""
+    if not len(fleet.sightings):
+        return np.zeros(len(slots), bool)
+    newest = fleet.sightings.take(np.maximum(fleet.devices.data["head"][slots], 0))
+    limit_m = world.catalogue.settings.low_accuracy_m
+    return np.asarray((newest["accuracy_m"] > limit_m) & (newest["pair_count"] > 0))
+
+
 def _too_coarse(item: RecordFixes, slot: int, fleet: Fleet, world: World) -> Iterator[Moment]:
     """Silent moments of a newest fix in fences that it is too coarse to enter: one an hour and store."""
-    last, settings = fleet.newest(slot), world.catalogue.settings
-    if last is None or last.accuracy_m is None or last.accuracy_m <= settings.low_accuracy_m:
-        return
+    last = fleet.newest(slot)
+    assert last is not None
     visited = {visit.store for visit in fleet.present(slot)}
     for geofence, store, _ in last.inside:
         if store in visited:

@@ -2,34 +2,38 @@
 
     phone -> edge -> journal -> fence engine -> moments -> decisions -> outbox -> push
 
-A micro-batch is what one retailer's callers sent within a few milliseconds: fixes, browse events, consents,
-what became of pushes, coupons at tills, timers that are due. It is processed in one transaction, and nobody
-gets an answer before that has committed. After a crash anywhere the callers send it again; ids are derived
-from what happened, so the same rows come out and nobody is pushed twice.
+A micro-batch is what one retailer's callers sent within a few milliseconds. Nobody gets an answer before it
+has committed. Most batches are pings from which nothing follows but that it is known where phones are: judged
+in memory, appended to the journal in one statement. Any other is one transaction. Rows that lag behind are
+written in the background; memory is made again from rows and journal (`server/checkpoints.py`). After a crash
+callers send again; ids are derived from what happened, so the same rows come out and nobody is pushed twice.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 
 from offers.moment import SILENT_TRIGGERS
-from server import crash
 from server.admit import Admitted
+from server.checkpoints import Checkpoints
 from server.clock import Clock, from_us
 from server.db import Connection, Database
 from server.effects.offers import save_decisions
 from server.effects.places import save_transitions
-from server.effects.states import record_wake_at_us, save_devices, save_records, save_wakes
-from server.inputs import Input, RegisterDevice, Wake
-from server.journal import Entry, Journal
+from server.effects.states import save_devices, save_records
+from server.inputs import Input, RecordFixes
+from server.journal import Entry, Journal, split
 from server.ledgers import Ledgers
-from server.memory import Memory, find_users, lock_head, undecided
-from server.records import Record
+from server.line import find_users, lock_head, undecided
+from server.memory import Memory
+from server.pings import Pings
 from server.redeem import Answer, Redeem, redeem
 from server.republished import wake_now
-from server.turn import begin, decide_all
+from server.turn import Turn, begin, decide_all
+from server.worlds import Worlds
 
 
 class Pipeline:
-    """One retailer's flow. The only writer of its shoppers' state, so it keeps what it used in memory."""
+    """One retailer's flow. The only writer of its shoppers' state, which it keeps in memory."""
 
     def __init__(
         self,
@@ -40,109 +44,107 @@ class Pipeline:
         *,
         on_push: Callable[[], None],
         on_doubt: Callable[[str], None],
+        on_world: Callable[[], None],
     ) -> None:
         self.retailer_id = retailer_id
-        self.memory = Memory(retailer_id)
-        self._database = database
-        self._journal = journal
-        self._clock = clock
-        self._on_push = on_push
-        self._on_doubt = on_doubt
+        self.memory = Memory(retailer_id, database, Worlds(retailer_id, database, on_made=on_world))
+        self.checkpoints = Checkpoints(self.memory, database, journal, clock)
+        self._database, self._journal, self._clock = database, journal, clock
+        self._on_push, self._on_doubt = on_push, on_doubt
 
     async def run(self, batch: Sequence[Input | Redeem]) -> list[Admitted | Answer]:
-        """Processes a micro-batch; one answer per item, in order, valid because it has committed.
-
-        Raises whatever stopped the transaction. If that came during the commit, the batch may have happened.
+        """Processes a micro-batch; one answer per item, in order, valid because it has committed. Raises
+        whatever stopped it. If that came during the commit, the batch may have happened.
         """
+        touched: set[str] = set()
         try:
-            return await self._run(batch)
+            return await self._run(batch, touched)
         except BaseException:
-            self.memory.forget()  # what is in the database now is for the next batch to read
+            self.memory.doubtful |= touched  # what they have become is for the next batch to read
             raise
 
-    async def _run(self, batch: Sequence[Input | Redeem]) -> list[Admitted | Answer]:
-        await self._journal.prepare(self._database, from_us(self._clock.now_us()).date())
+    async def _run(self, batch: Sequence[Input | Redeem], touched: set[str]) -> list[Admitted | Answer]:
+        now_us = self._clock.now_us()
+        await self._journal.prepare(self._database, from_us(now_us).date())
+        inputs, pings = split([item for item in batch if not isinstance(item, Redeem)])
+        turn = None
+        if self.memory.settled and len(pings) == len(batch) > 0:
+            # Pings alone are judged without a place in line: as a rule nothing follows from them.
+            turn = await self._begin([], pings, touched)
+            if turn.quiet and await self._append(turn, now_us):
+                return [*turn.answers]
+
+        redeemed: list[Answer] = []
         async with self._database.transaction(self.retailer_id) as connection:
             # The retailer's place in line: its batches are written in the order of this lock.
             head = await lock_head(connection, self.retailer_id)
-            await self.memory.catch_up(connection, head)
-            world = await self.memory.world(connection, head.version, head.secret)
-            now_us = self._clock.now_us()
-            concerned = await self.memory.concerned(connection, world, now_us)
-
-            # What only the database can answer: whether a coupon is good, whose a user id is.
-            answers, inputs = await self._ask(connection, batch)
-            before = await self.memory.load(connection, {item.shopper_id for item in inputs})
-
-            # Pure: consents and preferences, admission, fences, interests; then who wants to go where.
-            turn = begin(inputs, before, self.memory.fleet, world)
-            entry = Entry(
-                seq=head.journal_seq + 1, written_at_us=now_us, version=world.version, inputs=turn.inputs
-            )
-
-            # Pure again, given what the offers have left: an offer or silence for each moment.
-            moments = await undecided(connection, self.retailer_id, turn.moments, entry.seq)
-            stores = {one.store for one in moments if one.store and one.trigger not in SILENT_TRIGGERS}
-            ledgers = await Ledgers.lock(connection, self.retailer_id, world.catalogue, stores, entry.day)
-            decisions = decide_all(turn, moments, world, ledgers, now_us=now_us, took=ledgers.take)
-
-            # The journal and everything that follows from it, or none of it.
-            changed = {
-                name: record
-                for name, record in turn.records.items()
-                if record is not before.get(name) or name in turn.moved
-            }
-            timed = changed.keys() | {item.shopper_id for item in entry.inputs if isinstance(item, Wake)}
-            wakes = {name: record_wake_at_us(turn.records[name], turn.fleet, world) for name in timed}
-            if entry.inputs:
-                await self._journal.append(connection, self.retailer_id, entry)
-            await self._save_state(connection, entry, changed, wakes)
+            if turn is None or self.memory.seq != head.journal_seq:
+                await self.checkpoints.catch_up(connection, head)
+                await self.memory.worlds.at(head.version, head.secret)
+                # What only the database can answer: whether a coupon is good, whose a user id is.
+                asks = [item for item in batch if isinstance(item, Redeem)]
+                redeemed = [await redeem(connection, self.retailer_id, ask) for ask in asks]
+                granted = [answer.granted for answer in redeemed if answer.granted is not None]
+                inputs = [*await find_users(connection, self.retailer_id, inputs), *granted]
+                turn = await self._begin(inputs, pings, touched, connection)
+            entry = self.memory.entry(turn, now_us)
+            concerned = await self.memory.concerned(connection, now_us)
+            pushed = await self._write(connection, turn, entry)
             await wake_now(connection, self.retailer_id, concerned, now_us)
-            await save_devices(connection, self.retailer_id, entry.inputs, now_us)
-            await save_transitions(connection, self.retailer_id, turn)
-            pushed = await save_decisions(connection, world, entry, decisions, turn.records)
-            await ledgers.write(connection, self.retailer_id, entry.day)
-            crash.passing("before_commit")
+            self.memory.hint(turn)
 
-        crash.passing("after_commit")
-        self.memory.keep(changed, wakes, entry.day, entry.seq if entry.inputs else head.journal_seq)
-        self.memory.wake(concerned, now_us, world)
+        self.memory.keep(turn, entry, saved=turn.told)
+        self.memory.wake(concerned, now_us)
         if pushed:
             self._on_push()
+        told: dict[type, Iterator[Answer | Admitted]]
+        told = {Redeem: iter(redeemed), RecordFixes: iter(turn.answers)}
+        others = iter(turn.admitted)
+        return [next(told.get(type(item), others)) for item in batch]
+
+    async def _begin(
+        self, inputs: Sequence[Input], pings: Pings, touched: set[str], connection: Connection | None = None
+    ) -> Turn:
+        """Pure, but for the records it needs: consents, admission, fences; then who wants to go where."""
+        touched |= {item.shopper_id for item in (*inputs, *pings.items)}
+        await self.checkpoints.close_days(touched)
+        before = await self.memory.load(touched, connection)
+        turn = begin(inputs, pings, before, self.memory.phones, self.memory.world)
         for reason in turn.doubted:
             self._on_doubt(reason)
-        admitted = iter(turn.admitted)
-        return [answer if answer is not None else next(admitted) for answer in answers]
+        return turn
 
-    async def _ask(
-        self, connection: Connection, batch: Sequence[Input | Redeem]
-    ) -> tuple[list[Answer | None], list[Input]]:
-        """Answers the tills; of the rest (answer None) makes inputs, the granted redemptions after them."""
-        answers = [
-            await redeem(connection, self.retailer_id, item) if isinstance(item, Redeem) else None
-            for item in batch
-        ]
-        inputs = [item for item in batch if not isinstance(item, Redeem)]
-        inputs = await find_users(connection, self.retailer_id, inputs)
-        granted = [answer.granted for answer in answers if answer is not None and answer.granted is not None]
-        return answers, [*inputs, *granted]
+    async def _append(self, turn: Turn, now_us: int) -> bool:
+        """The journal entry of a batch that led to nothing else. False where the line has moved on without
+        us: nothing has happened then, and memory has to be made again.
+        """
+        entry = self.memory.entry(turn, now_us)
+        appending = asyncio.create_task(self._journal.append_alone(self._database, self.retailer_id, entry))
+        await asyncio.sleep(0)  # it is on its way; what phones are told is found out meanwhile
+        try:
+            self.memory.hint(turn)
+        finally:
+            appended = await appending
+        if appended:
+            self.memory.keep(turn, entry, saved=())
+        else:
+            self.memory.seq = None
+        return appended
 
-    async def _save_state(
-        self,
-        connection: Connection,
-        entry: Entry,
-        changed: Mapping[str, Record],
-        wakes: Mapping[str, int | None],
-    ) -> None:
-        await save_records(
-            connection,
-            self.retailer_id,
-            changed,
-            self.memory.fleet,
-            wakes,
-            day=entry.day,
-            first_today=self.memory.first_on(entry.day, changed),
-            users={i.shopper_id: i.user_hash for i in entry.inputs if isinstance(i, RegisterDevice)},
-        )
-        idle = {name: at_us for name, at_us in wakes.items() if name not in changed}
-        await save_wakes(connection, self.retailer_id, idle)
+    async def _write(self, connection: Connection, turn: Turn, entry: Entry) -> bool:
+        """Decides; writes the journal and everything that follows, or none of it. Whether a push is due."""
+        retailer_id, world, now_us = self.retailer_id, self.memory.world, entry.written_at_us
+        # Pure again, given what the offers have left: an offer or silence for each moment.
+        moments = await undecided(connection, retailer_id, turn.moments, entry.seq)
+        stores = {one.store for one in moments if one.store and one.trigger not in SILENT_TRIGGERS}
+        ledgers = await Ledgers.lock(connection, retailer_id, world.catalogue, stores, entry.day)
+        decisions = decide_all(turn, moments, world, ledgers, now_us=now_us, took=ledgers.take)
+
+        await self._journal.append(connection, retailer_id, entry)
+        saved = {name: turn.records[name] for name in turn.told}
+        first = self.memory.first_on(entry.day, saved)
+        await save_records(connection, retailer_id, entry, saved, turn.phones, world, first)
+        await save_devices(connection, retailer_id, entry.inputs, now_us)
+        await save_transitions(connection, retailer_id, turn)
+        await ledgers.write(connection, retailer_id, entry.day)
+        return await save_decisions(connection, world, entry, decisions, turn.records)

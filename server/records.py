@@ -1,26 +1,22 @@
 """A shopper's record: all the state that her inputs change and her decisions read, packed in one row.
 
 It lies in `shoppers.state`. The pipeline is its only writer and keeps the records it has used in memory;
-where her devices are and were is kept apart, in a fleet (`geo.fleet`), and goes into the row with the rest.
+where her devices are and were is kept apart, in a fleet (`server/phones.py`), and goes into the row with the
+rest.
 """
-
-import hashlib
 
 import msgspec
 
-from geo.fix import Fix
 from geo.fleet import Fleet
 from geo.packed import Packed, pack, unpack
 from offers.shopper import Shopper
-
-SEEN_MOST = 1024  #: keys of the newest fixes of a device that are remembered, so that a resent fix is known
+from server.phones import Phones
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One of the shopper's devices."""
 
     device_id: str
-    seen: bytes = b""  #: 8-byte keys of its newest fixes, oldest first
     in_sensitive: bool = False  #: its newest fix was dropped for a sensitive place
     mock: bool = False  #: its newest fix was made up, the phone said
 
@@ -33,7 +29,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
 
     def device(self, device_id: str) -> Device | None:
         """The device of that id, or None if it is not hers."""
-        return next((device for device in self.devices if device.device_id == device_id), None)
+        for device in self.devices:
+            if device.device_id == device_id:
+                return device
+        return None
 
     def with_device(self, device: Device) -> "Record":
         """The record with that device put in place of its earlier self, or added."""
@@ -49,6 +48,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
 
     record: Record
     places: tuple[Packed, ...] = ()  #: of each of the devices: where it is and was
+    seen: tuple[bytes, ...] = ()  #: … and the keys of its newest fixes
 
     @property
     def stores(self) -> set[str]:
@@ -60,27 +60,32 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Kept)
 
 
-def pack_record(record: Record, fleet: Fleet) -> bytes:
-    places = tuple(pack(fleet, slot_of(fleet, record, device.device_id)) for device in record.devices)
-    return _encoder.encode(Kept(record=record, places=places))
+def pack_record(record: Record, phones: Phones) -> bytes:
+    slots = [slot_of(phones, record, device.device_id) for device in record.devices]
+    places = tuple(pack(phones, slot) for slot in slots)
+    return _encoder.encode(
+        Kept(record=record, places=places, seen=tuple(phones.seen(slot) for slot in slots))
+    )
 
 
 def unpack_record(packed: bytes) -> Kept:
     return _decoder.decode(packed)
 
 
-def take_record(packed: bytes, fleet: Fleet) -> Record:
+def take_record(packed: bytes, phones: Phones) -> Record:
     """Unpacks a record, and takes its devices into the fleet."""
     kept = unpack_record(packed)
-    for device, place in zip(kept.record.devices, kept.places, strict=True):
-        unpack(fleet, _name(kept.record, device.device_id), place)
+    for number, (device, place) in enumerate(zip(kept.record.devices, kept.places, strict=True)):
+        slot = unpack(phones, _name(kept.record, device.device_id), place)
+        if number < len(kept.seen) and kept.seen[number]:
+            phones.note(slot, kept.seen[number])
     return kept.record
 
 
-def drop_record(record: Record, fleet: Fleet) -> None:
+def drop_record(record: Record, phones: Phones) -> None:
     """Takes the record's devices out of the fleet; they are unknown then."""
     for device in record.devices:
-        fleet.remove(_name(record, device.device_id))
+        phones.remove(_name(record, device.device_id))
 
 
 def slot_of(fleet: Fleet, record: Record, device_id: str) -> int:
@@ -93,25 +98,3 @@ def slot_of(fleet: Fleet, record: Record, device_id: str) -> int:
 def _name(record: Record, device_id: str) -> str:
     """A device may have been another shopper's before: that one's past is not hers."""
     return f"{record.shopper.shopper_id} {device_id}"
-
-
-def fix_key(fix: Fix) -> bytes:
-    """What makes two fixes of one device the same: the phone's own id, else time and position."""
-    name = fix.id if fix.id is not None else f"{fix.fixed_at_us} {fix.lat_deg!r} {fix.lon_deg!r}"
-    return hashlib.blake2b(name.encode(), digest_size=8).digest()
-
-
-def unseen(device: Device, fixes: tuple[Fix, ...]) -> tuple[tuple[Fix, ...], Device]:
-    """The fixes that this device has not sent before, and the device that now remembers them.
-
-    A resend of a fix older than the newest `SEEN_MOST` passes as new; it is then behind the lateness
-    window, where it changes no visit and never pushes.
-    """
-    known = {device.seen[at : at + 8] for at in range(0, len(device.seen), 8)}
-    fresh: dict[bytes, Fix] = {}
-    for fix in fixes:
-        key = fix_key(fix)
-        if key not in known and key not in fresh:
-            fresh[key] = fix
-    seen = (device.seen + b"".join(fresh))[-8 * SEEN_MOST :]
-    return tuple(fresh.values()), msgspec.structs.replace(device, seen=seen)

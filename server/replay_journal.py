@@ -12,13 +12,13 @@ from decimal import Decimal
 import msgspec
 
 from geo.fences.roll import Roll
-from geo.fleet import Fleet
 from offers.decision import AnswerMissing, RecordedAnswers
 from offers.receipt import recorded_answers, same_decision
 from server.db import Connection, Database
 from server.errors import VicinoError
 from server.journal import Entry, PostgresJournal
-from server.memory import undecided
+from server.line import undecided
+from server.phones import Phones
 from server.publish import UnknownRetailer, load_published
 from server.records import Record, pack_record, take_record
 from server.sql import queries
@@ -56,12 +56,13 @@ async def replay_day(
         if secret is None:
             raise UnknownRetailer(f"no retailer {retailer_id}")
         replay = _Replay(connection, retailer_id, day, secret)
+        await replay.begin()
         async for entry in PostgresJournal().day(connection, retailer_id, day):
             await replay.run(entry)
             on_batch(replay.batches)
         if not replay.batches:
             raise NothingStored(f"nothing is stored of {day}: that day had no input, or its journal is gone")
-        return await replay.result()
+        return replay.result()
 
 
 class _Replay:
@@ -73,20 +74,31 @@ class _Replay:
         self._secret = secret
         self._records: dict[str, Record] = {}
         self._roll = Roll()
-        self._fleet = Fleet(self._roll)
+        self._phones = Phones(self._roll)
         self._asked: set[str] = set()
         self._world: World | None = None
         self._inputs = self._decisions = self._offers = 0
         self._different: list[str] = []
+        self._stored: dict[int, dict[str, bytes]] = {}  # by the entry as of which they hold
+        self._states = 0
+        self._different_states: list[str] = []
+
+    async def begin(self) -> None:
+        """Reads the states to compare with. A row holds as of some entry of the day, or of a later day's: the
+        shopper's state is compared there.
+        """
+        rows = await self._connection.fetch(SQL["states_of_day"], self._retailer_id, self._day)
+        for row in rows:
+            self._stored.setdefault(row["state_seq"], {})[row["shopper_id"]] = row["state"]
 
     async def run(self, entry: Entry) -> None:
         """One micro-batch: the same turn, the same answers, and then the comparison."""
         world = await self._world_at(entry.version)
-        await self._load({item.shopper_id for item in entry.inputs})
+        await self._load({item.shopper_id for item in (*entry.inputs, *entry.pings.items)})
         rows = await self._connection.fetch(SQL["receipts_of_batch"], self._retailer_id, entry.seq)
         told = {row["decision_id"]: row["receipt"] for row in rows}
         answers = _Answers({row["moment_id"]: recorded_answers(row["receipt"]) for row in rows})
-        turn = begin(entry.inputs, self._records, self._fleet, world)
+        turn = begin(entry.inputs, entry.pings, self._records, self._phones, world)
         moments = await undecided(self._connection, self._retailer_id, turn.moments, entry.seq)
         decisions = decide_all(turn, moments, world, answers, now_us=entry.written_at_us)
         self._records |= turn.records
@@ -95,14 +107,15 @@ class _Replay:
         self._different += [
             name for name in made if name in told and not same_decision(told[name], made[name])
         ]
+        self._compare(self._stored.pop(entry.seq, {}))
         self.batches += 1
-        self._inputs += len(entry.inputs)
+        self._inputs += len(entry.inputs) + len(entry.pings)
         self._decisions += len(decisions)
         self._offers += sum(1 for decision in decisions if decision.chosen is not None)
 
-    async def result(self) -> Replayed:
-        rows = await self._connection.fetch(SQL["states_of_day"], self._retailer_id, self._day)
-        stored = {row["shopper_id"]: row["state"] for row in rows if row["shopper_id"] in self._records}
+    def result(self) -> Replayed:
+        for stored in self._stored.values():
+            self._compare(stored)
         return Replayed(
             day=self._day,
             batches=self.batches,
@@ -110,13 +123,17 @@ class _Replay:
             decisions=self._decisions,
             offers=self._offers,
             different=tuple(self._different[:DIFFERENCES_MOST]),
-            states=len(stored),
-            different_states=tuple(
-                name
-                for name, state in stored.items()
-                if pack_record(self._records[name], self._fleet) != state
-            )[:DIFFERENCES_MOST],
+            states=self._states,
+            different_states=tuple(self._different_states[:DIFFERENCES_MOST]),
         )
+
+    def _compare(self, stored: Mapping[str, bytes]) -> None:
+        """Compares states as they are now with rows that hold as of now."""
+        known = [name for name in stored if name in self._records]
+        self._states += len(known)
+        self._different_states += [
+            name for name in known if pack_record(self._records[name], self._phones) != stored[name]
+        ]
 
     async def _world_at(self, version: int) -> World:
         if self._world is None or self._world.version != version:
@@ -131,7 +148,7 @@ class _Replay:
             SQL["records_at_day_start"], self._retailer_id, self._day, missing
         )
         self._records |= {
-            row["shopper_id"]: take_record(row["state"], self._fleet)
+            row["shopper_id"]: take_record(row["state"], self._phones)
             for row in rows
             if row["state"] is not None
         }

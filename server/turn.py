@@ -7,16 +7,20 @@ does all that needs no answer from outside; `decide_all` asks for those answers 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
-from geo.fleet import Fleet
 from offers.decide import decide, remembered
 from offers.decision import Answers, Decision
 from offers.moment import Moment
 from offers.overlap import in_order, spoken_by, with_overlaps
 from offers.shopper import with_event, with_outcome, with_redemption
 from server.admit import Admitted, admit, settle
+from server.admit_pings import admit_pings
 from server.inputs import Input, RecordEvents, RecordFixes, RecordOutcome, RecordRedemption
 from server.moments import from_events, from_places
+from server.phones import Phones
+from server.pings import Pings
 from server.records import Record
 from server.whereabouts import Seen, follow, whereabouts
 from server.world import World
@@ -26,8 +30,14 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A micro-batch before its decisions."""
 
     admitted: list[Admitted]  #: one per input, in order
-    records: dict[str, Record]  #: every record that was loaded, after the batch
-    fleet: Fleet  #: where their devices are
+    asked: list[RecordFixes]  #: the pings as they came
+    answers: list[Admitted]  #: one for each of them
+    inputs: list[Input]  #: what goes into the journal
+    pings: Pings  #: and these
+    slots: npt.NDArray[np.int32]  #: of the devices of these pings
+    known: Mapping[str, Record]  #: every record that was loaded
+    records: dict[str, Record]  #: the same after the batch, and those of new shoppers
+    phones: Phones  #: where their devices are
     moved: set[str]  #: shoppers of whose devices something is known that was not before
     seen: list[Seen]
     retracted: list[Seen]
@@ -35,28 +45,57 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     doubted: Sequence[str] = ()  #: for which reasons fixes were (`geo.motion`), each time they were judged
 
     @property
-    def inputs(self) -> list[Input]:
-        """What goes into the journal."""
-        return [one.input for one in self.admitted if one.input is not None]
+    def quiet(self) -> bool:
+        """Whether nothing follows but that it is known where devices were."""
+        return not (self.inputs or self.seen or self.retracted or self.moments)
+
+    @property
+    def changed(self) -> set[str]:
+        """The shoppers whose state has changed."""
+        known = self.known
+        return self.moved | {name for name, record in self.records.items() if record is not known.get(name)}
+
+    @property
+    def told(self) -> set[str]:
+        """The shoppers of whom more is known than where their devices were."""
+        inputs = {item.shopper_id for item in self.inputs}
+        places = {one.shopper_id for one in (*self.seen, *self.retracted)}
+        return inputs | places | {moment.shopper_id for moment in self.moments}
+
+    @property
+    def timed(self) -> set[str]:
+        """The shoppers whose timers may have changed: not those who just keep their visits alive."""
+        devices, slots = self.phones.devices.data, self.slots
+        open_ = (devices["visit_count"][slots] > 0) & (devices["steady"][slots] == 0)
+        return self.told | {self.pings.items[ping].shopper_id for ping in open_.nonzero()[0].tolist()}
 
 
-def begin(inputs: Sequence[Input], records: Mapping[str, Record], fleet: Fleet, world: World) -> Turn:
+def begin(
+    inputs: Sequence[Input], pings: Pings, records: Mapping[str, Record], phones: Phones, world: World
+) -> Turn:
     """Settles, admits, follows and notes; finds the moments. Moves the fleet on."""
-    settled, forgotten = settle(inputs, records, fleet)
-    admitted = [admit(item, settled, world) for item in inputs]
-    kept = [one.input for one in admitted if one.input is not None]
-    seen, retracted, doubted = follow(kept, settled, fleet, world)
+    settled, forgotten = settle(inputs, records, phones)
+    taken = admit_pings(pings, settled, phones, world)
+    judged = [admit(item, settled) for item in inputs]
+    kept = [item for _, item in judged if item is not None]
+    seen, retracted, doubted = follow(kept, taken.pings, taken.slots, settled, phones, world)
     _note(kept, settled)
     moments = (
-        *from_places(kept, seen, settled, fleet, world),
-        *from_events(kept, settled, fleet, world),
+        *from_places(taken.pings, taken.slots, seen, settled, phones, world),
+        *from_events(kept, settled, phones, world),
     )
     once = {moment.moment_id: moment for moment in moments}
-    followed = {i.shopper_id for i in kept if isinstance(i, RecordFixes)} | {one.shopper_id for one in seen}
+    followed = {item.shopper_id for item in taken.pings.items} | {one.shopper_id for one in seen}
     return Turn(
-        admitted=admitted,
+        admitted=[answer for answer, _ in judged],
+        asked=pings.items,
+        answers=taken.answers,
+        inputs=kept,
+        pings=taken.pings,
+        slots=taken.slots,
+        known=records,
         records=settled,
-        fleet=fleet,
+        phones=phones,
         moved=forgotten | followed,
         seen=seen,
         retracted=retracted,
@@ -84,7 +123,7 @@ def decide_all(
             [
                 one
                 for device in record.devices
-                for one in whereabouts(turn.fleet, record, device, world.rules)
+                for one in whereabouts(turn.phones, record, device, world.rules)
             ],
             record.shopper,
             spoken.get(found.device_id),

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
-from geo.engine import FixBatch, Fleet, Told, sense, wake
+from geo.engine import Fleet, Told, sense, wake
 from geo.speed import LONGEST_SPEED_US, speed_at
 from geo.transition import Rules, Sighting, Transition
 from offers.moment import Whereabouts
 from server.inputs import Input, RecordFixes, Wake
+from server.pings import Pings
 from server.records import Device, Record, slot_of
 from server.world import World
 
@@ -22,22 +25,28 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     received_at_us: int
 
 
-def follow(
-    inputs: Sequence[Input], records: Mapping[str, Record], fleet: Fleet, world: World
+def follow(  # noqa: PLR0917 - what `begin` knows
+    inputs: Sequence[Input],
+    pings: Pings,
+    slots: npt.NDArray[np.int32],
+    records: Mapping[str, Record],
+    fleet: Fleet,
+    world: World,
 ) -> tuple[list[Seen], list[Seen], list[str]]:
     """Runs all fixes of the batch through the fence engine at once, then the timers that are due.
 
     Returns what happened, what is taken back, and for which reasons fixes were doubted.
     """
-    received = {i.device_id: i for i in inputs if isinstance(i, RecordFixes)}
-    slots = {i.device_id: slot_of(fleet, records[i.shopper_id], i.device_id) for i in received.values()}
-    batch = FixBatch.of(
-        (slots[i.device_id], fix) for i in inputs if isinstance(i, RecordFixes) for fix in i.fixes
-    )
-    told = sense(fleet, batch, world.fences, world.rules)
-    whose = {slots[device_id]: (item, device_id) for device_id, item in received.items()}
-    seen, retracted = _told(told, whose)
-    doubted = [reason for _, sensed in told.values for reason in sensed.doubted]
+    seen: list[Seen] = []
+    retracted: list[Seen] = []
+    doubted: list[str] = []
+    if len(pings):
+        told = sense(fleet, pings.batch(slots), world.fences, world.rules)
+        if told.parts or told.passes or told.values:
+            items = pings.items
+            whose = {slot: (items[i], items[i].device_id) for i, slot in enumerate(slots.tolist())}
+            seen, retracted = _told(told, whose)
+            doubted = [reason for _, sensed in told.values for reason in sensed.doubted]
     for due in (i for i in inputs if isinstance(i, Wake)):
         record = records[due.shopper_id]
         woken = {
@@ -72,6 +81,8 @@ def speed_of(fleet: Fleet, slot: int, seen: Sighting, rules: Rules) -> float | N
 def _told(told: Told, whose: Mapping[int, tuple[RecordFixes | Wake, str]]) -> tuple[list[Seen], list[Seen]]:
     """What was told and what taken back, in the order of the inputs, each by time."""
     by_slot, wrong = told.by_slot(), list(told.retracted())
+    if not by_slot and not wrong:
+        return [], []
     seen: list[Seen] = []
     retracted: list[Seen] = []
     for slot, (item, device_id) in whose.items():

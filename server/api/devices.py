@@ -80,8 +80,7 @@ async def register(request: web.Request, caller: Caller) -> web.Response:
             address=None if wanted.push is None else (wanted.push.kind, wanted.push.value),
         ),
     )
-    assert admitted.input is not None
-    shopper_id = admitted.input.shopper_id
+    shopper_id = admitted.shopper_id or shopper_id
     tokens = await services.auth.issue(caller.retailer_id, device_id, shopper_id)
     answer = {"device_id": device_id, "shopper_id": shopper_id, **_tokens(tokens)}
     return json_answer(answer, status=201)

@@ -47,6 +47,7 @@ def put_many(kind: ImportKind) -> Handler:
                 field=first_problem.field,
                 problems=report.problems,
             )
+        await services.engine.live(caller.retailer_id)
         answer = json_answer(report)
         if key is not None:
             assert isinstance(answer.body, bytes)
@@ -105,10 +106,11 @@ def get_single(kind: ImportKind) -> Handler:
 
 def delete_single(kind: ImportKind) -> Handler:
     async def handle(request: web.Request, caller: Caller) -> web.Response:
-        database = request.app[SERVICES].database
-        published = await delete_one(database, caller.retailer_id, kind, request.match_info["external_id"])
+        services, external_id = request.app[SERVICES], request.match_info["external_id"]
+        published = await delete_one(services.database, caller.retailer_id, kind, external_id)
         if not published.removed:
             raise Problem(404, "unknown_id", f"nothing of that id among the {kind}")
+        await services.engine.live(caller.retailer_id)
         return json_answer(published)
 
     return handle
@@ -131,4 +133,5 @@ async def put_settings(request: web.Request, caller: Caller) -> web.Response:
         if settings.policy != "rules":
             raise Problem(422, "unknown_policy", "the only policy so far is `rules`", field="policy")
         await publish_settings(connection, caller.retailer_id, wanted)
+    await request.app[SERVICES].engine.live(caller.retailer_id)
     return json_answer(settings_body(settings))

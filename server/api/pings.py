@@ -1,12 +1,10 @@
 """What phones send all day: fixes and browse events; and what they get back."""
 
-from typing import Any
-
+import msgspec
 from aiohttp import web
 
-from geo.region import SafeRegion
 from server.admit import Admitted
-from server.api.route import SERVICES, Services, json_answer
+from server.api.route import SERVICES, Services
 from server.auth import Caller
 from server.inputs import RecordEvents, RecordFixes
 from server.problems import Problem
@@ -20,13 +18,12 @@ async def ping(request: web.Request, caller: Caller) -> web.Response:
     batch = decode_ping(await request.read())
     device_id, shopper_id = await _whose(services, caller, batch)
     fixes = RecordFixes(
-        shopper_id=shopper_id, received_at_us=received_at_us, device_id=device_id, fixes=tuple(batch.records)
+        shopper_id=shopper_id, received_at_us=received_at_us, device_id=device_id, fixes=batch.records
     )
-    answer = await _record(services, caller, batch, fixes)
-    region = await services.engine.safe_region(caller.retailer_id, shopper_id, device_id)
-    if answer["accepted"] and region is not None:
-        answer["next"] = _next(region)
-    return json_answer(answer)
+    admitted, rejected = await _record(services, caller, batch, fixes)
+    hint = b',"next":%b' % admitted.next if admitted.next else b""
+    body = b'{"accepted":%d,"rejected":%b%b}' % (admitted.accepted, _shown(rejected), hint)
+    return web.Response(body=body, content_type="application/json")
 
 
 async def events(request: web.Request, caller: Caller) -> web.Response:
@@ -38,32 +35,25 @@ async def events(request: web.Request, caller: Caller) -> web.Response:
     looks = RecordEvents(
         shopper_id=shopper_id, received_at_us=received_at_us, device_id=device_id, events=tuple(batch.records)
     )
-    return json_answer(await _record(services, caller, batch, looks))
+    admitted, rejected = await _record(services, caller, batch, looks)
+    body = b'{"accepted":%d,"rejected":%b}' % (admitted.accepted, _shown(rejected))
+    return web.Response(body=body, content_type="application/json")
 
 
 async def _record(
     services: Services, caller: Caller, batch: Batch, item: RecordFixes | RecordEvents
-) -> dict[str, Any]:
-    """Has the readable records processed; tells how many were taken and, by their place, which were not."""
-    admitted = Admitted(input=None)
-    if batch.records:
-        admitted = await services.engine.submit(caller.retailer_id, item)
-    refused = [Rejected(index=batch.places[one.index], reason=one.reason) for one in admitted.refusals]
-    rejected = sorted([*batch.rejected, *refused], key=lambda one: one.index)
+) -> tuple[Admitted, list[Rejected]]:
+    """Has the readable records processed; tells by their place which were not taken."""
+    admitted = await services.engine.submit(caller.retailer_id, item) if batch.records else Admitted()
     counter = services.metrics.fixes if isinstance(item, RecordFixes) else services.metrics.events
     counter.labels("accepted").inc(admitted.accepted)
+    if not admitted.refusals and not batch.rejected:
+        return admitted, []
+    refused = [Rejected(index=batch.places[one.index], reason=one.reason) for one in admitted.refusals]
+    rejected = sorted([*batch.rejected, *refused], key=lambda one: one.index)
     for one in rejected:
         counter.labels(one.reason).inc()
-    return {"accepted": admitted.accepted, "rejected": [_shown(one) for one in rejected]}
-
-
-def _next(region: SafeRegion) -> dict[str, Any]:
-    """When the phone should report next, and which circles it may watch for itself."""
-    watch = [
-        {"geofence_id": w.geofence, "lat": w.lat_deg, "lon": w.lon_deg, "radius_m": w.radius_m}
-        for w in region.watch
-    ]
-    return {"after_m": region.after_m, "within_s": region.within_s, "watch": watch}
+    return admitted, rejected
 
 
 async def _whose(services: Services, caller: Caller, batch: Batch) -> tuple[str, str]:
@@ -78,6 +68,5 @@ async def _whose(services: Services, caller: Caller, batch: Batch) -> tuple[str,
     return batch.device_id, shopper_id
 
 
-def _shown(rejected: Rejected) -> dict[str, Any]:
-    shown: dict[str, Any] = {"index": rejected.index, "reason": rejected.reason}
-    return shown if rejected.detail is None else shown | {"detail": rejected.detail}
+def _shown(rejected: list[Rejected]) -> bytes:
+    return msgspec.json.encode(rejected) if rejected else b"[]"

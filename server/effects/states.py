@@ -1,13 +1,14 @@
 """Writes the shoppers' new states, and what registrations, outcomes and withdrawn consents change."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date
 
 from geo.engine import Fleet, wake_at_us
 from server.clock import from_us
 from server.db import Connection
 from server.inputs import Input, RecordOutcome, RegisterDevice, SetConsents
+from server.journal import Entry
 from server.outbox import withdraw
+from server.phones import Phones
 from server.records import Record, pack_record, slot_of
 from server.sql import queries
 from server.world import World
@@ -22,38 +23,32 @@ def record_wake_at_us(record: Record, fleet: Fleet, world: World) -> int | None:
     return min((at_us for at_us in due if at_us is not None), default=None)
 
 
-async def save_records(
+async def save_records(  # noqa: PLR0917 - all but the first two are what it writes
     connection: Connection,
     retailer_id: str,
-    changed: Mapping[str, Record],
-    fleet: Fleet,
-    wakes: Mapping[str, int | None],
-    *,
-    day: date,
+    entry: Entry,
+    records: Mapping[str, Record],
+    phones: Phones,
+    world: World,
     first_today: Iterable[str],
-    users: Mapping[str, bytes | None],
 ) -> None:
-    """The new states; before a state's first change of the day, the state it had at the day's start."""
-    if not changed:
+    """The states as of a journal entry; before a state's first change of the day, the one at its start."""
+    if not records:
         return
     if kept := sorted(first_today):
-        await connection.execute(SQL["keep_day_start"], retailer_id, day, kept)
+        await connection.execute(SQL["keep_day_start"], retailer_id, entry.day, kept)
+    users = {i.shopper_id: i.user_hash for i in entry.inputs if isinstance(i, RegisterDevice)}
+    wakes = [record_wake_at_us(record, phones, world) for record in records.values()]
     await connection.execute(
         SQL["save_records"],
         retailer_id,
-        day,
-        list(changed),
-        [users.get(shopper_id) for shopper_id in changed],
-        [pack_record(record, fleet) for record in changed.values()],
-        [None if (at_us := wakes[shopper_id]) is None else from_us(at_us) for shopper_id in changed],
+        entry.day,
+        list(records),
+        [users.get(shopper_id) for shopper_id in records],
+        [pack_record(record, phones) for record in records.values()],
+        [None if at_us is None else from_us(at_us) for at_us in wakes],
+        entry.seq,
     )
-
-
-async def save_wakes(connection: Connection, retailer_id: str, wakes: Mapping[str, int | None]) -> None:
-    """The next timers of shoppers whose state has not changed: they were woken for nothing."""
-    if wakes:
-        times = [None if at_us is None else from_us(at_us) for at_us in wakes.values()]
-        await connection.execute(SQL["save_wakes"], retailer_id, list(wakes), times)
 
 
 async def save_devices(

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from geo.fleet import Fleet
 from notifications.push import PushAddress
 from offers.coupon import coupon_code
 from offers.decision import Decision
@@ -18,8 +17,9 @@ from offers.receipt import receipt
 from server.admit import Admitted
 from server.effects.offers import inbox_item
 from server.effects.states import record_wake_at_us
-from server.inputs import Input, RegisterDevice, SetConsents, Wake
-from server.journal import Entry
+from server.inputs import Input, RecordFixes, RegisterDevice, SetConsents, Wake
+from server.journal import Entry, split
+from server.phones import Phones
 from server.records import Record, pack_record
 from server.simulation.durable import Coupon, Durable, OutboxRow
 from server.simulation.loop import SECOND_US, Loop
@@ -86,7 +86,7 @@ class Node:
     def _begin_empty(self) -> None:
         self._waiting = []
         self._epoch = self.crashes
-        self._fleet = Fleet(self._world.fences.roll)
+        self._phones = Phones(self._world.fences.roll)
         self._records: dict[str, Record] = {}
         self._wakes: list[tuple[int, str]] = []
         self._wake_at: dict[str, int] = {}
@@ -112,9 +112,13 @@ class Node:
         if self._loop.chance(self._rates.crash_after_commit):
             self.crash()
             return
-        admitted = iter(turn.admitted)
-        for (_, told), answer in zip(batch, answers, strict=True):
-            told(answer if answer is not None else next(admitted))
+        admitted, answered = iter(turn.admitted), iter(turn.answers)
+        for (item, told), answer in zip(batch, answers, strict=True):
+            told(
+                answer
+                if answer is not None
+                else next(answered if isinstance(item, RecordFixes) else admitted)
+            )
 
     def _ask(
         self, batch: Sequence[Waiting], now_us: int
@@ -137,27 +141,25 @@ class Node:
         """One micro-batch up to its commit, as the pipeline runs it."""
         self.batches += 1
         day = now_us // DAY_US
+        others, pings = split(inputs)
         before = {i.shopper_id: self._records[i.shopper_id] for i in inputs if i.shopper_id in self._records}
-        turn = begin(inputs, before, self._fleet, self._world)
+        turn = begin(others, pings, before, self._phones, self._world)
         entry = Entry(
             seq=len(self._durable.journal) + 1,
             written_at_us=now_us,
             version=self._world.version,
             inputs=turn.inputs,
+            pings=turn.pings,
         )
         moments = [one for one in turn.moments if one.moment_id not in self._durable.receipts]
         ledgers = self._durable.ledgers(self._world.catalogue, day)
         decisions = decide_all(turn, moments, self._world, ledgers, now_us=now_us, took=ledgers.take)
-        changed = {
-            name: record
-            for name, record in turn.records.items()
-            if record is not before.get(name) or name in turn.moved
-        }
-        states = {name: pack_record(record, self._fleet) for name, record in changed.items()}
-        self._durable.commit(entry if entry.inputs else None, states)
+        changed = turn.changed
+        states = {name: pack_record(turn.records[name], self._phones) for name in changed}
+        self._durable.commit(None if entry.empty else entry, states)
         self._durable.reserve(ledgers, [_coupon(one) for one in decisions if one.chosen], day)
         self._save(turn, entry.seq, decisions)
-        self._take(turn, changed.keys() | {i.shopper_id for i in turn.inputs if isinstance(i, Wake)})
+        self._take(turn, changed | {i.shopper_id for i in turn.inputs if isinstance(i, Wake)})
         if len(self._durable.journal) >= self._durable.checkpoint_seq + CHECKPOINT_ENTRIES:
             self._durable.keep_checkpoint()
         return turn
@@ -204,8 +206,8 @@ class Node:
         self._records |= turn.records
         for name in timed:
             record = self._records[name]
-            self._promises.places(record, self._fleet)
-            self._set_wake(name, record_wake_at_us(record, self._fleet, self._world))
+            self._promises.places(record, self._phones)
+            self._set_wake(name, record_wake_at_us(record, self._phones, self._world))
 
     def _set_wake(self, name: str, at_us: int | None) -> None:
         if at_us is None:
@@ -232,9 +234,9 @@ class Node:
         replay = Replay(self._world, self._durable)
         replay.run(self._durable.checkpoint, self._durable.checkpoint_seq)
         self._promises.recovered(replay.packed())
-        self._fleet, self._records = replay.fleet, replay.records
+        self._phones, self._records = replay.phones, replay.records
         for name, record in self._records.items():
-            self._set_wake(name, record_wake_at_us(record, self._fleet, self._world))
+            self._set_wake(name, record_wake_at_us(record, self._phones, self._world))
 
 
 def _coupon(decision: Decision) -> Coupon:

@@ -12,7 +12,7 @@ from notifications.outbox import TERMINAL
 from offers.catalogue import Catalogue
 from offers.hours import local_time
 from server.errors import VicinoError
-from server.inputs import RecordFixes, RecordRedemption
+from server.inputs import RecordRedemption
 from server.records import Record, slot_of
 from server.simulation.durable import Durable, OutboxRow
 from server.simulation.loop import SECOND_US
@@ -41,13 +41,13 @@ class Promises:
 
     def committed(self, turn: Turn) -> None:
         """After each commit: I1, I3, I4, I10."""
+        for number, ping in enumerate(turn.pings.items):
+            names = {(ping.device_id, str(turn.pings.fix(row).id)) for row in turn.pings.rows(number)}
+            if twice := names & self._journaled:
+                raise PromiseBroken(f"I1: {min(twice)} is in the journal twice")
+            self._journaled |= names
         for item in turn.inputs:
-            if isinstance(item, RecordFixes):
-                names = {(item.device_id, str(fix.id)) for fix in item.fixes}
-                if twice := names & self._journaled:
-                    raise PromiseBroken(f"I1: {min(twice)} is in the journal twice")
-                self._journaled |= names
-            elif isinstance(item, RecordRedemption):
+            if isinstance(item, RecordRedemption):
                 if item.decision_id in self._redeemed:
                     raise PromiseBroken(f"I4: the coupon of {item.decision_id} is redeemed twice")
                 self._redeemed.add(item.decision_id)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
-from geo.fleet import Fleet
 from offers.decision import RecordedAnswers
 from offers.receipt import recorded_answers, same_decision
 from server.journal import Entry
+from server.phones import Phones
 from server.records import Record, pack_record, take_record
 from server.simulation.durable import Durable
 from server.simulation.promises import PromiseBroken
@@ -18,25 +18,25 @@ class Replay:
     """From a checkpoint to the journal's end."""
 
     def __init__(self, world: World, durable: Durable) -> None:
-        self.fleet = Fleet(world.fences.roll)
+        self.phones = Phones(world.fences.roll)
         self.records: dict[str, Record] = {}
         self._world = world
         self._durable = durable
 
     def run(self, checkpoint: Mapping[str, bytes], seq: int) -> None:
         """All entries after `seq`, on the states of then. Raises PromiseBroken."""
-        self.records = {name: take_record(state, self.fleet) for name, state in checkpoint.items()}
+        self.records = {name: take_record(state, self.phones) for name, state in checkpoint.items()}
         for entry in self._durable.journal[seq:]:
             self._entry(entry)
 
     def packed(self) -> dict[str, bytes]:
         """Everybody's state, as it would be stored."""
-        return {name: pack_record(record, self.fleet) for name, record in self.records.items()}
+        return {name: pack_record(record, self.phones) for name, record in self.records.items()}
 
     def _entry(self, entry: Entry) -> None:
-        names = {item.shopper_id for item in entry.inputs}
+        names = {item.shopper_id for item in (*entry.inputs, *entry.pings.items)}
         known = {name: self.records[name] for name in names if name in self.records}
-        turn = begin(entry.inputs, known, self.fleet, self._world)
+        turn = begin(entry.inputs, entry.pings, known, self.phones, self._world)
         told = {one.moment_id: self._durable.receipts.get(one.moment_id) for one in turn.moments}
         receipts = {name: of[1] for name, of in told.items() if of is not None and of[0] == entry.seq}
         # What an earlier batch has decided is left out; what none has is asked, and told as missing.

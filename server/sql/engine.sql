@@ -11,9 +11,18 @@ WITH head AS (
 )
 INSERT INTO journal (retailer_id, seq, day, written_at, version, inputs) VALUES ($1, $2, $3, $4, $5, $6)
 
+-- append_alone --
+-- The same in a transaction of its own, if the head is where it is expected.
+SELECT append_alone($1, $2, $3, $4, $5, $6)
+
 -- load_records --
 -- The packed state of shoppers.
-SELECT shopper_id, state, state_day FROM shoppers WHERE retailer_id = $1 AND shopper_id = ANY($2::text[])
+SELECT shopper_id, state, state_day, state_seq FROM shoppers
+WHERE retailer_id = $1 AND shopper_id = ANY($2::text[])
+
+-- states_of --
+-- The same, in a transaction of its own.
+SELECT shopper_id, state, state_day, state_seq FROM states_of($1, $2)
 
 -- find_users --
 -- Which shopper a keyed hash of the retailer's own user id stands for.
@@ -24,27 +33,56 @@ SELECT user_hash, shopper_id FROM shoppers WHERE retailer_id = $1 AND user_hash 
 SELECT shopper_id, wake_at FROM shoppers WHERE retailer_id = $1 AND wake_at IS NOT NULL
 
 -- keep_day_start --
--- Before the day's first change of a shopper's state: keep it as it was (nothing, if she is new).
+-- Before the day's first change of a shopper's state: keep it as it was (nothing, if she is new). The rows are
+-- locked first, and in order: a checkpoint may be writing some of them.
+WITH before AS (
+  SELECT shopper_id, state FROM shoppers WHERE retailer_id = $1 AND shopper_id = ANY($3::text[])
+  ORDER BY shopper_id FOR NO KEY UPDATE
+)
 INSERT INTO shopper_days (retailer_id, day, shopper_id, state)
 SELECT $1, $2, changed.shopper_id, s.state
-FROM unnest($3::text[]) AS changed (shopper_id)
-LEFT JOIN shoppers s ON s.retailer_id = $1 AND s.shopper_id = changed.shopper_id
+FROM unnest($3::text[]) AS changed (shopper_id) LEFT JOIN before s USING (shopper_id)
 ON CONFLICT DO NOTHING
 
 -- save_records --
--- The new state of every shopper the batch changed.
-INSERT INTO shoppers (retailer_id, shopper_id, user_hash, state, state_day, wake_at)
-SELECT $1, r.shopper_id, r.user_hash, r.state, $2, r.wake_at
+-- The new state of every shopper of whom more has changed than where she is, as of journal entry $7.
+INSERT INTO shoppers (retailer_id, shopper_id, user_hash, state, state_day, state_seq, wake_at)
+SELECT $1, r.shopper_id, r.user_hash, r.state, $2, $7, r.wake_at
 FROM unnest($3::text[], $4::bytea[], $5::bytea[], $6::timestamptz[])
   AS r (shopper_id, user_hash, state, wake_at)
+ORDER BY r.shopper_id
 ON CONFLICT (retailer_id, shopper_id) DO UPDATE
-SET state = excluded.state, state_day = excluded.state_day, wake_at = excluded.wake_at,
-    user_hash = coalesce(excluded.user_hash, shoppers.user_hash)
+SET state = excluded.state, state_day = excluded.state_day, state_seq = excluded.state_seq,
+    wake_at = excluded.wake_at, user_hash = coalesce(excluded.user_hash, shoppers.user_hash)
 
--- save_wakes --
--- The next timers of shoppers who were woken for nothing.
-UPDATE shoppers s SET wake_at = r.wake_at FROM unnest($2::text[], $3::timestamptz[]) AS r (shopper_id, wake_at)
-WHERE s.retailer_id = $1 AND s.shopper_id = r.shopper_id
+-- save_checkpoint --
+-- States as of journal entry $6 of shoppers who were only somewhere since. Never waits: a row that is locked is
+-- being written by a batch. Before a state's first change of its day it is kept as it was.
+WITH free AS (
+  SELECT s.shopper_id, s.state, s.state_day FROM shoppers s
+  WHERE s.retailer_id = $1 AND s.shopper_id = ANY($2::text[]) AND s.state_seq < $6
+  ORDER BY s.shopper_id FOR NO KEY UPDATE SKIP LOCKED
+), given AS (
+  SELECT * FROM unnest($2::text[], $3::bytea[], $4::date[], $5::timestamptz[])
+    AS g (shopper_id, state, day, wake_at)
+), kept AS (
+  INSERT INTO shopper_days (retailer_id, day, shopper_id, state)
+  SELECT $1, g.day, g.shopper_id, f.state FROM free f JOIN given g USING (shopper_id) WHERE f.state_day < g.day
+  ON CONFLICT DO NOTHING
+)
+UPDATE shoppers s SET state = g.state, state_day = g.day, state_seq = $6, wake_at = g.wake_at
+FROM given g JOIN free f USING (shopper_id)
+WHERE s.retailer_id = $1 AND s.shopper_id = g.shopper_id
+RETURNING s.shopper_id
+
+-- set_checkpoint --
+-- Up to which entry no state is behind.
+INSERT INTO checkpoints AS c (retailer_id, seq, day) VALUES ($1, $2, $3)
+ON CONFLICT (retailer_id) DO UPDATE SET seq = excluded.seq, day = excluded.day WHERE c.seq < excluded.seq
+
+-- checkpoint --
+-- From where a restart has to read the journal.
+SELECT seq, day FROM checkpoints WHERE retailer_id = $1
 
 -- add_devices --
 -- Devices that registered; one that is known keeps its row.
@@ -202,8 +240,13 @@ INSERT INTO idempotency (retailer_id, caller, key, request_hash, status, body)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING
 
 -- journal_of_day --
--- A day's micro-batches in order.
-SELECT seq, written_at, version, inputs FROM journal WHERE retailer_id = $1 AND day = $2 ORDER BY seq
+-- A day's micro-batches in order, from after an entry.
+SELECT seq, written_at, version, inputs FROM journal
+WHERE retailer_id = $1 AND day = $2 AND seq > $3 ORDER BY seq
+
+-- all_states --
+-- The packed states of all shoppers, in one order on every machine.
+SELECT shopper_id, state FROM shoppers WHERE retailer_id = $1 ORDER BY shopper_id COLLATE "C"
 
 -- retailer_ids --
 -- Every retailer of this installation: ids, nothing else.
@@ -243,8 +286,8 @@ LEFT JOIN shoppers s ON s.retailer_id = $1 AND s.shopper_id = asked.shopper_id
 SELECT decision_id, moment_id, receipt FROM decisions WHERE retailer_id = $1 AND journal_seq = $2
 
 -- states_of_day --
--- The states of those whose newest change was on that day.
-SELECT shopper_id, state FROM shoppers WHERE retailer_id = $1 AND state_day = $2
+-- The states of those whose newest change was on that day, and as of which entry.
+SELECT shopper_id, state, state_seq FROM shoppers WHERE retailer_id = $1 AND state_day = $2
 
 -- open_journal_day --
 -- The partition of a day, before its first row.

@@ -10,7 +10,8 @@ import pytest
 from server.app import running
 from server.clock import from_us
 from server.db import Database, DatabaseBusy
-from server.inputs import Wake, unpack_inputs
+from server.inputs import Wake
+from server.journal import unpack_inputs
 from server.pipeline import Pipeline
 from server.publish import publish
 from server.replay_journal import replay_day
@@ -43,7 +44,7 @@ async def woken(opened: Mall) -> list[str]:
     """Whose timers were due so far, as the journal has it."""
     async with opened.vicino.database.transaction(opened.keys["retailer_id"]) as connection:
         rows = await connection.fetch("SELECT inputs FROM journal ORDER BY seq")
-    inputs = [item for row in rows for item in unpack_inputs(row["inputs"])]
+    inputs = [item for row in rows for item in unpack_inputs(row["inputs"])[0]]
     return [item.shopper_id for item in inputs if isinstance(item, Wake)]
 
 

@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 
 from server.db import Database
-from server.inputs import RecordFixes, RecordRedemption
+from server.inputs import RecordRedemption
 from server.journal import Entry, PostgresJournal
 from server.replay_journal import replay_day
 from tests.faults.crowd import Outside
@@ -73,8 +73,9 @@ async def i1_acknowledged_fixes_are_in_the_journal_once(found: Evidence) -> list
     """Every fix that a phone was told is taken is there once; none is there twice, or was never sent."""
     counted: Counter[tuple[str, str]] = Counter()
     for entries in found.entries.values():
-        for item in (i for entry in entries for i in entry.inputs if isinstance(i, RecordFixes)):
-            counted.update((item.device_id, str(fix.id)) for fix in item.fixes)
+        for pings in (entry.pings for entry in entries):
+            for number, item in enumerate(pings.items):
+                counted.update((item.device_id, str(pings.fix(row).id)) for row in pings.rows(number))
     return [
         *(f"fix {name} was acknowledged and is lost" for name in found.outside.acknowledged - counted.keys()),
         *(f"fix {name} is journaled {times} times" for name, times in counted.items() if times > 1),
@@ -204,7 +205,7 @@ async def i7_no_row_crosses_retailers(found: Evidence) -> list[str]:
         wrong += [
             f"the journal of {retailer_id} has {item.shopper_id}"
             for entry in entries
-            for item in entry.inputs
+            for item in (*entry.inputs, *entry.pings.items)
             if found.outside.retailer_of.get(item.shopper_id, retailer_id) != retailer_id
         ]
     return wrong

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 
-from server.inputs import RecordFixes
 from tests.faults.invariants import CHECKS, Evidence, broken
 from tests.faults.scenario import PHONES, RECOVERY_S, run
 
@@ -72,8 +71,8 @@ def with_entries(found: Evidence, *, drop: bool) -> Evidence:
         (name, entry)
         for name, those in entries.items()
         for entry in those
-        for item in entry.inputs
-        if isinstance(item, RecordFixes) and (item.device_id, item.fixes[0].id) in found.outside.acknowledged
+        for number, item in enumerate(entry.pings.items)
+        if (item.device_id, entry.pings.fix(entry.pings.rows(number)[0]).id) in found.outside.acknowledged
     )
     if drop:
         entries[name].remove(chosen)

@@ -37,8 +37,8 @@ async def changes(database: Database, since: int, version: int) -> Any:
 
 
 async def moved_to(worlds: Worlds, database: Database, version: int) -> World:
-    async with database.transaction(RETAILER) as connection:
-        return await worlds.at(connection, version, SECRET)
+    del database
+    return await worlds.exactly(version, SECRET)
 
 
 async def from_nothing(database: Database, version: int) -> World:
@@ -103,7 +103,7 @@ async def test_what_changed_is_found_by_an_index_however_much_is_published(datab
 
 
 async def test_a_world_is_the_same_whichever_way_it_was_come_by(database: Database) -> None:
-    worlds = Worlds(RETAILER)
+    worlds = Worlds(RETAILER, database)
     version = await publishes(database, {"a": fence("a"), "b": fence("b")})
     first = await moved_to(worlds, database, version)
     await publishes(database, {"a": fence("a", radius_m=50)})
@@ -118,7 +118,7 @@ async def test_a_world_is_the_same_whichever_way_it_was_come_by(database: Databa
 
 
 async def test_an_older_version_is_built_from_nothing_and_shares_the_numbers(database: Database) -> None:
-    worlds = Worlds(RETAILER)
+    worlds = Worlds(RETAILER, database)
     await publishes(database, {"a": fence("a")})
     version = await publishes(database, {"b": fence("b")}, "a")
     newer = await moved_to(worlds, database, version)
@@ -130,7 +130,7 @@ async def test_an_older_version_is_built_from_nothing_and_shares_the_numbers(dat
 
 
 async def test_a_version_that_cannot_be_used_is_told_until_there_is_one_that_can(database: Database) -> None:
-    worlds = Worlds(RETAILER)
+    worlds = Worlds(RETAILER, database)
     await moved_to(worlds, database, await publishes(database, {"a": fence("a")}))
     bad = await publishes(database, {"b": {"type": "Feature"}})
     for _ in range(2):
@@ -145,7 +145,7 @@ async def test_a_version_that_cannot_be_used_is_told_until_there_is_one_that_can
 async def test_fences_are_indexed_anew_when_edits_have_piled_up_and_nothing_is_lost(
     database: Database,
 ) -> None:
-    worlds = Worlds(RETAILER)
+    worlds = Worlds(RETAILER, database)
     many = {f"f{n}": fence(f"f{n}", east_m=10 * n) for n in range(10_000)}
     await moved_to(worlds, database, await publishes(database, many))
     edits = {f"f{n}": fence(f"f{n}", radius_m=50, east_m=10 * n) for n in range(1_100)}

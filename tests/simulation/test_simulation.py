@@ -120,7 +120,7 @@ def test_a_fix_that_is_answered_before_its_commit_is_found_out(monkeypatch: Patc
         if self.crashes > crashes:  # what was told is told, though it was not written
             for item, told in waiting:
                 if isinstance(item, RecordFixes):
-                    told(Admitted(input=item, accepted=len(item.fixes)))
+                    told(Admitted(accepted=len(item.fixes)))
 
     monkeypatch.setattr(node.Node, "_process", hasty)
 

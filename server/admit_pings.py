@@ -1,0 +1,201 @@
+"""Which fixes go into the journal: nothing without consent, nothing twice, nothing from a sensitive place.
+
+No I/O. All pings of a micro-batch are judged at once; one by one only those that need it.
+"""
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from geo.fix import FUTURE_US, MAX_AGE_US, refuse_fix
+from server.admit import Admitted, Refusal
+from server.inputs import RecordFixes
+from server.phones import Phones
+from server.pings import KEY_BYTES, Flags, Pings
+from server.records import Device, Record, slot_of
+from server.world import World
+
+SENSITIVE = "sensitive_place"
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """The pings of a micro-batch after admission."""
+
+    answers: list[Admitted]  #: one per ping
+    pings: Pings  #: what of them is journaled
+    slots: npt.NDArray[np.int32]  #: of the devices of these
+
+
+def admit_pings(pings: Pings, records: dict[str, Record], phones: Phones, world: World) -> Taken:
+    """Judges all pings against the settled records; notes which fixes are known now."""
+    whole, slots, special = _whose(pings, records, phones)
+    reasons = _reasons(pings, world)
+    taken = np.ones(len(pings.fixed_at_us), bool)
+    taken[list(reasons)] = False
+    for ping in whole:
+        taken[pings.first[ping] : pings.first[ping + 1]] = False
+    fresh = _fresh(pings, taken, slots, phones)
+    some = _any(fresh, pings)
+    items = dict(enumerate(pings.items))
+    if SENSITIVE in reasons.values() or pings.mock.any():
+        special = [ping for ping in items if ping not in whole]
+    for ping in special:
+        items[ping], changed = _settled(ping, pings, fresh, reasons, records, world)
+        some[ping] |= changed
+    kept = some.nonzero()[0].tolist()
+    if len(kept) == len(items) and fresh.all() and not special:
+        left = pings
+    else:
+        left = pings.only(kept, [items[ping] for ping in kept], fresh)
+    return Taken(answers=_answers(pings, whole, reasons), pings=left, slots=slots[kept])
+
+
+def _whose(
+    pings: Pings, records: dict[str, Record], phones: Phones
+) -> tuple[dict[int, str], npt.NDArray[np.int32], list[int]]:
+    """Why whole pings are refused, the devices' slots, and which pings may change their device's record."""
+    whole: dict[int, str] = {}
+    slots = np.zeros(len(pings), np.int32)
+    special = []
+    for ping, item in enumerate(pings.items):
+        record = records.get(item.shopper_id)
+        if record is None:  # her token outlived her: she was erased, or this is another database
+            whole[ping] = "unknown_device"
+        elif not record.shopper.permits("nearby_offers", item.received_at_us):
+            whole[ping] = "no_consent"
+        else:
+            slots[ping] = slot_of(phones, record, item.device_id)
+            device = record.device(item.device_id)
+            if device is None or device.in_sensitive or device.mock or item.in_sensitive:
+                special.append(ping)
+    return whole, slots, special
+
+
+def _reasons(pings: Pings, world: World) -> dict[int, str]:
+    """Why fixes are refused, by row."""
+    received_us = np.array([item.received_at_us for item in pings.items], np.int64).repeat(pings.counts)
+    at_us = pings.fixed_at_us
+    with np.errstate(invalid="ignore"):
+        plausible = (np.abs(pings.lat_deg) <= 90) & (np.abs(pings.lon_deg) <= 180)
+        plausible &= (at_us <= received_us + FUTURE_US) & (at_us >= np.maximum(received_us - MAX_AGE_US, 0))
+        plausible &= ~((pings.accuracy_m <= 0) | np.isinf(pings.accuracy_m))
+        plausible &= ~((pings.speed_mps < 0) | np.isinf(pings.speed_mps))
+        plausible &= ~((pings.course_deg < 0) | (pings.course_deg > 360) | np.isinf(pings.altitude_m))
+    reasons = {}
+    for row in (~plausible).nonzero()[0].tolist():
+        reason = refuse_fix(pings.fix(row), now_us=int(received_us[row]))
+        assert reason is not None
+        reasons[row] = reason
+    if len(world.sensitive):
+        good = plausible.nonzero()[0]
+        covered = world.sensitive.covers(pings.lat_deg[good], pings.lon_deg[good])
+        reasons |= dict.fromkeys(good[covered].tolist(), SENSITIVE)
+    return reasons
+
+
+def _fresh(pings: Pings, taken: Flags, slots: npt.NDArray[np.int32], phones: Phones) -> Flags:
+    """Which of the fixes taken their devices have not sent before; these are known from now on.
+
+    A fix that is newer than all of its device needs no look. A resend of one older than the newest
+    `SEEN_MOST` passes as new; it is then behind the lateness window, where it changes no visit and never
+    pushes.
+    """
+    fresh, keys, at_us = taken.copy(), pings.keys(), pings.fixed_at_us
+    rising = np.ones(len(at_us), bool)
+    rising[1:] = at_us[1:] > at_us[:-1]
+    begins = pings.first[:-1][pings.counts > 0]
+    if len(phones.devices):
+        newest_us = phones.devices.data["newest_us"][slots[pings.counts > 0]]
+        rising[begins] = at_us[begins] > newest_us
+    plain = _all(rising & taken, pings).tolist() if pings.ids is None else [False] * len(pings)
+    first, slot_of_ping = pings.first.tolist(), slots.tolist()
+    came: set[int] = set()
+    for ping, is_plain in enumerate(plain):
+        begin, end, slot = first[ping], first[ping + 1], slot_of_ping[ping]
+        if is_plain and slot not in came:
+            phones.note(slot, keys[KEY_BYTES * begin : KEY_BYTES * end])
+        else:
+            for row in range(begin, end):
+                key = keys[KEY_BYTES * row : KEY_BYTES * (row + 1)]
+                if taken[row] and phones.knows(slot, key):
+                    fresh[row] = False
+                elif taken[row]:
+                    phones.note(slot, key)
+        came.add(slot)
+    return fresh
+
+
+def _settled(  # noqa: PLR0917 - a ping, and what is known of it
+    ping: int,
+    pings: Pings,
+    fresh: Flags,
+    reasons: dict[int, str],
+    records: dict[str, Record],
+    world: World,
+) -> tuple[RecordFixes, bool]:
+    """A ping that says more than where its device is, whether it has come to or left a sensitive place; its
+    device's record changes.
+    """
+    item = pings.items[ping]
+    record = records[item.shopper_id]
+    known = record.device(item.device_id)
+    device = known or Device(device_id=item.device_id)
+    rows = pings.rows(ping)
+    new = [row for row in rows if fresh[row]]
+    mock = device.mock
+    if new:
+        mock = bool(pings.mock[max(new, key=lambda row: int(pings.fixed_at_us[row]))])
+    sensitive_at_us, in_sensitive = item.sensitive_at_us, item.in_sensitive
+    if sensitive_at_us is None and not device.in_sensitive:
+        sensitive_at_us = _quiet_at_us(pings, [row for row in rows if reasons.get(row) == SENSITIVE], world)
+    if in_sensitive is None:
+        in_sensitive = reasons.get(rows[-1]) == SENSITIVE if rows else device.in_sensitive
+    changed = in_sensitive != device.in_sensitive
+    if new or changed:
+        changed_device = msgspec.structs.replace(device, mock=mock, in_sensitive=in_sensitive)
+        if changed_device != known:
+            records[item.shopper_id] = record.with_device(changed_device)
+    return (
+        msgspec.structs.replace(item, sensitive_at_us=sensitive_at_us, in_sensitive=in_sensitive),
+        changed,
+    )
+
+
+def _quiet_at_us(pings: Pings, dropped: list[int], world: World) -> int | None:
+    """The time of the first dropped fix at which a store would have had something to say."""
+    if not dropped:
+        return None
+    matched, _ = world.fences.match(pings.lat_deg[dropped], pings.lon_deg[dropped])
+    return int(pings.fixed_at_us[dropped[int(matched[0])]]) if len(matched) else None
+
+
+def _answers(pings: Pings, whole: dict[int, str], reasons: dict[int, str]) -> list[Admitted]:
+    counts = pings.counts.tolist()
+    if not whole and not reasons:
+        return [Admitted(accepted=count) for count in counts]
+    answers = []
+    for ping, count in enumerate(counts):
+        begin = int(pings.first[ping])
+        refused = [whole.get(ping) or reasons.get(begin + index) for index in range(count)]
+        refusals = tuple(
+            Refusal(index=index, reason=reason) for index, reason in enumerate(refused) if reason
+        )
+        answers.append(Admitted(accepted=count - len(refusals), refusals=refusals))
+    return answers
+
+
+def _any(flags: Flags, pings: Pings) -> Flags:
+    """Of each ping, whether some row is flagged."""
+    return np.asarray(_counted(flags, pings) > 0)
+
+
+def _all(flags: Flags, pings: Pings) -> Flags:
+    """Of each ping, whether every row is flagged; false where it has none."""
+    return np.asarray((_counted(flags, pings) == pings.counts) & (pings.counts > 0))
+
+
+def _counted(flags: Flags, pings: Pings) -> npt.NDArray[np.int64]:
+    """How many rows of each ping are flagged."""
+    before = np.zeros(len(flags) + 1, np.int64)
+    np.cumsum(flags, out=before[1:])
+    return np.diff(before[pings.first])

@@ -1,0 +1,193 @@
+"""How rows keep up with memory, and how memory is made again from them.
+
+A batch from which nothing follows but that it is known where devices were is in the journal, and nowhere
+else. The rows of the shoppers it concerns lag behind, each by its own: `state_seq` is the entry as of which a
+row holds. The oldest are written in the background, a few at a time; `checkpoints` has the entry up to which
+no row lags. What follows from any other batch is in the rows with the batch itself.
+
+So memory is, at any time, the rows and what the journal has of each shopper after her `state_seq`: pings, put
+through the same functions as when they came (`server/turn.py`).
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Collection, Mapping
+from datetime import date, timedelta
+
+import structlog
+
+from server import crash
+from server.clock import Clock, from_us
+from server.db import Connection, Database, DatabaseError
+from server.journal import Entry, Journal
+from server.line import Head
+from server.memory import SQL, Memory
+from server.turn import begin
+
+log = structlog.get_logger("vicino.checkpoints")
+
+AFTER_US = 10_000_000  #: how long a row lags behind before it is written
+MOST = 24  #: states written at once: packing them takes a millisecond or two, in which nothing else happens
+LONGEST = timedelta(days=31)  #: nothing of the journal is older
+
+
+class Checkpoints:
+    """Of one retailer."""
+
+    def __init__(self, memory: Memory, database: Database, journal: Journal, clock: Clock) -> None:
+        self._memory = memory
+        self._database = database
+        self._journal = journal
+        self._clock = clock
+        self._writing: asyncio.Task[None] | None = None
+        self._told = (0, 0)  # the entry that was last told to the database, and when
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to be written, sooner or later."""
+        return bool(len(self._memory.unsaved)) or self._told[0] != self._memory.seq
+
+    def write_some(self) -> None:
+        """Begins to write the oldest, if it is time. To be called between batches."""
+        now_us = self._clock.now_us()
+        if self._writing is not None or self._memory.seq is None or self._memory.doubtful:
+            return
+        names = self._memory.unsaved.oldest(MOST, now_us - AFTER_US)
+        if names or (now_us - self._told[1] >= AFTER_US and self.waiting):
+            self._writing = asyncio.create_task(self._write(names))
+            self._writing.add_done_callback(self._wrote)
+
+    async def write_all(self) -> None:
+        """Writes everything that lags behind. To be called between batches."""
+        await self.idle()
+        if self._memory.seq is None or self._memory.doubtful:
+            return
+        while names := self._memory.unsaved.oldest(20 * MOST, self._clock.now_us()):
+            if not await self._saved(names):
+                return
+
+    async def close_days(self, shopper_ids: Collection[str], day: date | None = None) -> None:
+        """Writes the states of shoppers whose newest change is of before a day (None: today), which has ended
+        with these.
+        """
+        day = day or from_us(self._clock.now_us()).date()
+        if self._memory.unsaved.before(shopper_ids, day):
+            await self.idle()
+            if names := self._memory.unsaved.before(shopper_ids, day):
+                await self._saved(names)
+
+    async def idle(self) -> None:
+        """Waits until nothing is being written."""
+        if self._writing is not None:
+            await asyncio.wait({self._writing})
+
+    def _wrote(self, task: asyncio.Task[None]) -> None:
+        self._writing = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("checkpoint_failed", exc_info=error)
+
+    async def _write(self, names: list[str]) -> None:
+        try:
+            await self._saved(names)
+        except DatabaseError as error:  # they lag behind a little longer
+            log.warning("checkpoint_put_off", error=type(error).__name__)
+
+    async def _saved(self, names: list[str]) -> set[str]:
+        """Writes these states as they are now; whose rows have them."""
+        memory, unsaved, seq = self._memory, self._memory.unsaved, self._memory.seq
+        states = memory.packed(names)
+        unsaved.write(names)
+        saved: set[str] = set()
+        try:
+            saved = await self._rows(states, seq or 0)
+        finally:
+            if memory.unsaved is unsaved:
+                unsaved.written(saved)
+                memory.in_rows(saved)
+        return saved
+
+    async def _rows(self, states: list[tuple[str, bytes, date, int | None]], seq: int) -> set[str]:
+        memory = self._memory
+        async with self._database.transaction(memory.retailer_id) as connection:
+            names = [name for name, *_ in states]
+            packed, days = [state for _, state, *_ in states], [day for *_, day, _ in states]
+            times = [None if at_us is None else from_us(at_us) for *_, at_us in states]
+            arguments = (memory.retailer_id, names, packed, days, times, seq)
+            saved = {row["shopper_id"] for row in await connection.fetch(SQL["save_checkpoint"], *arguments)}
+            if len(saved) < len(names):  # those whose rows are gone have been erased
+                rows = await connection.fetch(SQL["load_records"], memory.retailer_id, names)
+                gone = set(names) - {row["shopper_id"] for row in rows}
+                memory.unsaved.drop(gone)
+                memory.drop(gone)
+            first = memory.unsaved.first(without=saved)
+            if first is None:
+                # Nothing lags behind the newest entry; a batch under way has a later one.
+                done = memory.seq or 0, from_us(self._clock.now_us()).date() - timedelta(days=1)
+            else:
+                done = first.seq - 1, first.day - timedelta(days=1)
+            await connection.execute(SQL["set_checkpoint"], memory.retailer_id, *done)
+            crash.passing("checkpoint")
+        self._told = done[0], self._clock.now_us()
+        return saved
+
+    async def catch_up(self, connection: Connection, head: Head) -> None:
+        """Makes memory hold as of the journal's newest entry: after a start, after a batch that failed, or
+        where another engine was at work.
+        """
+        memory = self._memory
+        if memory.seq == head.journal_seq and not memory.doubtful:
+            return
+        await self.idle()
+        names: set[str] | None = memory.doubtful
+        if memory.seq != head.journal_seq:
+            names = None
+            memory.clear()
+            await memory.load_timers(connection)
+        else:
+            memory.unsaved.drop(memory.doubtful)
+            memory.drop(memory.doubtful)
+        await self._read_on(connection, head, names)
+        memory.seq, memory.doubtful = head.journal_seq, set()
+
+    async def _read_on(self, connection: Connection, head: Head, names: set[str] | None) -> None:
+        """Reads rows and what the journal has beyond them: of these shoppers, or of all who lag behind."""
+        memory, today = self._memory, from_us(self._clock.now_us()).date()
+        row = await connection.fetchrow(SQL["checkpoint"], memory.retailer_id)
+        seq, day = (0, today - LONGEST) if row is None else (row["seq"], row["day"])
+        until = today + timedelta(days=1)
+        reading = self._journal.since(connection, memory.retailer_id, seq, day, until)
+        entries = [entry async for entry in reading if len(entry.pings)]
+        concerned = {item.shopper_id for entry in entries for item in entry.pings.items}
+        if names is not None:
+            concerned &= names
+        rows = await connection.fetch(SQL["load_records"], memory.retailer_id, list(concerned))
+        memory.take(rows)
+        behind = {found["shopper_id"]: found["state_seq"] for found in rows}
+        for entry in entries:
+            await self._again(entry, behind, head)
+            crash.passing("recovering")
+
+    async def _again(self, entry: Entry, behind: Mapping[str, int], head: Head) -> None:
+        """What an entry was to those whose rows lack it."""
+        memory, unknown = self._memory, entry.seq
+        pings = entry.pings.select(lambda item: behind.get(item.shopper_id, unknown) < entry.seq)
+        if not len(pings):
+            return
+        names = {item.shopper_id for item in pings.items}
+        await self.close_days(names, entry.day)
+        world = await memory.worlds.exactly(entry.version, head.secret)
+        turn = begin((), pings, await memory.load(names), memory.phones, world)
+        if not turn.quiet:  # another version of the program judges otherwise; what was told then stands
+            log.warning("recovered_otherwise", seq=entry.seq, shoppers=len(turn.told))
+        memory.keep(turn, entry, saved=())
+
+
+async def state_hash(memory: Memory, connection: Connection) -> str:
+    """Of everything known of a retailer's shoppers: from memory where it is there, else from the rows."""
+    digest = hashlib.sha256()
+    async for row in connection.cursor(SQL["all_states"], memory.retailer_id, prefetch=500):
+        name, state = row["shopper_id"], row["state"]
+        if memory.known(name) is not None:
+            [(_, state, _, _)] = memory.packed([name])
+        digest.update(name.encode() + b"\0" + hashlib.sha256(state).digest())
+    return digest.hexdigest()

@@ -1,0 +1,118 @@
+"""The `next` of an answer: when a phone should report again, as the JSON that it gets.
+
+Finding a safe region takes as long as everything else about a ping together. So the last one is carried
+over: a phone that has moved by `d` within it has its `after_m` less `d` left, among the same fences. When
+less than half of that or of its time is left, it is found anew.
+"""
+
+import math
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from geo.fix import SECOND_US
+from geo.region import EVERY_FIX, SafeRegion, Watch, safe_region
+from server.phones import Phones
+from server.world import World
+
+#: No degree, of latitude or at the equator of longitude, is longer; the latter shrinks with the cosine.
+LONGEST_DEGREE_M = 112_100.0
+
+
+class Hint(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A safe region as it was found."""
+
+    world: World
+    ahead: bool  #: whether the phone is to be heard of before it reaches a fence
+    lat_deg: float
+    lon_deg: float
+    after_m: float
+    until_us: int
+    within_us: int
+    watch: bytes  #: JSON of the fences' circles
+
+
+class Hints:
+    """The hints of a pipeline's devices."""
+
+    def __init__(self, phones: Phones) -> None:
+        self._phones = phones
+
+    def json(self, slots: npt.NDArray[np.int32], ahead: list[bool], world: World) -> list[bytes]:
+        """What these devices are told after a batch; `ahead`: whether a moment may come before a fence."""
+        if not world.catalogue.settings.safe_region:
+            return [_json(EVERY_FIX)] * len(slots)
+        phones = self._phones
+        device = phones.devices.take(slots)
+        newest = phones.sightings.take(np.maximum(device["head"], 0))
+        outside = (device["visit_count"] == 0) & (newest["pair_count"] == 0)
+        calm = (device["doubts"] == 0) & (outside | (device["steady"] == 1)) & (device["head"] >= 0)
+        columns = (slots, newest["at_us"], newest["lat_deg"], newest["lon_deg"], calm)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        return [self._one(row, comes, world) for row, comes in zip(rows, ahead, strict=True)]
+
+    def _one(self, row: tuple[int, int, float, float, bool], ahead: bool, world: World) -> bytes:
+        slot, at_us, lat_deg, lon_deg, calm = row
+        hint: Hint | None = self._phones.hints.get(slot)
+        if hint is not None and calm and hint.world is world and hint.ahead == ahead:
+            north_m = (lat_deg - hint.lat_deg) * LONGEST_DEGREE_M
+            nearer_deg = min(abs(lat_deg), abs(hint.lat_deg))
+            east_m = (lon_deg - hint.lon_deg) * LONGEST_DEGREE_M * math.cos(math.radians(nearer_deg))
+            left_m = hint.after_m - math.hypot(north_m, east_m)
+            left_us = hint.until_us - at_us
+            if 2 * left_m >= hint.after_m and hint.within_us <= 2 * left_us:
+                return _told(left_m, min(left_us, hint.within_us), lat_deg, lon_deg, hint.watch)
+        return self._anew(slot, ahead, world)
+
+    def _anew(self, slot: int, ahead: bool, world: World) -> bytes:
+        phones = self._phones
+        seen = phones.newest(slot)
+        if seen is None:
+            return b""
+        region = safe_region(
+            seen,
+            phones.present(slot),
+            world.fences,
+            world.rules,
+            believed=not phones.devices.get_one(slot).doubts,
+            approach_s=float(world.catalogue.settings.approach_s) if ahead else 0.0,
+        )
+        phones.hints.pop(slot, None)
+        if not region.after_m:
+            return _json(region)
+        within_us = int(region.within_s * SECOND_US)
+        hint = Hint(
+            world=world,
+            ahead=ahead,
+            lat_deg=seen.lat_deg,
+            lon_deg=seen.lon_deg,
+            after_m=region.after_m,
+            until_us=seen.at_us + within_us,
+            within_us=within_us,
+            watch=b"".join(b"," + _circle(watch) for watch in region.watch[1:]),
+        )
+        phones.hints[slot] = hint
+        return _told(region.after_m, within_us, seen.lat_deg, seen.lon_deg, hint.watch)
+
+
+def _told(after_m: float, within_us: int, lat_deg: float, lon_deg: float, watch: bytes) -> bytes:
+    """The JSON of a region: its rim is the first circle to watch."""
+    return (
+        f'{{"after_m":{after_m!r},"within_s":{within_us / SECOND_US!r},"watch":[{{"geofence_id":"",'
+        f'"lat":{lat_deg!r},"lon":{lon_deg!r},"radius_m":{after_m!r}}}'
+    ).encode() + b"%b]}" % watch
+
+
+def _json(region: SafeRegion) -> bytes:
+    watch = b",".join(map(_circle, region.watch))
+    return b'{"after_m":%b,"within_s":%b,"watch":[%b]}' % (
+        repr(region.after_m).encode(),
+        repr(region.within_s).encode(),
+        watch,
+    )
+
+
+def _circle(watch: Watch) -> bytes:
+    body = {"geofence_id": watch.geofence, "lat": watch.lat_deg, "lon": watch.lon_deg}
+    return msgspec.json.encode(body | {"radius_m": watch.radius_m})

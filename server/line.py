@@ -1,0 +1,56 @@
+"""What only the database can answer for a batch, and the retailer's place in line."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from offers.moment import Moment
+from server.db import Connection
+from server.inputs import Input, RegisterDevice
+from server.publish import UnknownRetailer
+from server.sql import queries
+
+SQL = queries("engine")
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Where a retailer's journal stands, and what it has published."""
+
+    journal_seq: int
+    version: int
+    secret: bytes
+
+
+async def lock_head(connection: Connection, retailer_id: str) -> Head:
+    """Takes the retailer's place in line until the commit. Raises UnknownRetailer."""
+    row = await connection.fetchrow(SQL["lock_head"], retailer_id)
+    if row is None:
+        raise UnknownRetailer(f"no retailer {retailer_id}")
+    return Head(journal_seq=row["journal_seq"], version=row["version"], secret=row["secret"])
+
+
+async def undecided(
+    connection: Connection, retailer_id: str, moments: Sequence[Moment], seq: int
+) -> list[Moment]:
+    """The moments that no batch before `seq` has decided: a repeated cause makes the same moment again."""
+    if not moments:
+        return []
+    ids = [moment.moment_id for moment in moments]
+    rows = await connection.fetch(SQL["decided_before"], retailer_id, ids, seq)
+    decided = {row["moment_id"] for row in rows}
+    return [moment for moment in moments if moment.moment_id not in decided]
+
+
+async def find_users(connection: Connection, retailer_id: str, inputs: Sequence[Input]) -> list[Input]:
+    """The inputs, with registrations of a user who is known already made registrations of that shopper."""
+    hashes = {i.user_hash for i in inputs if isinstance(i, RegisterDevice) and i.user_hash is not None}
+    if not hashes:
+        return list(inputs)
+    rows = await connection.fetch(SQL["find_users"], retailer_id, list(hashes))
+    known: dict[bytes, str] = {row["user_hash"]: row["shopper_id"] for row in rows}
+    return [
+        msgspec.structs.replace(i, shopper_id=known.setdefault(i.user_hash, i.shopper_id))
+        if isinstance(i, RegisterDevice) and i.user_hash is not None
+        else i
+        for i in inputs
+    ]
