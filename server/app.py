@@ -136,6 +136,7 @@ async def _engine(
         journal_days=config.journal_days,
         on_push=relay.wake,
         on_doubt=lambda reason: metrics.doubted.labels(reason).inc(),
+        on_poison=lambda kind, reason: metrics.quarantined.labels(kind, reason).inc(),
     )
     await engine.start(url)
     try:

@@ -49,6 +49,7 @@ class Engine:
         journal_days: int,
         on_push: Callable[[], None],
         on_doubt: Callable[[str], None],
+        on_poison: Callable[[str, str], None],
     ) -> None:
         self._database = database
         self._clock = clock
@@ -56,6 +57,7 @@ class Engine:
         self._journal_days = journal_days
         self._on_push = on_push
         self._on_doubt = on_doubt
+        self._on_poison = on_poison
         self._lanes: dict[str, asyncio.Task[Lane]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._lock: asyncpg.Connection[asyncpg.Record] | None = None
@@ -161,7 +163,7 @@ class Engine:
             on_doubt=self._on_doubt,
             on_world=lambda: lane.look(),  # noqa: PLW0108 - which is made below
         )
-        lane = Lane(pipeline, self._database, self._clock)
+        lane = Lane(pipeline, self._database, self._clock, on_poison=self._on_poison)
         lane.published()  # what has happened until now is read from the rows and the journal
         self._keep(asyncio.create_task(lane.run(), name=f"lane {retailer_id}"))
         return lane

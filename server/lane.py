@@ -6,7 +6,7 @@ into quarantine; the others go on.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import asyncpg
 import structlog
@@ -46,10 +46,13 @@ class Poison(VicinoError):  # noqa: N818
 class Lane:
     """One retailer's queue and the task that empties it."""
 
-    def __init__(self, pipeline: Pipeline, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, pipeline: Pipeline, database: Database, clock: Clock, *, on_poison: Callable[[str, str], None]
+    ) -> None:
         self._pipeline = pipeline
         self._database = database
         self._clock = clock
+        self._on_poison = on_poison
         self._waiting: list[Waiting] = []
         self._weight = 0  #: of all that wait
         self._arrived = asyncio.Event()
@@ -193,6 +196,7 @@ class Lane:
         except (DatabaseError, asyncpg.PostgresError) as second:
             self._put_off([waiting], out_of_order(second) or DatabaseBusy("quarantine refused the input"))
         else:
+            self._on_poison(kind, type(error).__name__)
             _fail(future, Poison("this input could not be processed; it was put aside for the operator"))
 
 

@@ -22,6 +22,10 @@ class Metrics:
         self.pushes = Counter(
             "vicino_pushes", "Pushes in a terminal state", ["state", "reason"], registry=self.registry
         )
+        # Counter: inputs that could not be processed and were put aside. Any growth is for an operator.
+        self.quarantined = Counter(
+            "vicino_quarantined", "Inputs put aside", ["input", "reason"], registry=self.registry
+        )
         # Histogram: from the fix's reception to FCM's acceptance of the push.
         self.fix_to_push = Histogram(
             "vicino_fix_to_push_seconds",

@@ -39,10 +39,10 @@ def test_every_promise_is_kept_in_every_simulation(first: int) -> None:
 
 
 def test_a_long_simulation_of_many_keeps_them_too() -> None:
-    outcome = simulate(Plan(seed=1, shoppers=60, days=2))
+    outcome = simulate(Plan(seed=1, shoppers=16, days=3))
 
-    assert outcome.fixes > 1_000
-    assert outcome.crashes > 5
+    assert outcome.fixes > 500
+    assert outcome.crashes > 3
 
 
 def test_the_same_seed_does_the_same_again_and_another_does_not() -> None:
