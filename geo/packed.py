@@ -73,6 +73,8 @@ def pack(fleet: Fleet, slot: int) -> Packed:
 
 def _named(fleet: Fleet, sightings: Records) -> tuple[tuple[Name, ...], Records]:
     """The fences that sightings lie in by name, and the pairs with places among these, in order."""
+    if not sightings["pair_count"].any():
+        return (), fleet.pairs.empty(0)
     of, pair = spread(sightings["pairs"], sightings["pair_count"])
     pairs = fleet.pairs.take(pair)
     numbers, number = np.unique(pairs["number"], return_inverse=True)

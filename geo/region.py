@@ -154,9 +154,8 @@ def _watched(seen: Sighting, near: _Near, fences: FenceSet) -> Watch:
     """
     circle = fences.circle(near.place)
     lat_deg, lon_deg, radius_m = circle.lat_deg, circle.lon_deg, circle.radius_m + near.belt_m
-    if distance_m(seen.lat_deg, seen.lon_deg, lat_deg, lon_deg) <= radius_m and not isinstance(
-        fences.fence(near.place).shape, Circle
-    ):
+    is_area = not isinstance(fences.fence(near.place).shape, Circle)
+    if is_area and distance_m(seen.lat_deg, seen.lon_deg, lat_deg, lon_deg) <= radius_m:
         lat_deg, lon_deg = seen.lat_deg, seen.lon_deg
         radius_m = surely_within_m(near.gap_m - near.belt_m, lat_deg)
     geofence, _ = _name(near.place, fences)

@@ -68,12 +68,16 @@ class Authenticator:
         self._secrets: dict[str, bytes] = {}
         self._callers: dict[str, tuple[int, Caller]] = {}
 
+    def known(self, credential: str) -> Caller | None:
+        """The holder of a key or token that was shown before and still holds."""
+        known = self._callers.get(credential)
+        return known[1] if known is not None and self._clock.now_us() < known[0] else None
+
     async def caller(self, credential: str) -> Caller:
         """The holder of a key or access token. Raises Problem 401."""
+        if (known := self.known(credential)) is not None:
+            return known
         now_us = self._clock.now_us()
-        known = self._callers.get(credential)
-        if known is not None and now_us < known[0]:
-            return known[1]
         if credential.startswith(tuple(f"{prefix}_" for prefix in _PREFIXES.values())):
             found = await self._key(credential)
             until_us = now_us + KEY_CACHE_US

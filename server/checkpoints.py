@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 
+import msgspec
 import structlog
 
 from server import crash
@@ -29,6 +30,13 @@ log = structlog.get_logger("vicino.checkpoints")
 AFTER_US = 10_000_000  #: how long a row lags behind before it is written
 MOST = 24  #: states written at once: packing them takes a millisecond or two, in which nothing else happens
 LONGEST = timedelta(days=31)  #: nothing of the journal is older
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What all that is known of a retailer's shoppers comes to, as of a journal entry."""
+
+    seq: int
+    sha256: str
 
 
 class Checkpoints:
@@ -70,7 +78,7 @@ class Checkpoints:
         """Writes the states of shoppers whose newest change is of before a day (None: today), which has ended
         with these.
         """
-        day = day or from_us(self._clock.now_us()).date()
+        day = day or max(self._memory.day, from_us(self._clock.now_us()).date())
         if self._memory.unsaved.before(shopper_ids, day):
             await self.idle()
             if names := self._memory.unsaved.before(shopper_ids, day):
@@ -146,12 +154,15 @@ class Checkpoints:
         else:
             memory.unsaved.drop(memory.doubtful)
             memory.drop(memory.doubtful)
-        await self._read_on(connection, head, names)
-        memory.seq, memory.doubtful = head.journal_seq, set()
+        newest = await connection.fetchval(SQL["newest_day"], memory.retailer_id) or date.min
+        await self._read_on(connection, head, names, newest)
+        memory.seq, memory.day, memory.doubtful = head.journal_seq, newest, set()
 
-    async def _read_on(self, connection: Connection, head: Head, names: set[str] | None) -> None:
+    async def _read_on(
+        self, connection: Connection, head: Head, names: set[str] | None, newest: date
+    ) -> None:
         """Reads rows and what the journal has beyond them: of these shoppers, or of all who lag behind."""
-        memory, today = self._memory, from_us(self._clock.now_us()).date()
+        memory, today = self._memory, max(newest, from_us(self._clock.now_us()).date())
         row = await connection.fetchrow(SQL["checkpoint"], memory.retailer_id)
         seq, day = (0, today - LONGEST) if row is None else (row["seq"], row["day"])
         until = today + timedelta(days=1)
@@ -181,13 +192,14 @@ class Checkpoints:
             log.warning("recovered_otherwise", seq=entry.seq, shoppers=len(turn.told))
         memory.keep(turn, entry, saved=())
 
-
-async def state_hash(memory: Memory, connection: Connection) -> str:
-    """Of everything known of a retailer's shoppers: from memory where it is there, else from the rows."""
-    digest = hashlib.sha256()
-    async for row in connection.cursor(SQL["all_states"], memory.retailer_id, prefetch=500):
-        name, state = row["shopper_id"], row["state"]
-        if memory.known(name) is not None:
-            [(_, state, _, _)] = memory.packed([name])
-        digest.update(name.encode() + b"\0" + hashlib.sha256(state).digest())
-    return digest.hexdigest()
+    async def state(self) -> State:
+        """The hash of all states. To be called between batches."""
+        memory, digest = self._memory, hashlib.sha256()
+        async with self._database.transaction(memory.retailer_id, snapshot=True) as connection:
+            rows = connection.cursor(SQL["all_states"], memory.retailer_id, prefetch=500)
+            async for row in rows:
+                name, packed = row["shopper_id"], row["state"]
+                if memory.known(name) is not None:  # her row may lag behind
+                    [(_, packed, _, _)] = memory.packed([name])
+                digest.update(name.encode() + b"\0" + hashlib.sha256(packed).digest())
+        return State(seq=memory.seq or 0, sha256=digest.hexdigest())

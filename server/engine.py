@@ -13,6 +13,7 @@ import asyncpg
 import structlog
 
 from server.admit import Admitted
+from server.checkpoints import State
 from server.clock import Clock, from_us
 from server.db import Database, DatabaseBusy
 from server.errors import VicinoError
@@ -59,6 +60,7 @@ class Engine:
         self._on_doubt = on_doubt
         self._on_poison = on_poison
         self._lanes: dict[str, asyncio.Task[Lane]] = {}
+        self._open: dict[str, Lane] = {}  # those of them that are open
         self._tasks: set[asyncio.Task[None]] = set()
         self._lock: asyncpg.Connection[asyncpg.Record] | None = None
         self._holding = True  #: the lock; lost with its connection, and taken again when it is free
@@ -128,7 +130,8 @@ class Engine:
 
     async def submit(self, retailer_id: str, item: Input) -> Admitted:
         """Has an input processed; returns when that is durable."""
-        answer = await (await self._lane(retailer_id)).submit(item)
+        lane = self._open.get(retailer_id) if self._holding else None
+        answer = await (lane or await self._lane(retailer_id)).submit(item)
         assert isinstance(answer, Admitted)
         return answer
 
@@ -136,6 +139,10 @@ class Engine:
         """Returns when batches are judged by what was published last, or after `LIVE_S` at the most."""
         for lane in self._running_lanes(retailer_id):
             await lane.live(LIVE_S)
+
+    async def state(self, retailer_id: str) -> State:
+        """The hash of all states in memory: a restart comes to the same."""
+        return await (await self._lane(retailer_id)).state()
 
     async def redeem(self, retailer_id: str, ask: Redeem) -> Answer:
         """Has a coupon redeemed or refused; returns when that is durable."""
@@ -166,6 +173,7 @@ class Engine:
         lane = Lane(pipeline, self._database, self._clock, on_poison=self._on_poison)
         lane.published()  # what has happened until now is read from the rows and the journal
         self._keep(asyncio.create_task(lane.run(), name=f"lane {retailer_id}"))
+        self._open[retailer_id] = lane
         return lane
 
     def _keep(self, task: asyncio.Task[None]) -> None:

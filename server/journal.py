@@ -32,11 +32,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     version: int  #: of the published world it was judged by
     inputs: Sequence[Input]  #: all but the pings
     pings: Pings
+    #: of the entry before it: where the clock was set back over midnight none goes to an earlier day
+    not_before: date = date.min
 
     @property
     def day(self) -> date:
         """The day (UTC) it belongs to."""
-        return from_us(self.written_at_us).date()
+        return max(from_us(self.written_at_us).date(), self.not_before)
 
     @property
     def empty(self) -> bool:
@@ -160,4 +162,5 @@ def _entry(row: Any) -> Entry:
         version=row["version"],
         inputs=inputs,
         pings=pings,
+        not_before=row["day"],
     )

@@ -13,6 +13,7 @@ import structlog
 
 from server import crash
 from server.admit import Admitted
+from server.checkpoints import State
 from server.clock import Clock
 from server.db import Database, DatabaseBusy, DatabaseError, DatabaseUnfit, out_of_order
 from server.errors import VicinoError
@@ -58,6 +59,7 @@ class Lane:
         self._arrived = asyncio.Event()
         self._published = False  #: something, since the newest batch
         self._looking: list[asyncio.Future[None]] = []  #: who waits for the newest version to be used
+        self._asking: list[asyncio.Future[State]] = []  #: who wants to know the state's hash
 
     async def submit(self, item: Input | Redeem) -> Admitted | Answer:
         """Waits until the item is processed and committed. Raises Busy, Poison, or what hit the database."""
@@ -86,6 +88,13 @@ class Lane:
         self.published()
         await asyncio.wait({looked}, timeout=at_most_s)
 
+    async def state(self) -> State:
+        """The state's hash, between two batches."""
+        future: asyncio.Future[State] = asyncio.get_running_loop().create_future()
+        self._asking.append(future)
+        self.look()
+        return await future
+
     async def close(self) -> None:
         """Writes what lags behind: the next start has nothing to make up for. After `run` has ended."""
         await self._pipeline.checkpoints.write_all()
@@ -101,6 +110,7 @@ class Lane:
                 await self._wake_due()
                 self._pipeline.checkpoints.write_some()
                 self._tell_live()
+                await self._tell_state()
             except Exception:
                 log.exception("lane_round_failed")
                 await asyncio.sleep(RETRY_US / 1_000_000)
@@ -112,6 +122,12 @@ class Lane:
                 if not looked.done():
                     looked.set_result(None)
             self._looking.clear()
+
+    async def _tell_state(self) -> None:
+        while self._asking:
+            state = await self._pipeline.checkpoints.state()
+            if not (asking := self._asking.pop()).done():
+                asking.set_result(state)
 
     def _next_batch(self) -> list[Waiting]:
         """What is waiting, up to so many fixes and events that others need not wait long for it."""

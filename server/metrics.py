@@ -12,6 +12,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         # Counter: fixes, by what became of them: accepted, or the reason code they were rejected with.
         self.fixes = Counter("vicino_fixes", "Fixes received", ["result"], registry=self.registry)
+        self.fixes_accepted = self.fixes.labels("accepted")  # looked up once: it counts with every ping
         # Counter: fixes that were taken and that the fence engine does not believe, by the reason code.
         self.doubted = Counter(
             "vicino_fixes_doubted", "Fixes not believed", ["reason"], registry=self.registry

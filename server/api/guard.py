@@ -25,23 +25,25 @@ def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
     """The route's handler behind its guard."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        _require_readable(request)
+        if request.match_info or request.query_string:
+            _require_readable(*request.match_info.values(), *request.query.keys(), *request.query.values())
         caller = await _caller(request, route)
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Problem(415, "content_encoding", "send the body as it is, without Content-Encoding")
-        if request.content_length is not None and request.content_length > route.body_most:
+        promised = request.content_length
+        if promised is None:
+            # The clone refuses a body that grows past this while it is read.
+            request = request.clone(client_max_size=route.body_most)
+        elif promised > route.body_most:
             raise Problem(413, "too_large", f"the body may have {route.body_most} bytes; send it in parts")
         crash.passing("mid_body")
-        # The clone refuses a body that grows past this while it is read, whatever its headers promised.
-        return await route.handler(request.clone(client_max_size=route.body_most), caller)
+        return await route.handler(request, caller)
 
     return handle
 
 
-def _require_readable(request: web.Request) -> None:
+def _require_readable(*texts: str) -> None:
     """Refuses what no id, cursor or credential can hold, and the database could not take."""
-    header = request.headers.get("Authorization", "") + request.headers.get("X-Api-Key", "")
-    texts = (*request.match_info.values(), *request.query.keys(), *request.query.values(), header)
     if any("\0" in text or any("\ud800" <= c <= "\udfff" for c in text) for text in texts):
         raise Problem(400, "bad_character", "an address or header holds a NUL or bytes that are no text")
 
@@ -53,7 +55,11 @@ async def _caller(request: web.Request, route: Route) -> Caller:
     if credential is None:
         detail = f"send Authorization: Bearer with {_named(route.who)}"
         raise Problem(401, "no_credential", detail, headers={"WWW-Authenticate": "Bearer"})
-    caller = await request.app[SERVICES].auth.caller(credential)
+    auth = request.app[SERVICES].auth
+    caller = auth.known(credential)
+    if caller is None:
+        _require_readable(credential)
+        caller = await auth.caller(credential)
     if caller.kind not in route.who:
         raise Problem(
             403, "wrong_credential", f"this needs {_named(route.who)}, not {_named((caller.kind,))}"
@@ -64,6 +70,8 @@ async def _caller(request: web.Request, route: Route) -> Caller:
 def _credential(request: web.Request) -> str | None:
     """A key or token: after `Bearer`, or bare as some SDKs send it, or as X-Api-Key."""
     header = request.headers.get("Authorization", "")
+    if header.startswith("Bearer "):
+        return header[7:].strip() or None
     scheme, _, value = header.partition(" ")
     if value and scheme.lower() == "bearer":
         return value.strip()

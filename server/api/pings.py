@@ -45,14 +45,14 @@ async def _record(
 ) -> tuple[Admitted, list[Rejected]]:
     """Has the readable records processed; tells by their place which were not taken."""
     admitted = await services.engine.submit(caller.retailer_id, item) if batch.records else Admitted()
-    counter = services.metrics.fixes if isinstance(item, RecordFixes) else services.metrics.events
-    counter.labels("accepted").inc(admitted.accepted)
+    metrics, is_ping = services.metrics, isinstance(item, RecordFixes)
+    (metrics.fixes_accepted if is_ping else metrics.events.labels("accepted")).inc(admitted.accepted)
     if not admitted.refusals and not batch.rejected:
         return admitted, []
     refused = [Rejected(index=batch.places[one.index], reason=one.reason) for one in admitted.refusals]
     rejected = sorted([*batch.rejected, *refused], key=lambda one: one.index)
     for one in rejected:
-        counter.labels(one.reason).inc()
+        (metrics.fixes if is_ping else metrics.events).labels(one.reason).inc()
     return admitted, rejected
 
 

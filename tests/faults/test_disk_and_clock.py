@@ -15,13 +15,16 @@ from tests.faults.scenario import PHONES, RECOVERY_S, Shifted, run, run_inside
 DISK_MB = 160
 
 
-@pytest.mark.parametrize("off_s", [7200.0, -7200.0, -90.0], ids=["2h-ahead", "2h-behind", "90s-behind"])
+@pytest.mark.parametrize(
+    ("hour", "off_s"),
+    [(12, 7200.0), (12, -7200.0), (12, -90.0), (23, 7200.0)],
+    ids=["2h-ahead", "2h-behind", "90s-behind", "over-midnight-and-back"],
+)
 async def test_every_promise_is_kept_while_the_servers_clock_jumps_and_comes_back(
-    off_s: float, postgres_folder: Path
+    hour: int, off_s: float, postgres_folder: Path
 ) -> None:
-    # Tomorrow at noon: what a day's end adds to it is another matter.
-    noon = (datetime.now(UTC) + timedelta(days=1)).replace(hour=12, minute=0)
-    clock = Shifted(to_us(noon) - SystemClock().now_us())
+    begins = (datetime.now(UTC) + timedelta(days=1)).replace(hour=hour, minute=0)
+    clock = Shifted(to_us(begins) - SystemClock().now_us())
     async with run_inside(postgres_folder, seed=1, clock=clock) as town:
         await town.crowd.until_taken(50, RECOVERY_S)
         clock.by_us += round(off_s * 1e6)

@@ -1,0 +1,104 @@
+"""Rows lag behind memory; nothing acknowledged is lost for it, and a restart comes to the same state."""
+
+from pathlib import Path
+
+import pytest
+
+from server.app import running
+from server.checkpoints import AFTER_US
+from server.cli.state_hash import stored_state
+from server.lane import Lane
+from server.memory import Memory
+from tests.acceptance.mall import Mall, mall, mall_config, until
+
+
+async def never(_: Lane) -> None:
+    """A process that is killed writes nothing at its end."""
+
+
+async def walks(opened: Mall, shoppers: int = 3) -> None:
+    """Pings of which some lead to transitions and most to nothing."""
+    people = [await opened.shopper() for _ in range(shoppers)]
+    for north_m in (900, 700, 500, 40, 60, 500):
+        for shopper in people:
+            await shopper.ping(north_m=north_m)
+        opened.clock.advance(30)
+
+
+async def lagging(opened: Mall) -> int:
+    """How many rows are of an older journal entry than the newest of their shopper may be."""
+    async with opened.vicino.database.transaction(opened.keys["retailer_id"]) as connection:
+        found: int = await connection.fetchval(
+            "SELECT count(*) FROM shoppers s JOIN retailers r USING (retailer_id) "
+            "WHERE s.state_seq < r.journal_seq"
+        )
+        return found
+
+
+@pytest.mark.parametrize("checkpointed", [False, True])
+async def test_a_killed_server_comes_back_to_the_same_state(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkpointed: bool
+) -> None:
+    monkeypatch.setattr(Lane, "close", never)
+    async with mall(database_url, tmp_path) as opened:
+        retailer_id = opened.keys["retailer_id"]
+        await walks(opened)
+        if checkpointed:
+            opened.clock.advance(AFTER_US // 1_000_000)
+            await until_stored(opened)
+            await walks(opened, 1)
+        before = await opened.vicino.engine.state(retailer_id)
+        assert await stored_state(opened.vicino.database, retailer_id) == before
+        config = mall_config(database_url, tmp_path, opened.fcm)
+        await opened.stop()
+
+        async with running(config, clock=opened.clock) as again:
+            assert await again.engine.state(retailer_id) == before
+
+
+async def until_stored(opened: Mall) -> None:
+    async def stored() -> bool:
+        async with opened.vicino.database.transaction(opened.keys["retailer_id"]) as connection:
+            told = await connection.fetchval("SELECT seq FROM checkpoints")
+            head = await connection.fetchval("SELECT journal_seq FROM retailers")
+        return bool(told == head)
+
+    await until(stored)
+
+
+async def test_a_server_that_is_stopped_leaves_no_row_behind(database_url: str, tmp_path: Path) -> None:
+    async with mall(database_url, tmp_path) as opened:
+        shopper = await opened.shopper()
+        await shopper.ping(north_m=900)
+        await shopper.ping(north_m=800)
+        assert await lagging(opened) == 1
+        before = await opened.vicino.engine.state(opened.keys["retailer_id"])
+        config = mall_config(database_url, tmp_path, opened.fcm)
+        await opened.stop()
+
+        async with running(config, clock=opened.clock) as again:
+            reopened = Mall(again, opened.session, opened.clock, opened.fcm, opened.keys)
+            assert await lagging(reopened) == 0
+            assert await again.engine.state(opened.keys["retailer_id"]) == before
+
+
+async def test_a_ping_that_fails_is_forgotten_and_those_before_it_are_not(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with mall(database_url, tmp_path) as opened:
+        shopper, retailer_id = await opened.shopper(), opened.keys["retailer_id"]
+        await shopper.ping(north_m=900)
+        before = await opened.vicino.engine.state(retailer_id)
+
+        def fails(*_: object) -> None:
+            raise ZeroDivisionError
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Memory, "entry", fails)
+            status, _ = await shopper.call("POST", "/v1/pings", {"fixes": [opened.fix(800)]})
+        assert status == 422
+        await shopper.ping(north_m=900, ago_s=1)
+
+        after = await opened.vicino.engine.state(retailer_id)
+        assert after.seq == before.seq + 1
+        assert await stored_state(opened.vicino.database, retailer_id) == after

@@ -1,0 +1,120 @@
+"""What every journal promises, whatever keeps it."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from geo.fix import Fix
+from server.clock import to_us
+from server.db import Database
+from server.inputs import Input, RecordFixes, Wake
+from server.journal import Entry, Journal, PostgresJournal, split
+from tests.integration.conftest import RETAILER, retailers
+
+__all__ = ["retailers"]
+
+DAY = date(2026, 11, 18)
+NOON_US = to_us(datetime(2026, 11, 18, 12, tzinfo=UTC))
+DAY_US = 86_400_000_000
+
+pytestmark = pytest.mark.usefixtures("retailers")
+
+
+@pytest.fixture(params=[PostgresJournal])
+def journal(request: pytest.FixtureRequest) -> Journal:
+    made: Journal = request.param()
+    return made
+
+
+def entry(seq: int, *, days: int = 0, fixes: int = 2) -> Entry:
+    at_us = NOON_US + days * DAY_US + seq
+    made = tuple(
+        Fix(lat_deg=60 + n / 7, lon_deg=24.1, fixed_at_us=at_us - n, accuracy_m=5.5 if n else None)
+        for n in range(fixes)
+    )
+    ping = RecordFixes(shopper_id="shp", received_at_us=at_us, device_id="dev", fixes=made)
+    inputs: list[Input] = [ping, Wake(shopper_id="other", received_at_us=at_us)]
+    others, pings = split(inputs)
+    return Entry(seq=seq, written_at_us=at_us, version=3, inputs=others, pings=pings)
+
+
+async def append(journal: Journal, database: Database, *entries: Entry) -> None:
+    for one in entries:
+        await journal.prepare(database, one.day)
+        assert await journal.append_alone(database, RETAILER, one)
+
+
+async def of_day(journal: Journal, database: Database, day: date) -> list[Entry]:
+    async with database.transaction(RETAILER) as connection:
+        return [one async for one in journal.day(connection, RETAILER, day)]
+
+
+async def since(journal: Journal, database: Database, seq: int) -> list[int]:
+    async with database.transaction(RETAILER) as connection:
+        reading = journal.since(connection, RETAILER, seq, DAY, DAY + timedelta(days=2))
+        return [one.seq async for one in reading]
+
+
+async def test_an_entry_is_read_as_it_was_written(journal: Journal, database: Database) -> None:
+    written = entry(1)
+    await append(journal, database, written)
+
+    [read] = await of_day(journal, database, DAY)
+
+    assert (read.seq, read.written_at_us, read.version) == (1, written.written_at_us, 3)
+    assert read.inputs == written.inputs
+    ping = read.pings.items[0]
+    assert (ping.shopper_id, ping.device_id, ping.received_at_us) == ("shp", "dev", written.written_at_us)
+    assert [read.pings.fix(row) for row in range(2)] == [written.pings.fix(row) for row in range(2)]
+
+
+async def test_a_day_is_read_in_order(journal: Journal, database: Database) -> None:
+    await append(journal, database, entry(1), entry(2), entry(3, days=1))
+
+    assert [one.seq for one in await of_day(journal, database, DAY)] == [1, 2]
+
+
+async def test_reading_goes_on_from_an_entry_over_the_end_of_a_day(
+    journal: Journal, database: Database
+) -> None:
+    await append(journal, database, entry(1), entry(2), entry(3, days=1))
+
+    assert await since(journal, database, 1) == [2, 3]
+
+
+async def test_an_entry_out_of_line_is_refused_and_leaves_no_trace(
+    journal: Journal, database: Database
+) -> None:
+    await append(journal, database, entry(1))
+
+    assert not await journal.append_alone(database, RETAILER, entry(1))
+    assert not await journal.append_alone(database, RETAILER, entry(3))
+
+    assert await since(journal, database, 0) == [1]
+
+
+async def test_what_its_transaction_takes_back_was_never_there(journal: Journal, database: Database) -> None:
+    await journal.prepare(database, DAY)
+    with pytest.raises(ZeroDivisionError):
+        async with database.transaction(RETAILER) as connection:
+            await journal.append(connection, RETAILER, entry(1))
+            raise ZeroDivisionError
+
+    assert await since(journal, database, 0) == []
+    await append(journal, database, entry(1))
+
+
+async def test_an_empty_entry_leaves_no_trace(journal: Journal, database: Database) -> None:
+    others, pings = split([])
+    empty = Entry(seq=1, written_at_us=NOON_US, version=3, inputs=others, pings=pings)
+
+    await append(journal, database, empty)
+
+    assert await since(journal, database, 0) == []
+
+
+async def test_nobody_reads_what_is_another_retailers(journal: Journal, database: Database) -> None:
+    await append(journal, database, entry(1))
+
+    async with database.transaction("rtl_other") as connection:
+        assert [one async for one in journal.day(connection, RETAILER, DAY)] == []
