@@ -7,7 +7,7 @@ from pathlib import Path
 from server.crash import POINTS
 from tests.faults.scenario import RECOVERY_S, Summary, Town, run
 
-DIES_S = 40.0  #: within this a crowd comes past any place to die at
+DIES_S = 90.0  #: within this a crowd comes past any place to die at
 
 Harm = Callable[[Town], Awaitable[None]]
 

@@ -10,6 +10,9 @@ import pytest
 
 from tests.faults.catalogue import NAMES, harmed
 
+#: A run waits for conditions, each within a bound; on a busy machine all of them together take long.
+pytestmark = pytest.mark.timeout(400)
+
 SEEDS = [int(seed) for seed in os.environ.get("VICINO_TEST_SEEDS", "1").split(",")]
 
 

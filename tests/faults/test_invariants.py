@@ -6,9 +6,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from tests.faults.invariants import CHECKS, Evidence, broken
 from tests.faults.scenario import PHONES, RECOVERY_S, run
+
+pytestmark = pytest.mark.timeout(400)
 
 Change = Callable[[Evidence], Awaitable[Evidence]]
 
