@@ -18,6 +18,8 @@ import numpy.typing as npt
 
 #: Gives the bytes of the next request.
 Requests = Callable[[], bytes]
+#: Is shown every answer.
+Look = Callable[[bytes], None]
 
 PATIENCE_S = 30.0  #: how long answers are awaited after the last request was sent
 
@@ -75,6 +77,8 @@ class _Connection(asyncio.Protocol):
             self._buffer = data
             return
         self._buffer = b""
+        if self._run.look is not None:
+            self._run.look(data)
         self._run.answered(self, int(data[9:12]), self._due)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
@@ -85,7 +89,10 @@ class _Connection(asyncio.Protocol):
 
 
 class _Run:
-    def __init__(self, requests: Requests, *, seconds: float, most: int, rate: float | None) -> None:
+    def __init__(
+        self, requests: Requests, *, seconds: float, most: int, rate: float | None, look: Look | None
+    ) -> None:
+        self.look = look
         self._requests, self._most, self._rate = requests, most, rate
         self._seconds = seconds
         self._sent = 0
@@ -176,11 +183,18 @@ async def closed(
     url: str, requests: Requests, *, connections: int, seconds: float, most: int = 10_000_000
 ) -> Outcome:
     """As fast as `connections` get their answers."""
-    return await _Run(requests, seconds=seconds, most=most, rate=None).over(url, connections)
+    return await _Run(requests, seconds=seconds, most=most, rate=None, look=None).over(url, connections)
 
 
 async def paced(
-    url: str, requests: Requests, *, rate: float, connections: int, seconds: float, most: int = 10_000_000
+    url: str,
+    requests: Requests,
+    *,
+    rate: float,
+    connections: int,
+    seconds: float,
+    most: int = 10_000_000,
+    look: Look | None = None,
 ) -> Outcome:
     """So many requests a second."""
-    return await _Run(requests, seconds=seconds, most=most, rate=rate).over(url, connections)
+    return await _Run(requests, seconds=seconds, most=most, rate=rate, look=look).over(url, connections)

@@ -74,17 +74,23 @@ async def _drain(stream: asyncio.StreamReader) -> None:
 async def vicino(folder: Path, **environ: str) -> AsyncIterator[tuple[str, int]]:
     """`vicino serve` on a folder, with its own PostgreSQL."""
     given = {"VICINO_DATA_DIR": str(folder / "data"), "VICINO_PORT": "0"} | environ
-    profiled = os.environ.get("BENCH_PROFILE")
-    how = ("-m", "cProfile", "-o", profiled) if profiled else ()
-    async with process(*how, "-m", "server", "serve", **given) as found:
+    async with process("-m", "server", "serve", **given) as found:
         yield found
 
 
 @contextlib.asynccontextmanager
-async def bare() -> AsyncIterator[str]:
+async def bare() -> AsyncIterator[tuple[str, int]]:
     """The bare handler."""
-    async with process("-m", "bench._bare") as (url, _):
-        yield url
+    async with process("-m", "bench._bare") as found:
+        yield found
+
+
+def cpu_s(pid: int) -> float:
+    """The processor time that a process and all below it have taken."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    own = sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(cpu_s(int(child)) for child in children)
 
 
 async def create_retailer(folder: Path) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Single-fix requests: authenticated, judged by 10,000 fences, durable (`synchronous_commit=on`), answered.
 
 Against a bare aiohttp, uvloop and msgspec handler that decodes the same bodies, in the same run. The load
-generator, both servers and PostgreSQL share the machine. Of 5,000 phones four fifths lie still, the others
+generator, both servers and PostgreSQL share the machine. Of 1,000 phones four fifths lie still, the others
 walk at 1.4 m/s through a region of 100 km by 100 km; each has the time between two of its turns behind it.
 """
 

@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 
+import asyncpg
 import msgspec
 import structlog
 
@@ -27,7 +28,9 @@ from server.turn import begin
 
 log = structlog.get_logger("vicino.checkpoints")
 
-AFTER_US = 10_000_000  #: how long a row lags behind before it is written
+AFTER_US = 60_000_000  #: how long a row lags behind before it is written
+#: … and if it lacks so many entries, how long at least: a restart has to read them all.
+ENTRIES, SOONER_US = 1_000, 10_000_000
 MOST = 24  #: states written at once: packing them takes a millisecond or two, in which nothing else happens
 LONGEST = timedelta(days=31)  #: nothing of the journal is older
 
@@ -60,8 +63,10 @@ class Checkpoints:
         now_us = self._clock.now_us()
         if self._writing is not None or self._memory.seq is None or self._memory.doubtful:
             return
-        names = self._memory.unsaved.oldest(MOST, now_us - AFTER_US)
-        if names or (now_us - self._told[1] >= AFTER_US and self.waiting):
+        first = self._memory.unsaved.first()
+        many = first is not None and self._memory.seq - first.seq > ENTRIES
+        names = self._memory.unsaved.oldest(MOST, now_us - (SOONER_US if many else AFTER_US))
+        if names or (now_us - self._told[1] >= SOONER_US and self.waiting):
             self._writing = asyncio.create_task(self._write(names))
             self._writing.add_done_callback(self._wrote)
 
@@ -97,7 +102,7 @@ class Checkpoints:
     async def _write(self, names: list[str]) -> None:
         try:
             await self._saved(names)
-        except DatabaseError as error:  # they lag behind a little longer
+        except (DatabaseError, asyncpg.PostgresError) as error:  # they lag behind a little longer
             log.warning("checkpoint_put_off", error=type(error).__name__)
 
     async def _saved(self, names: list[str]) -> set[str]:

@@ -73,7 +73,6 @@ class Pipeline:
             turn = await self._begin([], pings, touched)
             if turn.quiet and await self._append(turn, now_us):
                 return [*turn.answers]
-
         redeemed: list[Answer] = []
         async with self._database.transaction(self.retailer_id) as connection:
             # The retailer's place in line: its batches are written in the order of this lock.

@@ -1,0 +1,70 @@
+"""All of 50,000 fences are moved in one publication while pings come: what that holds up, and which count.
+
+Every answer says where the fences nearby are (`next.watch`): one that names some where they were and some
+where they are now was judged by a mixed set.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import aiohttp
+
+from bench._load import Outcome, paced
+from bench._run import each
+from bench._served import Phones, data_folder, opened, post, town, vicino
+
+FENCES, PHONES, RATE, CONNECTIONS = 50_000, 300, 100.0, 16
+QUIET_S, RELOAD_S = 5.0, 40.0
+SHIFT_DEG = 0.001  #: 110 m
+_FENCES = re.compile(rb'"geofence_id":"f(\d+)","lat":([\d.]+)')
+
+
+def run() -> Iterator[dict[str, Any]]:
+    """Takes about two minutes, most of it for the first import."""
+    yield from each(_measure)
+
+
+async def _measure() -> AsyncIterator[dict[str, Any]]:
+    async with data_folder() as folder, vicino(folder) as (url, _):
+        keys, tokens = await opened(url, folder, fences=FENCES, phones=PHONES)
+        phones = Phones(tokens)
+        mixed, seen = [0], set[bool]()
+        lat = [feature["geometry"]["coordinates"][1] for feature in town(FENCES)]
+
+        def look(answer: bytes) -> None:
+            moved = {float(at) - lat[int(number)] > SHIFT_DEG / 2 for number, at in _FENCES.findall(answer)}
+            seen.update(moved)
+            mixed[0] += len(moved) > 1
+
+        async def pings(seconds: float) -> Outcome:
+            return await paced(
+                url, phones.request, rate=RATE, connections=CONNECTIONS, seconds=seconds, look=look
+            )
+
+        await pings(QUIET_S)
+        before = await pings(QUIET_S)
+        during = asyncio.create_task(pings(RELOAD_S))
+        began = time.perf_counter()
+        await _reload(url, keys["server_key"])
+        took_s = time.perf_counter() - began
+        outcome = await during
+        assert seen == {False, True}, seen
+        for name, value, unit in (
+            ("fence_reload", took_s, "s until they had moved"),
+            ("fence_reload_mixed", mixed[0], f"answers by a mixed set, of {len(outcome.latency_ms)}"),
+            ("fence_reload_p99", outcome.percentile_ms(99), "ms p99 meanwhile"),
+            ("fence_reload_longest", outcome.percentile_ms(100), "ms longest meanwhile"),
+        ):
+            baseline = {"name": "before", "value": round(before.percentile_ms(99), 2)}
+            yield {"name": name, "value": round(value, 2), "unit": unit} | (
+                {"baseline": baseline} if name.endswith("p99") else {}
+            )
+
+
+async def _reload(url: str, key: str) -> None:
+    async with aiohttp.ClientSession() as session:
+        features = {"type": "FeatureCollection", "features": town(FENCES, shift_deg=SHIFT_DEG)}
+        await post(session, url + "/v1/geofences", key, features)

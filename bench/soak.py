@@ -1,0 +1,42 @@
+"""Memory under steady load: the server's, at the beginning (once warm) and at the end.
+
+`BENCH_SOAK_S` says for how long; an hour is what is asked, five minutes the default.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+from bench._load import paced
+from bench._run import each
+from bench._served import Phones, data_folder, opened, vicino
+
+FENCES, PHONES, RATE, CONNECTIONS = 1_000, 500, 150.0, 32
+WARM_S = 60.0
+
+
+def run() -> Iterator[dict[str, Any]]:
+    """The resident memory at the end, with that at the beginning as its baseline."""
+    yield from each(_measure)
+
+
+async def _measure() -> AsyncIterator[dict[str, Any]]:
+    seconds = float(os.environ.get("BENCH_SOAK_S", "300"))
+    async with data_folder() as folder, vicino(folder) as (url, pid):
+        _, tokens = await opened(url, folder, fences=FENCES, phones=PHONES)
+        phones = Phones(tokens)
+        await paced(url, phones.request, rate=RATE, connections=CONNECTIONS, seconds=WARM_S)
+        warm_mb = _resident_mb(pid)
+        outcome = await paced(url, phones.request, rate=RATE, connections=CONNECTIONS, seconds=seconds)
+        yield {
+            "name": "soak",
+            "value": _resident_mb(pid),
+            "unit": f"MB after {seconds:g} s at {RATE:g} pings/s ({outcome.status[200]} acknowledged)",
+            "baseline": {"name": "once warm", "value": warm_mb},
+        }
+
+
+def _resident_mb(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
