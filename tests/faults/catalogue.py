@@ -141,6 +141,8 @@ LONG_HARMS: dict[str, Harm] = {harm.__name__: harm for harm in (pause_postgres_1
 
 async def harmed(folder: Path, name: str, seed: int) -> Summary:
     """One run with the fault of that name: one of HARMS, or `dies_PLACE`. Raises PromiseBroken."""
+    if name == "dies_recovering":
+        return await died_recovering(folder, seed)
     if name.startswith("dies_"):
         return await died_at(folder, name.removeprefix("dies_"), seed)
     async with run(folder, seed=seed) as town:
@@ -149,12 +151,31 @@ async def harmed(folder: Path, name: str, seed: int) -> Summary:
     return town.summary
 
 
+async def died_recovering(folder: Path, seed: int) -> Summary:
+    """One run in which the server is killed, and dies again while it makes up for that."""
+    async with run(folder, seed=seed) as town:
+        await town.crowd.until_taken(60, RECOVERY_S)
+        await town.server.kill()
+        await town.server.start(fault=f"recovering:{1 + seed % 5}", ready=False)
+        await _killed_itself(town)
+        await town.server.start()
+    assert town.summary is not None
+    return town.summary
+
+
+async def _killed_itself(town: Town) -> None:
+    status = await town.server.ended(DIES_S)
+    assert status == -signal.SIGKILL, f"it ended with {status}: {town.server.last_words()}"
+
+
 async def died_at(folder: Path, place: str, seed: int) -> Summary:
     """One run in which the server dies at a place, twice, the seed says at which passing."""
     async with run(folder, seed=seed, fault=f"{place}:{_passing(place, seed)}") as town:
         for fault in (f"{place}:{_passing(place, seed + 1)}", ""):
-            status = await town.server.ended(DIES_S)
-            assert status == -signal.SIGKILL, f"it ended with {status}: {town.server.last_words()}"
+            if place == "checkpoint":  # at the latest when it is told to stop
+                await town.crowd.until_taken(30, RECOVERY_S)
+                town.server.terminate()
+            await _killed_itself(town)
             await town.server.start(fault=fault)
     assert town.summary is not None
     return town.summary

@@ -35,8 +35,8 @@ class Server:
         assert self._process is not None, "not started"
         return self._process.pid
 
-    async def start(self, *, fault: str = "") -> None:
-        """Returns when the server is ready. Raises Died where it ends instead."""
+    async def start(self, *, fault: str = "", ready: bool = True) -> None:
+        """Returns when the server is ready, or at once. Raises Died where it ends instead."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(REPOSITORY / "vicino", "serve"),
@@ -49,21 +49,30 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
+        if ready:
+            await self._until_ready(self._process)
+
+    async def _until_ready(self, process: asyncio.subprocess.Process) -> None:
         try:
             async with aiohttp.ClientSession() as session, asyncio.timeout(START_S):
                 while not await _answers(session, f"{self.url}/readyz"):
-                    if self._process.returncode is not None:
-                        raise Died(f"the server ended with {self._process.returncode}: {self.last_words()}")
+                    if process.returncode is not None:
+                        raise Died(f"the server ended with {process.returncode}: {self.last_words()}")
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            self._process.send_signal(signal.SIGABRT)  # Python then says where it was
-            await self._process.wait()
+            process.send_signal(signal.SIGABRT)  # Python then says where it was
+            await process.wait()
             raise Died(f"the server is not ready after {START_S} s: {self.last_words(60)}") from None
 
     async def ended(self, within_s: float) -> int:
         """Waits until the process has ended; its status, -9 where it was killed. Raises TimeoutError."""
         assert self._process is not None
         return await asyncio.wait_for(self._process.wait(), within_s)
+
+    def terminate(self) -> None:
+        """Tells it to stop."""
+        assert self._process is not None
+        self._process.terminate()
 
     async def kill(self) -> None:
         """`kill -9`, wherever it is just now."""
