@@ -88,10 +88,7 @@ def closed(at: Situation) -> Verdict:
 def quiet_hours(at: Situation) -> Verdict:
     zone = at.shopper_zone
     local = local_time(at.now_us, zone)
-    whose = (
-        ("the retailer's", at.catalogue.settings.quiet_hours),
-        ("her own", at.shopper.preferences.quiet_hours),
-    )
+    whose = zip(("the retailer's", "her own"), at.quiet_hours, strict=True)
     quiet = [f"{name} {window}" for name, window in whose if window is not None and window.holds(local)]
     return not quiet, f"{local:%H:%M} in {zone}" + (f", within {' and '.join(quiet)}" if quiet else "")
 

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from offers.catalogue import Catalogue, Store
-from offers.hours import HOUR_US, local_time
+from offers.hours import HOUR_US, QuietHours, local_time
 from offers.moment import Moment
 from offers.shopper import Contact, Shopper
 
@@ -48,6 +48,11 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
             store_local=local_time(now_us, store_zone),
             shopper_zone=shopper.preferences.timezone or store_zone,
         )
+
+    @property
+    def quiet_hours(self) -> tuple[QuietHours | None, QuietHours | None]:
+        """The retailer's and her own, by her clock."""
+        return self.catalogue.settings.quiet_hours, self.shopper.preferences.quiet_hours
 
     def in_visit(self, contact: Contact) -> bool:
         """Whether the offer was made at this store in the visit that the moment is of.

@@ -13,6 +13,7 @@ from notifications.outbox import TERMINAL, PushRow, Settlement
 from notifications.providers.base import Provider
 from notifications.providers.fcm import FcmProvider
 from notifications.providers.log import LogProvider
+from server import crash
 from server.api.guard import guarded, tell_failures
 from server.api.route import SERVICES, Services, json_answer
 from server.api.table import ROUTES, description
@@ -84,6 +85,7 @@ async def running(
     clock, FCM where there are credentials, what `VICINO_ATTESTORS` names, and what the reference says.
     """
     clock = clock or SystemClock()
+    crash.arm(config.fault)
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(database_url(config))
         await migrate(url)

@@ -18,6 +18,7 @@ import asyncpg
 import msgspec
 import structlog
 
+from server import crash
 from server.clock import Clock, from_us
 from server.db import Connection, Database, DatabaseError
 from server.journal import Entry, Journal
@@ -82,7 +83,7 @@ class Checkpoints:
         """Writes the states of shoppers whose newest change is of before a day (None: today), which has ended
         with these.
         """
-        day = day or from_us(self._clock.now_us()).date()
+        day = day or max(self._memory.day, from_us(self._clock.now_us()).date())
         if self._memory.unsaved.before(shopper_ids, day):
             await self.idle()
             if names := self._memory.unsaved.before(shopper_ids, day):
@@ -138,6 +139,7 @@ class Checkpoints:
             else:
                 done = first.seq - 1, first.day - timedelta(days=1)
             await connection.execute(SQL["set_checkpoint"], memory.retailer_id, *done)
+            crash.passing("checkpoint")
         self._told = done[0], self._clock.now_us()
         return saved
 
@@ -157,12 +159,15 @@ class Checkpoints:
         else:
             memory.unsaved.drop(memory.doubtful)
             memory.drop(memory.doubtful)
-        await self._read_on(connection, head, names)
-        memory.seq, memory.doubtful = head.journal_seq, set()
+        newest = await connection.fetchval(SQL["newest_day"], memory.retailer_id) or date.min
+        await self._read_on(connection, head, names, newest)
+        memory.seq, memory.day, memory.doubtful = head.journal_seq, newest, set()
 
-    async def _read_on(self, connection: Connection, head: Head, names: set[str] | None) -> None:
+    async def _read_on(
+        self, connection: Connection, head: Head, names: set[str] | None, newest: date
+    ) -> None:
         """Reads rows and what the journal has beyond them: of these shoppers, or of all who lag behind."""
-        memory, today = self._memory, from_us(self._clock.now_us()).date()
+        memory, today = self._memory, max(newest, from_us(self._clock.now_us()).date())
         row = await connection.fetchrow(SQL["checkpoint"], memory.retailer_id)
         seq, day = (0, today - LONGEST) if row is None else (row["seq"], row["day"])
         until = today + timedelta(days=1)
@@ -176,6 +181,7 @@ class Checkpoints:
         behind = {found["shopper_id"]: found["state_seq"] for found in rows}
         for entry in entries:
             await self._again(entry, behind, head)
+            crash.passing("recovering")
 
     async def _again(self, entry: Entry, behind: Mapping[str, int], head: Head) -> None:
         """What an entry was to those whose rows lack it."""

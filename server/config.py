@@ -17,7 +17,7 @@ _PREFIX = "VICINO_"
 #: Read by the tests alone.
 _TESTS_PREFIX = "VICINO_TEST_"
 #: Settings of the public contract that nothing answers to yet: better refused than silently without effect.
-_NOT_YET = frozenset({"VICINO_KAFKA", "VICINO_FAULT"})
+_NOT_YET = frozenset({"VICINO_KAFKA"})
 
 # The description completes "expected …" in the message about a bad value.
 Port = Annotated[int, Meta(ge=0, le=65535, description="an integer from 0 to 65535 (0: any free port)")]
@@ -41,6 +41,7 @@ Proxies = Annotated[
 JournalDays = Annotated[int, Meta(ge=1, le=30, description="a number of days from 1 to 30")]
 Days = Annotated[int, Meta(ge=1, le=3650, description="a number of days from 1 to 3650")]
 Limits = Annotated[Literal["busy", "always", "off"], Meta(description="busy, always or off")]
+Fault = Annotated[str, Meta(pattern="^[a-z_]+:[1-9][0-9]*$", description="PLACE:N, as in before_commit:3")]
 LogFormat = Annotated[Literal["text", "json"], Meta(description="text or json")]
 
 
@@ -93,6 +94,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     connections_per_address: Connections = 500
     #: VICINO_LOG: the form of the log on standard error.
     log: LogFormat = "text"
+    #: VICINO_FAULT: where the process dies when it comes past for the n-th time (`server.crash`).
+    fault: Fault | None = None
 
     @property
     def private_webhook_hosts(self) -> frozenset[str]:

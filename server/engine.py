@@ -56,7 +56,7 @@ class Engine:
         keep: Keep = Keep(),  # noqa: B008 - frozen
         on_push: Callable[[], None],
         on_doubt: Callable[[str], None],
-        on_quarantine: Callable[[str], None],
+        on_quarantine: Callable[[str, str], None],
         room: Room,
     ) -> None:
         self._database = database

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import asyncpg
 import msgspec
 
+from server import crash
 from server.clock import from_us, to_us
 from server.db import Connection, Database
 from server.inputs import Input, RecordFixes
@@ -31,11 +32,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     version: int  #: of the published world it was judged by
     inputs: Sequence[Input]  #: all but the pings
     pings: Pings
+    #: of the entry before it: where the clock was set back over midnight none goes to an earlier day
+    not_before: date = date.min
 
     @property
     def day(self) -> date:
         """The day (UTC) it belongs to."""
-        return from_us(self.written_at_us).date()
+        return max(from_us(self.written_at_us).date(), self.not_before)
 
     @property
     def empty(self) -> bool:
@@ -88,12 +91,14 @@ class PostgresJournal:
     async def append(self, connection: Connection, retailer_id: str, entry: Entry) -> None:
         if not entry.empty:
             await connection.execute(SQL["append_journal"], retailer_id, entry.seq, *_columns(entry))
+            crash.passing("before_commit")
 
     async def append_alone(self, database: Database, retailer_id: str, entry: Entry) -> bool:
         if entry.empty:
             return True
         async with database.statement() as connection:
             arguments = (retailer_id, entry.seq - 1, *_columns(entry))
+            crash.passing("before_commit")
             appended: bool = await connection.fetchval(SQL["append_alone"], *arguments)
         return appended
 
@@ -170,4 +175,5 @@ def _entry(row: Any) -> Entry:
         version=row["version"],
         inputs=inputs,
         pings=pings,
+        not_before=row["day"],
     )

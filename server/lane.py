@@ -12,6 +12,7 @@ from time import monotonic
 import asyncpg
 import structlog
 
+from server import crash
 from server.admit import Admitted
 from server.checkpoints import State
 from server.clock import Clock
@@ -49,7 +50,7 @@ class Lane:
         database: Database,
         clock: Clock,
         room: Room,
-        on_quarantine: Callable[[str], None],
+        on_quarantine: Callable[[str, str], None],
     ) -> None:
         self._pipeline = pipeline
         self._database = database
@@ -175,6 +176,7 @@ class Lane:
         except Exception as error:  # noqa: BLE001 - the database is to blame, or one of the inputs
             await self._after_failure(batch, error)
         else:
+            crash.passing("after_commit")
             for (_, future), answer in zip(batch, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)
@@ -224,7 +226,7 @@ class Lane:
         except (DatabaseError, asyncpg.PostgresError) as second:
             self._put_off([waiting], out_of_order(second) or DatabaseBusy("quarantine refused the input"))
         else:
-            self._on_quarantine(kind)
+            self._on_quarantine(kind, type(error).__name__)
             _fail(future, Poison("this input could not be processed; it was put aside for the operator"))
 
 

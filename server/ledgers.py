@@ -5,7 +5,7 @@ exact under any race, and they are recorded in the receipt, so a replay gets the
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -28,6 +28,15 @@ class Ledgers:
         self.coupons: Counter[str] = Counter()  #: offer -> coupons this batch issues
         self.spend: dict[str, Decimal] = {}  #: offer -> the most they can cost
         self.counted: Counter[str] = Counter()  #: scope -> offers this batch decides
+
+    @classmethod
+    def of(
+        cls, catalogue: Catalogue, offers: dict[str, dict[str, Any]], sent: Mapping[str, int]
+    ) -> "Ledgers":
+        """Given what the offers have given out, by their columns, and what went out today by scope."""
+        ledgers = cls(catalogue)
+        ledgers._offers, ledgers._sent = offers, Counter(sent)
+        return ledgers
 
     @classmethod
     async def lock(

@@ -7,7 +7,9 @@ import msgspec
 from offers.moment import Moment
 from server.db import Connection
 from server.inputs import Input, RegisterDevice
+from server.privacy.erase import without_erased
 from server.publish import UnknownRetailer
+from server.redeem import Answer, Redeem, redeem
 from server.sql import queries
 
 SQL = queries("engine")
@@ -39,6 +41,18 @@ async def undecided(
     rows = await connection.fetch(SQL["decided_before"], retailer_id, ids, seq)
     decided = {row["moment_id"] for row in rows}
     return [moment for moment in moments if moment.moment_id not in decided]
+
+
+async def asked(
+    connection: Connection, retailer_id: str, head: Head, asks: Sequence[Redeem], inputs: Sequence[Input]
+) -> tuple[list[Answer], list[Input]]:
+    """The tills' answers; and the inputs with the shoppers they turn out to be of, nobody who was erased
+    among them, and with the redemptions that were granted.
+    """
+    answers = [await redeem(connection, retailer_id, ask) for ask in asks]
+    granted = [answer.granted for answer in answers if answer.granted is not None]
+    inputs = await find_users(connection, retailer_id, inputs)
+    return answers, [*await without_erased(connection, retailer_id, head.secret, inputs), *granted]
 
 
 async def find_users(connection: Connection, retailer_id: str, inputs: Sequence[Input]) -> list[Input]:

@@ -40,6 +40,7 @@ class Memory:
         self.timers = Timers()
         self.unsaved = Unsaved()
         self.seq: int | None = None  #: the journal entry after which all this holds; None: nothing is known
+        self.day = date.min  #: of that entry
         self.doubtful: set[str] = set()  #: shoppers of whom a batch that failed may have left anything
         self.republished = Republished(retailer_id)
         self.phones = Phones(worlds.roll)  #: where the devices of these records are
@@ -140,13 +141,19 @@ class Memory:
     def entry(self, turn: Turn, now_us: int) -> Entry:
         """The journal's next entry."""
         assert self.seq is not None
-        seq, version = self.seq + 1, self.world.version
-        return Entry(seq=seq, written_at_us=now_us, version=version, inputs=turn.inputs, pings=turn.pings)
+        return Entry(
+            seq=self.seq + 1,
+            written_at_us=now_us,
+            version=self.world.version,
+            inputs=turn.inputs,
+            pings=turn.pings,
+            not_before=self.day,
+        )
 
     def keep(self, turn: Turn, entry: Entry, saved: Collection[str]) -> None:
         """Takes over what a batch has committed; the rows of `saved` have it too."""
         if not entry.empty:
-            self.seq = entry.seq
+            self.seq, self.day = entry.seq, entry.day
         changed = turn.changed
         for name in changed:
             row_day = entry.day if name in saved or name not in self._days else self._days[name][1]

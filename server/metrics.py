@@ -30,8 +30,8 @@ class Metrics:
         self.doubted = self._counter("vicino_fixes_doubted", "Fixes not believed", "reason")
         # Counter: browse events, by what became of them.
         self.events = self._counter("vicino_events", "Browse events received", "result")
-        # Counter: inputs that could not be processed and were put aside, by their kind. Each is a defect.
-        self._quarantined = self._counter("vicino_quarantined", "Inputs put aside", "input")
+        # Counter: inputs that could not be processed and were put aside, by kind and error. Each is a defect.
+        self._quarantined = self._counter("vicino_quarantined", "Inputs put aside", "input", "reason")
         # Histogram: fixes, events and others in one micro-batch. It grows with the load.
         self._batch_inputs = self._histogram("vicino_batch_inputs", "Fixes and events in a batch", _FIXES)
         # Histogram: how long a micro-batch takes, its commit included.
@@ -79,9 +79,9 @@ class Metrics:
         """Counts a refusal."""
         self._refused.labels(reason).inc()
 
-    def quarantined(self, kind: str) -> None:
+    def quarantined(self, kind: str, reason: str) -> None:
         """Counts an input that was put aside."""
-        self._quarantined.labels(kind).inc()
+        self._quarantined.labels(kind, reason).inc()
 
     def batch(self, inputs: int, took_s: float) -> None:
         """Notes a micro-batch."""

@@ -23,11 +23,11 @@ from server.effects.states import save_devices, save_records
 from server.inputs import Input, RecordFixes
 from server.journal import Entry, Journal, split
 from server.ledgers import Ledgers
-from server.line import find_users, lock_head, undecided
+from server.line import asked, lock_head, undecided
 from server.memory import Memory
 from server.pings import Pings
-from server.privacy.erase import erase_rows, without_erased
-from server.redeem import Answer, Redeem, redeem
+from server.privacy.erase import erase_rows
+from server.redeem import Answer, Redeem
 from server.republished import wake_now
 from server.turn import Turn, begin, decide_all
 from server.worlds import Worlds
@@ -83,11 +83,7 @@ class Pipeline:
                 await self.memory.worlds.at(head.version, head.secret)
                 # What only the database can answer: whether a coupon is good, whose a user id is.
                 asks = [item for item in batch if isinstance(item, Redeem)]
-                redeemed = [await redeem(connection, self.retailer_id, ask) for ask in asks]
-                granted = [answer.granted for answer in redeemed if answer.granted is not None]
-                inputs = await find_users(connection, self.retailer_id, inputs)
-                inputs = await without_erased(connection, self.retailer_id, head.secret, inputs)
-                inputs = [*inputs, *granted]
+                redeemed, inputs = await asked(connection, self.retailer_id, head, asks, inputs)
                 turn = await self._begin(inputs, pings, touched, connection)
             entry = self.memory.entry(turn, now_us)
             concerned = await self.memory.concerned(connection, now_us)

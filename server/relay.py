@@ -18,6 +18,7 @@ from msgspec import Struct
 from notifications.outbox import PushRow, Settlement, check, push_of, settle
 from notifications.providers.base import Provider
 from notifications.push import AddressGone, Ambiguous, Misconfigured, Outcome, PushAddress
+from server import crash
 from server.backoff import Backoff
 from server.clock import Clock
 from server.db import Connection, Database
@@ -185,10 +186,12 @@ class Relay:
                 refusals = await self._still_wanted(connection, rows) if rows else {}
                 refused, wanted = self._sort_out(rows, refusals)
                 await save(connection, retailer_id, refused)
+                crash.passing("claiming")
         except Exception:  # noqa: BLE001 - one retailer's trouble must not stop the pushes of the others
             self._failed(retailer_id, "claim")
             return 0
         self._backoff.succeeded(retailer_id)
+        crash.passing("claimed")
         for row, settlement in refused:
             self._report(row, settlement)
         for row in wanted:
@@ -214,6 +217,7 @@ class Relay:
     async def _send(self, row: PushRow) -> None:
         assert row.address is not None, "check() lets no push without an address pass"
         outcome = await self._attempt(row, row.address)
+        crash.passing("sent")
         if isinstance(outcome, Misconfigured) or (isinstance(outcome, AddressGone) and outcome.alert):
             _LOG.error("push_needs_operator", push_id=row.push_id, reason=outcome.reason)
         self._results.put_nowait((row, settle(row, outcome, now_us=self._clock.now_us())))
@@ -244,6 +248,7 @@ class Relay:
         try:
             async with self._database.transaction(retailer_id) as connection:
                 counted = await save(connection, retailer_id, results)
+                crash.passing("recording")
         except Exception:  # noqa: BLE001 - kept and tried again as long as the leases last
             self._record_later(self._failed(retailer_id, "record"), results)
             return

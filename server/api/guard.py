@@ -8,6 +8,7 @@ import structlog
 from aiohttp import web
 
 from offers.problem import BodyRejected
+from server import crash
 from server.api.route import ANYBODY, SERVICES, Route
 from server.auth import Caller
 from server.db import out_of_order
@@ -42,6 +43,8 @@ def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
             raise Problem(413, "too_large", f"the body may have {route.body_most} bytes; send it in parts")
         if route.body_most > 1 << 20:
             _grant_time(request, route)
+        if request.can_read_body:
+            crash.passing("mid_body")
         if "Content-Encoding" in request.headers:
             request = await inflated(request, route.body_most)
         return await route.handler(request, caller)

@@ -95,7 +95,7 @@ async def _have_done(config: Config, database: Database, url: str) -> None:
         journal_days=config.journal_days,
         on_push=lambda: None,
         on_doubt=lambda _: None,
-        on_quarantine=lambda _: None,
+        on_quarantine=lambda _kind, _reason: None,
         room=Room(),
     )
     try:

@@ -241,8 +241,12 @@ VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING
 
 -- journal_of_day --
 -- A day's micro-batches in order, from after an entry.
-SELECT seq, written_at, version, inputs FROM journal
+SELECT seq, day, written_at, version, inputs FROM journal
 WHERE retailer_id = $1 AND day = $2 AND seq > $3 ORDER BY seq
+
+-- newest_day --
+-- The day of the journal's newest entry.
+SELECT max(day) FROM journal WHERE retailer_id = $1
 
 -- all_states --
 -- The packed states of all shoppers, in one order on every machine.

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from server.standin.control import add_controls
+from server.standin.faults import FaultPlan
 from server.standin.fcm import StandinFcm
 
 
@@ -18,17 +20,32 @@ from server.standin.fcm import StandinFcm
     show_default=True,
     help="Where to write the service-account file.",
 )
-def main(port: int, credentials: Path) -> None:
-    """Runs a stand-in FCM until Ctrl-C."""
-    asyncio.run(_serve(port, credentials))
+@click.option(
+    "--fail",
+    "shares",
+    type=(str, float),
+    multiple=True,
+    metavar="KIND SHARE",
+    help="Let this share of the requests fail so, as in --fail unavailable 0.1; several may be given.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of the draw which requests fail.")
+@click.option("--token-ttl-s", default=3600, show_default=True, help="How long an access token is good.")
+def main(
+    port: int, credentials: Path, shares: tuple[tuple[str, float], ...], seed: int, token_ttl_s: int
+) -> None:
+    """Runs a stand-in FCM until Ctrl-C. `POST /faults` orders further faults, `GET /phones` tells all."""
+    try:
+        plan = FaultPlan({kind: share for kind, share in shares}, seed=seed)  # type: ignore[misc] # noqa: C416
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    asyncio.run(_serve(port, credentials, StandinFcm(plan=plan, token_ttl_s=token_ttl_s)))
 
 
-async def _serve(port: int, credentials: Path) -> None:
+async def _serve(port: int, credentials: Path, standin: StandinFcm) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    standin = StandinFcm()
-    await standin.start(port=port)
+    await standin.start(port=port, extend=add_controls)
     try:
         path = standin.service_account_file(credentials)
         click.echo(f"export VICINO_FCM_ENDPOINT={standin.url}")

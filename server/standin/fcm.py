@@ -47,12 +47,20 @@ class StandinFcm:
         self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
 
-    async def start(self, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Serves; port 0 takes a free one."""
+    async def start(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        extend: Callable[[web.Application, Self], None] | None = None,
+    ) -> None:
+        """Serves; port 0 takes a free one. `extend` may add routes that FCM has not."""
         app = web.Application()
         app.router.add_post("/token", self._token)
         app.router.add_post(r"/v1/projects/{project}/messages:send", self._send)
         app.router.add_get("/phones/{address}", self._phone)
+        if extend is not None:
+            extend(app, self)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)

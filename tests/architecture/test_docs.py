@@ -19,6 +19,7 @@ from offers.settings import Settings
 from server.api.table import ROUTES
 from server.cli import vicino
 from server.config import Config
+from server.crash import POINTS
 from tests.support import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
@@ -81,6 +82,10 @@ def test_every_environment_variable_is_in_the_reference(reference: str) -> None:
     names = [f"VICINO_{field.upper()}" for field in Config.__struct_fields__]
 
     assert missing(names, reference) == []
+
+
+def test_every_place_to_die_at_is_in_the_reference(reference: str) -> None:
+    assert [place for place, what in POINTS.items() if f"| `{place}` | {what} |" not in reference] == []
 
 
 def test_every_command_is_in_the_reference(reference: str) -> None:

@@ -1,12 +1,14 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from offers.catalogue import Discount, Offer
 from offers.decide import in_holdout, remembered
 from offers.event import Event
-from offers.hours import MINUTE_US, SECOND_US
+from offers.hours import MINUTE_US, SECOND_US, QuietHours
+from offers.preferences import Preferences
 from offers.receipt import receipt
 from tests.unit.offers.scene import (
     MOMENT,
@@ -140,6 +142,14 @@ def test_a_push_is_worth_delivering_for_less_long_than_its_coupon() -> None:
     assert decided().push_expires_at_us == NOON_US + 15 * MINUTE_US
     brief = catalogue(changed(OFFER, valid_until_us=NOON_US + MINUTE_US))
     assert decided(published=brief).push_expires_at_us == NOON_US + MINUTE_US
+
+
+def test_a_push_ends_when_the_retailers_or_her_own_quiet_hours_begin() -> None:
+    retailers = catalogue(quiet_hours=QuietHours(from_="12:05", until="13:00"))
+    assert decided(published=retailers).push_expires_at_us == NOON_US + 5 * MINUTE_US
+    own = Preferences(quiet_hours=QuietHours(from_="11:08", until="12:00"), timezone="Europe/Berlin")
+    reserved = msgspec.structs.replace(shopper(), preferences=own)
+    assert decided(who=reserved).push_expires_at_us == NOON_US + 8 * MINUTE_US
 
 
 def test_an_offer_is_a_contact_and_silence_is_not() -> None:

@@ -23,6 +23,7 @@ def test_every_variable_is_read_into_its_field() -> None:
             "VICINO_LOG": "json",
             "VICINO_FCM_CREDENTIALS": "account.json",
             "VICINO_JOURNAL_DAYS": "7",
+            "VICINO_FAULT": "sent:2",
         }
     )
     assert config == Config(
@@ -32,6 +33,7 @@ def test_every_variable_is_read_into_its_field() -> None:
         log="json",
         fcm_credentials=Path("account.json"),
         journal_days=7,
+        fault="sent:2",
     )
 
 
@@ -56,6 +58,7 @@ def test_other_programs_variables_and_the_tests_own_are_none_of_its_business() -
         ),
         ("VICINO_PROT", "1", "VICINO_PROT: no such setting; did you mean VICINO_PORT?"),
         ("VICINO_ZZZZZZZZ", "1", "VICINO_ZZZZZZZZ: no such setting"),
+        ("VICINO_FAULT", "before_commit", "VICINO_FAULT: expected PLACE:N, as in before_commit:3"),
         ("VICINO_KAFKA", "one:9092", "VICINO_KAFKA: not available in this version; unset it"),
     ],
 )

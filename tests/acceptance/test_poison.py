@@ -1,0 +1,86 @@
+"""An input that cannot be processed, amid many that can: it is put aside, and costs nobody else."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from geo.engine import FixBatch, Fleet, Told
+from geo.index import FenceSet
+from geo.transition import Rules
+from server import whereabouts
+from tests.acceptance.mall import Mall, Shopper, mall
+
+GOOD, BAD, PINGS = 30, 6, 5
+NOWHERE = {"lat": 60.6}  #: where a fix meets the defect
+
+
+@pytest.fixture
+async def at_noon(database_url: str, tmp_path: Path) -> AsyncIterator[Mall]:
+    async with mall(database_url, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fence engine fails at some fixes, when it has moved on by others of their batch."""
+    sense = whereabouts.sense
+
+    def breaks(fleet: Fleet, batch: FixBatch, fences: FenceSet, rules: Rules) -> Told:
+        told = sense(fleet, batch, fences, rules)
+        if (batch.lat_deg > 60.5).any():
+            raise ZeroDivisionError("a defect that only these fixes meet")
+        return told
+
+    monkeypatch.setattr(whereabouts, "sense", breaks)
+
+
+async def pings(shopper: Shopper, *fixes: dict[str, object]) -> list[int]:
+    """The statuses of several pings, one after the other."""
+    return [(await shopper.call("POST", "/v1/pings", {"fixes": [fix]}))[0] for fix in fixes]
+
+
+@pytest.mark.usefixtures("defect")
+async def test_poison_under_load_is_put_aside_one_by_one_and_everybody_else_is_served(at_noon: Mall) -> None:
+    good = [await at_noon.shopper() for _ in range(GOOD)]
+    bad = [await at_noon.shopper() for _ in range(BAD)]
+    steps = [at_noon.fix(400 - 20 * step, ago_s=60 - 12 * step) for step in range(PINGS)]
+
+    answers = await asyncio.gather(
+        *(pings(shopper, *steps) for shopper in good),
+        *(pings(shopper, at_noon.fix(**NOWHERE)) for shopper in bad),
+    )
+
+    assert answers == [[200] * PINGS] * GOOD + [[422]] * BAD
+    async with at_noon.vicino.database.transaction(at_noon.keys["retailer_id"]) as connection:
+        rows = await connection.fetch("SELECT reason, detail, input FROM quarantine")
+    assert [(row["reason"], row["detail"]) for row in rows] == [("ZeroDivisionError", "RecordFixes")] * BAD
+    assert all(row["input"] for row in rows)
+
+
+@pytest.mark.usefixtures("defect")
+async def test_an_alert_can_be_set_on_what_was_put_aside(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper()
+    before = await _metric(at_noon)
+    await pings(shopper, at_noon.fix(**NOWHERE), at_noon.fix(300))
+
+    assert before is None
+    assert await _metric(at_noon) == 1.0
+
+
+@pytest.mark.usefixtures("defect")
+async def test_who_sent_poison_goes_on_as_if_it_had_not_been(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper()
+    await shopper.looks_at("T-1")
+
+    assert await pings(shopper, at_noon.fix(ago_s=30, **NOWHERE), at_noon.fix(40)) == [422, 200]
+    assert len(await shopper.inbox()) == 1
+
+
+async def _metric(opened: Mall) -> float | None:
+    async with opened.session.get(f"{opened.vicino.url}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    label = '{input="RecordFixes",reason="ZeroDivisionError"}'
+    found = [line for line in lines if line.startswith(f"vicino_quarantined_total{label}")]
+    return float(found[0].split()[-1]) if found else None
