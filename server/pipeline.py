@@ -54,9 +54,7 @@ class Pipeline:
         self._on_push, self._on_doubt = on_push, on_doubt
 
     async def run(self, batch: Sequence[Input | Redeem]) -> list[Admitted | Answer]:
-        """Processes a micro-batch; one answer per item, in order, valid because it has committed. Raises
-        whatever stopped it. If that came during the commit, the batch may have happened.
-        """
+        """One answer per item, in order, valid because it has committed. Raises what stopped the batch."""
         touched: set[str] = set()
         try:
             return await self._run(batch, touched)
