@@ -35,6 +35,8 @@ Records: TypeAlias = npt.NDArray[np.void]
 CARD = np.dtype([("north", "i4"), ("east", "i4"), ("scale", "f4"), ("place", "i4")])
 #: A point's card, with its place among the points. `stretch` is that of a whole number there.
 POINT = np.dtype([("north", "i4"), ("east", "i4"), ("stretch", "f4"), ("point", "i4")])
+#: As what cards are kept: numpy copies and takes sixteen bytes in half the time of a record of four fields.
+CARD_BYTES = np.dtype("V16")
 #: Whole numbers to a degree.
 NORTH_PER_DEGREE, EAST_PER_DEGREE = 2**32 / 180, 2**32 / 360
 #: How long a whole number is to the east, on the equator; rounded up. Those to the north are half as long.
@@ -85,7 +87,7 @@ class Discs(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         cards["east"] = whole(self.lon_deg[places], EAST_PER_DEGREE)
         cards["scale"] = (self.plane[places, 0] / np.float32(NORTH_PER_DEGREE)) ** 2
         cards["place"] = np.arange(places.start, places.stop)
-        return cards
+        return cards.view(CARD_BYTES)
 
     def tolerance(self, places: slice) -> float:
         """`tolerance_of` for the worst of some circles for which the plane is good."""
@@ -145,14 +147,14 @@ def cards_of_points(lat_deg: FloatArray, lon_deg: FloatArray) -> Records:
     cards["north"] = whole(lat_deg, NORTH_PER_DEGREE)
     cards["east"] = whole(lon_deg, EAST_PER_DEGREE)
     cosine = lat_deg.astype(np.float32)
-    cosine *= np.float32(math.radians(1))
+    cosine *= math.radians(1)
     np.cos(cosine, out=cosine)
     flatter = cosine * cosine
-    flatter *= np.float32(2 * _FLATTER)
-    flatter += np.float32(2)
+    flatter *= 2 * _FLATTER
+    flatter += 2.0
     np.multiply(cosine, flatter, out=cards["stretch"])
     cards["point"] = np.arange(len(cards))
-    return cards
+    return cards.view(CARD_BYTES)
 
 
 def whole(degrees: FloatArray, per_degree: float) -> npt.NDArray[np.int64]:
