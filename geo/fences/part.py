@@ -92,11 +92,9 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         asked = points.cards.repeat(count)
         asked_whole, card_whole = asked.view(np.int32), card.view(np.int32)
         scale = card.view(np.float32)[2::4]
-        apart = asked_whole - card_whole  # all four columns, since that is faster than two
-        share = apart[0::4].astype(np.float32)
-        share *= share
-        across = apart[1::4].astype(np.float32)
-        across *= asked.view(np.float32)[2::4]
+        apart = (asked_whole - card_whole).astype(np.float32)  # all four columns: faster than two
+        share = np.square(apart[0::4])
+        across = apart[1::4] * asked.view(np.float32)[2::4]
         across *= across
         share += across
         share *= scale
