@@ -35,6 +35,8 @@ Records: TypeAlias = npt.NDArray[np.void]
 CARD = np.dtype([("north", "i4"), ("east", "i4"), ("scale", "f4"), ("place", "i4")])
 #: A point's card, with its place among the points. `stretch` is that of a whole number there.
 POINT = np.dtype([("north", "i4"), ("east", "i4"), ("stretch", "f4"), ("point", "i4")])
+#: As what cards are kept: numpy copies and takes sixteen bytes in half the time of a record of four fields.
+CARD_BYTES = np.dtype("V16")
 #: Whole numbers to a degree.
 NORTH_PER_DEGREE, EAST_PER_DEGREE = 2**32 / 180, 2**32 / 360
 #: How long a whole number is to the east, on the equator; rounded up. Those to the north are half as long.
@@ -85,7 +87,7 @@ class Discs(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         cards["east"] = whole(self.lon_deg[places], EAST_PER_DEGREE)
         cards["scale"] = (self.plane[places, 0] / np.float32(NORTH_PER_DEGREE)) ** 2
         cards["place"] = np.arange(places.start, places.stop)
-        return cards
+        return cards.view(CARD_BYTES)
 
     def tolerance(self, places: slice) -> float:
         """`tolerance_of` for the worst of some circles for which the plane is good."""
@@ -142,17 +144,13 @@ class Discs(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 def cards_of_points(lat_deg: FloatArray, lon_deg: FloatArray) -> Records:
     """Cards of points."""
     cards = np.empty(len(lat_deg), POINT)
-    cards["north"] = whole(lat_deg, NORTH_PER_DEGREE)
+    north = whole(lat_deg, NORTH_PER_DEGREE)
+    cards["north"] = north
     cards["east"] = whole(lon_deg, EAST_PER_DEGREE)
-    cosine = lat_deg.astype(np.float32)
-    cosine *= np.float32(math.radians(1))
-    np.cos(cosine, out=cosine)
-    flatter = cosine * cosine
-    flatter *= np.float32(2 * _FLATTER)
-    flatter += np.float32(2)
-    np.multiply(cosine, flatter, out=cards["stretch"])
+    north >>= _STEP
+    cards["stretch"] = _STRETCH.take(north)
     cards["point"] = np.arange(len(cards))
-    return cards
+    return cards.view(CARD_BYTES)
 
 
 def whole(degrees: FloatArray, per_degree: float) -> npt.NDArray[np.int64]:
@@ -180,18 +178,26 @@ def stretch_one(lat_deg: float) -> float:
     return cosine * (2 + 2 * _FLATTER * cosine * cosine)
 
 
+#: `stretch_one` in the middle of every 2¹⁶ whole numbers, which are 300 m: from the equator to the north
+#: pole, then from the south pole on, since a negative index counts from the end.
+_STEP = 16
+_MIDDLE = np.radians((np.arange(2**16).astype(np.int16) + 0.5) * (2**_STEP / NORTH_PER_DEGREE))
+_STRETCH = (np.cos(_MIDDLE) * (2 + 2 * _FLATTER * np.cos(_MIDDLE) ** 2)).astype(np.float32)
+
+
 def tolerance_of(tangent: FloatArray, radius_m: FloatArray) -> FloatArray:
     """At most this far from the truth, as a share, is a squared distance in the plane near a circle's edge.
 
     `tangent` is that of the centre's latitude. Going north by δ radians, parallels shorten by
     δ·tan(latitude), half of that counts on the way; half as much again and the terms of second order are
-    added. The difference of two whole numbers, both rounded down, is off by less than one to the north and
-    one to the east; a parallel may be 1.5 % longer than that of the centre. Single precision adds a few
-    millionths.
+    added, and what `_STRETCH` is off, twice since it is squared. The difference of two whole numbers, both
+    rounded down, is off by less than one to the north and one to the east, on a parallel up to 1.5 % longer
+    than the centre's. Single precision adds a few millionths.
     """
     reach = radius_m / MEAN_RADIUS_M
     steep = np.abs(tangent)
     steep = (steep + reach) / np.maximum(1 - steep * reach, 1e-6)  # of the circle's edge, nearer to the pole
     bent = 1.5 * reach * steep + 3 * reach**2 * (1 + steep**2) + 0.05 * reach
+    bent += 2 * math.radians(2 ** (_STEP - 1) / NORTH_PER_DEGREE) * steep
     rough = UNIT_M * np.sqrt(0.25 + 1.03 / (1 + tangent**2)) / radius_m
     return bent + 2 * rough + rough**2 + 3e-6

@@ -147,10 +147,8 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         row *= self.stride
         row += column
         row &= self.mask
-        begin = self.first.take(row)
-        row += 1
-        end = self.first.take(row)
-        count = np.subtract(end, begin, dtype=np.int64)
+        end = self.first[1:].take(row)
+        count = (end - self.first.take(row)).astype(np.int64)
         entry = (end - count.cumsum()).repeat(count)
         entry += np.arange(len(entry))
         return count, self.cards.take(entry)

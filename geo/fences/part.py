@@ -90,16 +90,16 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def _match(self, level: Level, points: Points) -> Pairs:
         count, card = level.grid.candidates(points.lat_deg, points.lon_deg)
         asked = points.cards.repeat(count)
-        apart = asked.view(np.int32) - card.view(np.int32)  # all four columns, since that is faster than two
-        share = apart[0::4].astype(np.float32)
-        share *= share
-        across = apart[1::4].astype(np.float32)
-        across *= asked["stretch"]
+        asked_whole, card_whole = asked.view(np.int32), card.view(np.int32)
+        scale = card.view(np.float32)[2::4]
+        apart = (asked_whole - card_whole).astype(np.float32)  # all four columns: faster than two
+        share = np.square(apart[0::4])
+        across = apart[1::4] * asked.view(np.float32)[2::4]
         across *= across
         share += across
-        share *= card["scale"]
+        share *= scale
         near = (share <= level.most).nonzero()[0]
-        point, place, share = asked["point"][near], card["place"][near], share.take(near)
+        point, place, share = asked_whole[3::4][near], card_whole[3::4][near], share.take(near)
         wrong = [
             i
             for i in (share > level.least).nonzero()[0].tolist()
@@ -110,7 +110,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         inside = np.ones(len(point), bool)
         inside[wrong] = False
         if not level.plain:
-            odd = (card["scale"][near] == 0).nonzero()[0]
+            odd = (scale[near] == 0).nonzero()[0]
             at = point[odd]
             inside[odd] = self._hold(points.lat_deg[at], points.lon_deg[at], place[odd])
         return point[inside], place[inside]
