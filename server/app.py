@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import asyncpg
 import msgspec
@@ -30,6 +30,7 @@ from server.postgres import database_url
 from server.privacy.retention import Keep
 from server.relay import Relay
 from server.wanted import still_wanted
+from server.webhooks.courier import Courier
 
 SHUTDOWN_S = 5.0  #: how long running requests may take to end
 VERSION = "0.1.0"
@@ -90,7 +91,9 @@ async def running(
             clock=clock,
             metrics=metrics,
             geocoder=geocoder,
+            webhook_hosts=config.private_webhook_hosts,
         )
+        await stack.enter_async_context(_telling(config, database, clock))
         address = await stack.enter_async_context(_listening(create_app(services), config))
         yield Running(url=address, database_url=url, database=database, engine=engine, relay=relay)
 
@@ -122,6 +125,19 @@ async def _relaying(
             yield relay
         finally:
             await relay.stop()
+            await task
+
+
+@asynccontextmanager
+async def _telling(config: Config, database: Database, clock: Clock) -> AsyncIterator[None]:
+    """The courier of webhooks at work."""
+    courier = Courier(database, clock, private_hosts=config.private_webhook_hosts)
+    task = asyncio.create_task(courier.run(), name="courier")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
             await task
 
 

@@ -50,6 +50,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     fcm_endpoint: HttpUrl = "https://fcm.googleapis.com"
     #: VICINO_GEOCODER: base URL of a Nominatim that locates stores; absent: no address is looked up.
     geocoder: HttpUrl | None = None
+    #: VICINO_WEBHOOK_HOSTS: hosts, comma-separated, that webhooks may go to though they are private.
+    webhook_hosts: str = ""
     #: VICINO_JOURNAL_DAYS: how many days before today the journal of positions is kept.
     journal_days: JournalDays = 1
     #: VICINO_VISITS_DAYS: how many days transitions and visits are kept.
@@ -62,6 +64,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     audit_days: Days = 365
     #: VICINO_LOG: the form of the log on standard error.
     log: LogFormat = "text"
+
+    @property
+    def private_webhook_hosts(self) -> frozenset[str]:
+        """The hosts of VICINO_WEBHOOK_HOSTS."""
+        return frozenset(filter(None, (host.strip().lower() for host in self.webhook_hosts.split(","))))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:

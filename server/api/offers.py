@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from aiohttp import web
 
+from notifications.barcode import Form, picture
 from offers.coupon import code_hash, normalise_code
 from server.api.idempotency import request_hash, require_key
 from server.api.pages import cursor_for, limit_of, position_of
@@ -52,6 +53,27 @@ async def inbox(request: web.Request, caller: Caller) -> web.Response:
     return json_answer({"items": items, "next_cursor": cursor})
 
 
+async def code_picture(request: web.Request, caller: Caller) -> web.Response:
+    """The code of one of the shopper's offers, for a till's scanner."""
+    services = request.app[SERVICES]
+    try:
+        form = msgspec.convert(request.query.get("form", "qr"), Form)
+    except msgspec.ValidationError:
+        raise Problem(400, "bad_query", "form is qr or code128", field="form") from None
+    async with services.database.transaction(caller.retailer_id) as connection:
+        row = await connection.fetchrow(
+            SQL["inbox_item"], caller.retailer_id, caller.shopper_id, request.match_info["id"]
+        )
+    if row is None:
+        raise _unknown_item()
+    if to_us(row["expires_at"]) <= services.clock.now_us():
+        raise Problem(410, "expired", "this offer is over")
+    svg = picture(row["item"]["code"].replace("-", ""), form)
+    return web.Response(
+        text=svg, content_type="image/svg+xml", headers={"Cache-Control": "private, no-store"}
+    )
+
+
 OUTCOMES = ("delivered", "opened", "dismissed")
 
 
@@ -64,7 +86,7 @@ async def outcome(request: web.Request, caller: Caller) -> web.Response:
             SQL["decision_of_item"], caller.retailer_id, caller.shopper_id, item_id
         )
     if decision_id is None:
-        raise Problem(404, "unknown_notification", "no such notification")
+        raise _unknown_item()
     await services.engine.submit(
         caller.retailer_id,
         RecordOutcome(
@@ -103,3 +125,7 @@ async def redeem(request: web.Request, caller: Caller) -> web.Response:
     if answer.status != 200:
         raise Problem(answer.status, answer.body["code"], answer.body["detail"], field="code")
     return json_answer(answer.body)
+
+
+def _unknown_item() -> Problem:
+    return Problem(404, "unknown_notification", "no such notification")

@@ -44,7 +44,7 @@ def _operation(route: Route, schemas: dict[int, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": "Success"}
     if route.status != _NO_CONTENT:
         schema = schemas[id(route.answer)] if route.answer is not None else {}
-        answer["content"] = {"application/json": {"schema": schema}}
+        answer["content"] = {route.media: {"schema": schema}}
     problem = {
         "description": "Problem details (RFC 9457)",
         "content": {"application/problem+json": {"schema": {}}},

@@ -28,6 +28,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     metrics: Metrics
     geocoder: Geocoder | None  #: None: addresses without a position are refused
+    webhook_hosts: frozenset[str] = frozenset()  #: private hosts that webhooks may be sent to
 
 
 SERVICES = web.AppKey("services", Services)
@@ -44,6 +45,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     body: Any = None  #: the type of a JSON body
     answer: Any = None  #: the type of a JSON answer
     status: int = 200
+    media: str = "application/json"  #: of the answer
     query: tuple[str, ...] = ()  #: names of query parameters
     body_most: int = 1 << 20  #: bytes
 

@@ -2,10 +2,11 @@
 
 from typing import Any, get_args
 
-from server.api import decisions, devices, management, offers, operations, pings, rights
+from server.api import decisions, devices, management, offers, operations, pings, rights, webhooks
 from server.api.openapi import openapi
 from server.api.route import Handler, Route
 from server.imports import ImportKind
+from server.webhooks.replay import Replay
 from server.wire import Events, Ping
 
 _IMPORT_MOST = 64 << 20  #: bytes of an import's body
@@ -106,6 +107,15 @@ ROUTES: list[Route] = [
     row("POST", "/v1/events", DEVICE_OR_SERVER, pings.events, "Send browse events", body=Events),
     row("GET", "/v1/inbox", DEVICE, offers.inbox, "The shopper's offers", query=_PAGE),
     row(
+        "GET",
+        "/v1/inbox/{id}/code.svg",
+        DEVICE,
+        offers.code_picture,
+        "An offer's code for a till's scanner; `form` is qr or code128",
+        query=("form",),
+        media="image/svg+xml",
+    ),
+    row(
         "POST",
         "/v1/notifications/{id}/{outcome:delivered|opened|dismissed}",
         DEVICE,
@@ -126,6 +136,36 @@ ROUTES: list[Route] = [
     row("GET", "/v1/settings", SERVER, management.get_settings, "The retailer's settings"),
     row("PUT", "/v1/settings", SERVER, management.put_settings, "Change settings"),
     *(route for kind in get_args(ImportKind) for route in _published(kind)),
+    row(
+        "POST",
+        "/v1/webhooks",
+        SERVER,
+        webhooks.add,
+        "Register a webhook endpoint",
+        body=webhooks.NewEndpoint,
+        status=201,
+    ),
+    row("GET", "/v1/webhooks", SERVER, webhooks.every, "Webhook endpoints"),
+    row("GET", "/v1/webhooks/{id}", SERVER, webhooks.one, "One endpoint, with its secret"),
+    row("DELETE", "/v1/webhooks/{id}", SERVER, webhooks.remove, "Remove an endpoint", status=204),
+    row("POST", "/v1/webhooks/{id}/rotate", SERVER, webhooks.rotate, "Make a new signing secret"),
+    row("POST", "/v1/webhooks/{id}/enable", SERVER, webhooks.enable, "Let a disabled endpoint hear again"),
+    row(
+        "GET",
+        "/v1/webhooks/{id}/messages",
+        SERVER,
+        webhooks.messages,
+        "What was sent to an endpoint",
+        query=("state", *_PAGE),
+    ),
+    row(
+        "POST",
+        "/v1/webhooks/{id}/replay",
+        SERVER,
+        webhooks.replay,
+        "Send settled messages once more",
+        body=Replay,
+    ),
     row("GET", "/healthz", ANYONE, operations.healthz, "Alive"),
     row("GET", "/readyz", ANYONE, operations.readyz, "Ready"),
     row("GET", "/metrics", ANYONE, operations.metrics, "Metrics"),

@@ -6,6 +6,10 @@ WHERE retailer_id = $1 AND shopper_id = $2 AND expires_at > $3
   AND ($4::timestamptz IS NULL OR (created_at, item_id) < ($4, $5))
 ORDER BY created_at DESC, item_id DESC LIMIT $6
 
+-- inbox_item --
+-- One offer of the shopper's, expired or not.
+SELECT item, expires_at FROM inbox WHERE retailer_id = $1 AND shopper_id = $2 AND item_id = $3
+
 -- decision_of_item --
 -- The decision behind an inbox item of the shopper's.
 SELECT decision_id FROM inbox WHERE retailer_id = $1 AND shopper_id = $2 AND item_id = $3

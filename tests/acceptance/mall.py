@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
+import msgspec
 
 from server.app import Running, running
 from server.cli.retailer import create_retailer
@@ -82,6 +83,13 @@ class Client:
         async with self._session.request(method, self._url + path, data=data, headers=headers) as response:
             text = await response.text()
             return response.status, json.loads(text) if text else None
+
+    async def text(self, path: str) -> str:
+        """The body of an answer that is not JSON."""
+        headers = {"Authorization": f"Bearer {self._credential}"}
+        async with self._session.get(self._url + path, headers=headers) as response:
+            assert response.status == 200
+            return await response.text()
 
     async def get(self, path: str) -> Any:
         status, body = await self.call("GET", path)
@@ -213,7 +221,9 @@ class Mall:
 
 
 @asynccontextmanager
-async def mall(database_url: str, folder: Path, *, now: str = NOON, **settings: Any) -> AsyncIterator[Mall]:
+async def mall(
+    database_url: str, folder: Path, *, now: str = NOON, webhook_hosts: str = "", **settings: Any
+) -> AsyncIterator[Mall]:
     """The mall with its shop open, at noon unless said otherwise."""
     clock = ManualClock(to_us(datetime.fromisoformat(now)))
     async with (
@@ -221,7 +231,7 @@ async def mall(database_url: str, folder: Path, *, now: str = NOON, **settings: 
         aiohttp.ClientSession() as session,
         AsyncExitStack() as stack,
     ):
-        config = mall_config(database_url, folder, fcm)
+        config = msgspec.structs.replace(mall_config(database_url, folder, fcm), webhook_hosts=webhook_hosts)
         vicino = await stack.enter_async_context(running(config, clock=clock))
         chosen = {"timezone": "Europe/Helsinki", **settings}
         keys = await create_retailer(vicino.database, "Corner Shoes", chosen)

@@ -34,6 +34,11 @@ async def at_noon(database_url: str, tmp_path: Path) -> AsyncIterator[Mall]:
 async def lives(shopper: Shopper) -> list[str | float]:
     """She leaves a trace in every table there is; by which it would be found."""
     opened = shopper.mall
+    async with opened.vicino.database.transaction(opened.keys["retailer_id"]) as connection:
+        await connection.execute(
+            "INSERT INTO webhook_endpoints (retailer_id, endpoint_id, url, types) "
+            "VALUES (current_retailer(), 'end_1', 'https://nowhere.invalid/', ARRAY['transition.enter'])"
+        )
     await shopper.looks_at("T-1", ago_s=600)
     await shopper.ping(north_m=300, lon=HER_LON)
     opened.clock.advance(240)
@@ -69,7 +74,7 @@ async def test_nothing_of_a_shopper_is_left_in_the_database_once_she_is_erased(
     assert told["erased_at"] is not None
     assert {name for name, rows in told["erased"].items() if rows} == {
         *("shoppers", "shopper_days", "devices", "transitions", "visits", "decisions", "coupons"),
-        *("inbox", "outbox", "idempotency", "journal", "consent_changes"),
+        *("inbox", "outbox", "idempotency", "journal", "consent_changes", "webhook_messages"),
     }
 
 

@@ -32,6 +32,21 @@ async def test_a_shopper_who_looked_in_the_morning_gets_the_offer_as_she_comes_n
     assert receipt["id"] == item["decision_id"]
 
 
+@pytest.mark.parametrize("form", ["qr", "code128"])
+async def test_her_phone_shows_the_code_as_a_till_can_scan_it(at_noon: Mall, form: str) -> None:
+    shopper = await at_noon.shopper()
+    await shopper.looks_at("T-1")
+    await shopper.ping(north_m=40)
+    [item] = await shopper.inbox()
+    path = f"/v1/inbox/{item['id']}/code.svg"
+
+    assert (await shopper.text(f"{path}?form={form}")).startswith("<svg")
+    assert (await shopper.call("GET", f"{path}?form=aztec"))[0] == 400
+    assert (await (await at_noon.shopper()).call("GET", path))[0] == 404
+    at_noon.clock.advance(24 * 3600)
+    assert (await shopper.call("GET", path))[0] == 410
+
+
 async def test_her_code_works_once(at_noon: Mall) -> None:
     shopper = await at_noon.shopper()
     await shopper.looks_at("T-1")

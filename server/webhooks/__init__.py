@@ -1,0 +1,1 @@
+"""Outbound webhooks by the Standard Webhooks specification: what happens, told to a retailer's servers."""
