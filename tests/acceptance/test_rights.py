@@ -18,7 +18,7 @@ from server.db import Database
 from server.inputs import ShopperErased, unpack_inputs
 from server.privacy.erasing import ask, receipt
 from server.replay_journal import replay_day
-from tests.acceptance.mall import SHOP, Mall, Shopper, mall, mall_config
+from tests.acceptance.mall import SHOP, Mall, Shopper, mall, mall_config, until
 from tests.acceptance.traces import dump, found, names_of
 
 HER_LON = SHOP[1] + 0.000123456789  #: where she alone stood
@@ -184,9 +184,12 @@ async def test_an_erasure_that_a_crash_cut_short_is_finished_by_the_next_start(
             erasure_id = await ask(database, opened.clock, retailer_id, shopper.shopper_id, "shopper")
 
         async with running(config, clock=opened.clock) as again:
-            told = await receipt(again.database, retailer_id, erasure_id)
 
-        assert told.erased_at is not None
+            async def done() -> bool:
+                return (await receipt(again.database, retailer_id, erasure_id)).erased_at is not None
+
+            await until(done)
+
         assert found(await dump(database_url), hers) == []
 
 
