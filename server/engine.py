@@ -84,7 +84,7 @@ class Engine:
         for retailer_id in retailers:
             await self._lane(retailer_id)
             await self._erasing.again(retailer_id)
-            await self._erasing.resume(retailer_id)
+            await self._erasing.forget(retailer_id)
         self._keep(asyncio.create_task(self._sweep(), name="sweep"))
         self._keep(asyncio.create_task(self._hold_lock(database_url), name="lock"))
 
@@ -169,9 +169,13 @@ class Engine:
         assert isinstance(answer, Answer)
         return answer
 
-    async def erase(self, retailer_id: str, erasure_id: str) -> Receipt:
-        """Does the retailer's erasures that were asked for; the receipt of this one."""
+    async def finish_erasures(self, retailer_id: str) -> None:
+        """Does the retailer's erasures that were asked for."""
         await self._erasing.resume(retailer_id)
+
+    async def erase(self, retailer_id: str, erasure_id: str) -> Receipt:
+        """Likewise; the receipt of this one."""
+        await self.finish_erasures(retailer_id)
         return await receipt(self._database, retailer_id, erasure_id)
 
     def full(self, retailer_id: str) -> bool:
@@ -227,7 +231,8 @@ class Engine:
             for retailer_id in list(self._lanes):
                 await self._try(self.expire_coupons(retailer_id))
                 await self._try(self._forget(retailer_id))
-                await self._try(self._erasing.resume(retailer_id))
+                if not self._erasing.busy:
+                    self._once(asyncio.create_task(self._try(self._erasing.resume(retailer_id))))
                 await self._try(end_consents(self._database, self._clock, retailer_id, self.submit))
             await asyncio.sleep(SWEEP_S)
 

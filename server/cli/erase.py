@@ -83,11 +83,11 @@ async def _erase(config: Config, shopper_id: str) -> Receipt:
         async with await Database.open(url) as database:
             retailer_id = await retailer_of(database, shopper_id)
             erasure_id = await ask(database, SystemClock(), retailer_id, shopper_id, "operator")
-            await _have_done(config, database, url)
+            await _have_done(config, database, url, {retailer_id})
             return await _until_done(database, retailer_id, erasure_id)
 
 
-async def _have_done(config: Config, database: Database, url: str) -> None:
+async def _have_done(config: Config, database: Database, url: str, retailer_ids: set[str]) -> None:
     """Does what is asked for here, unless a server runs: that one has been told."""
     engine = Engine(
         database,
@@ -102,7 +102,11 @@ async def _have_done(config: Config, database: Database, url: str) -> None:
         await engine.start(url)
     except AnotherEngine:
         return
-    await engine.stop()
+    try:
+        for retailer_id in retailer_ids:
+            await engine.finish_erasures(retailer_id)
+    finally:
+        await engine.stop()
 
 
 async def _until_done(database: Database, retailer_id: str, erasure_id: str) -> Receipt:
@@ -152,5 +156,6 @@ async def _again(config: Config, erased: list[Erased]) -> None:
                         one.erased_at,
                     )
                     await connection.execute(SQL["announce_erasure"], f"{AGAIN}{one.retailer_id}")
-            await _have_done(config, database, url)
+            known = {one.retailer_id for one in erased} & set(await retailers(database))
+            await _have_done(config, database, url, known)
     click.echo(f"{len(erased)} erasures taken over")

@@ -21,6 +21,7 @@ BY_SHOPPER = (
     "visits",
     "transitions",
     "consent_changes",
+    "webhook_messages",
     "devices",
     "shoppers",
 )

@@ -99,13 +99,22 @@ class Erasing:
             await self.again(retailer_id)
         await self.resume(retailer_id)
 
+    @property
+    def busy(self) -> bool:
+        """Whether an erasure is under way: a large journal may take its time."""
+        return self._turn.locked()
+
     async def resume(self, retailer_id: str) -> None:
         """Does what is asked and not yet done."""
         async with self._turn:
-            async with self._database.transaction(retailer_id) as connection:
-                rows = await connection.fetch(SQL["erasures_under_way"], retailer_id)
-            for row in rows:
-                await self._erase(retailer_id, row["erasure_id"], row["shopper_id"])
+            for erasure_id, shopper_id in await self._under_way(retailer_id):
+                await self._forget(retailer_id, erasure_id, shopper_id)
+                await self._finish(retailer_id, erasure_id, shopper_id)
+
+    async def forget(self, retailer_id: str) -> None:
+        """Of what is asked and not yet done, all but the journal: nobody meets those shoppers any more."""
+        for erasure_id, shopper_id in await self._under_way(retailer_id):
+            await self._forget(retailer_id, erasure_id, shopper_id)
 
     async def again(self, retailer_id: str) -> None:
         """Erases again who is back although erased: a backup from before it was restored."""
@@ -118,10 +127,17 @@ class Erasing:
         if back:
             log.warning("erased_shoppers_were_back", retailer_id=retailer_id, shoppers=len(back))
 
-    async def _erase(self, retailer_id: str, erasure_id: str, shopper_id: str) -> None:
+    async def _under_way(self, retailer_id: str) -> list[tuple[str, str]]:
+        async with self._database.transaction(retailer_id) as connection:
+            rows = await connection.fetch(SQL["erasures_under_way"], retailer_id)
+        return [(row["erasure_id"], row["shopper_id"]) for row in rows]
+
+    async def _forget(self, retailer_id: str, erasure_id: str, shopper_id: str) -> None:
         now_us = self._clock.now_us()
         item = EraseShopper(shopper_id=shopper_id, received_at_us=now_us, erasure_id=erasure_id)
         await self._submit(retailer_id, item)
+
+    async def _finish(self, retailer_id: str, erasure_id: str, shopper_id: str) -> None:
         rewritten = await self._clear_journal(retailer_id, shopper_id)
         async with self._database.transaction(retailer_id) as connection:
             await connection.execute(SQL["note_erased"], retailer_id, erasure_id, ["journal"], [rewritten])

@@ -110,6 +110,26 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
         exported=True,
     ),
     Table(
+        name="webhook_messages",
+        about="what is told to the retailer's own servers",
+        purpose="as of what is told",
+        personal={
+            "message_id": "names it",
+            "type": "what happened",
+            "shopper_id": IDS["shopper_id"],
+            "payload": "the event, with its store and geofence",
+            "state": "whether it was told",
+            "created_at": "when the server learned of it",
+        },
+        other=(
+            *("retailer_id", "endpoint_id", "reason", "status", "attempts", "fencing"),
+            *("queued_at", "due_at", "leased_until", "settled_at"),
+        ),
+        kept="7 days after it was delivered or given up, which is a day at the latest",
+        erased=WITH_SHOPPER + "; what the retailer's servers have heard is theirs to erase",
+        exported=True,
+    ),
+    Table(
         name="idempotency",
         about="first answers to requests that may be repeated",
         purpose="the service she asked for",
@@ -141,6 +161,14 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
         other=("retailer_id", "erasure_id", "asked_by", "asked_at", "erased_at", "erased"),
         kept=AUDIT,
         erased="the id with the end of the erasure; the keyed hash stays",
+    ),
+    Table(
+        name="webhook_endpoints",
+        about="where the retailer's own servers want to hear of what happens",
+        other=(
+            *("retailer_id", "endpoint_id", "url", "types", "generation", "overlap_until", "created_at"),
+            *("disabled_at", "disabled_reason"),
+        ),
     ),
     Table(name="signing_keys", about="keys of access tokens", other=("kid", "secret", "created_at")),
     Table(name="schema_migrations", about="which migrations were applied", other=("version",)),

@@ -113,6 +113,13 @@ DELETE FROM transitions WHERE retailer_id = $1 AND shopper_id = $2
 -- The days that are kept are named, so that the key is used.
 DELETE FROM shopper_days WHERE retailer_id = $1 AND shopper_id = $2 AND day = ANY($3::date[])
 
+-- erase_webhook_messages --
+DELETE FROM webhook_messages WHERE retailer_id = $1 AND shopper_id = $2
+
+-- export_webhook_messages --
+SELECT to_jsonb(t) AS row FROM webhook_messages t WHERE retailer_id = $1 AND shopper_id = $2
+ORDER BY created_at, message_id
+
 -- erase_devices --
 -- With them go their push addresses and refresh tokens.
 DELETE FROM devices WHERE retailer_id = $1 AND shopper_id = $2
@@ -209,7 +216,11 @@ ORDER BY c.expires_at LIMIT 1000
 
 -- forget_where --
 -- Where these shoppers were: they no longer permit that it is known.
-WITH gone AS (DELETE FROM transitions WHERE retailer_id = $1 AND shopper_id = ANY($2::text[]))
+WITH gone AS (DELETE FROM transitions WHERE retailer_id = $1 AND shopper_id = ANY($2::text[])),
+untold AS (
+  DELETE FROM webhook_messages
+  WHERE retailer_id = $1 AND shopper_id = ANY($2::text[]) AND type LIKE 'transition.%'
+)
 DELETE FROM visits WHERE retailer_id = $1 AND shopper_id = ANY($2::text[])
 
 -- erase_consent_changes --
