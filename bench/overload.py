@@ -23,7 +23,8 @@ from bench._load import Outcome, closed, paced
 from bench._run import each
 from bench._served import LAT, LON, create_retailer, data_folder, post, process, registered
 
-PHONES, CONNECTIONS = 1500, 512
+PHONES = 1500
+MOST_CONNECTIONS = 4000
 FEW = 32  #: afterwards, so that none is idle for as long as headers may take
 TIMES = 3
 SECONDS = float(os.environ.get("BENCH_OVERLOAD_S", "60"))
@@ -91,12 +92,14 @@ async def _server(module: str) -> Measured:
         crowd = Crowd(tokens)
         rates = [
             (await closed(url, crowd.request, connections=connections, seconds=4)).rate
-            for connections in (32, 32, 64, 64)
+            for connections in (128, 256, 256)
         ]
         peak = median(rates)
+        # Enough for two seconds of requests to be under way: what waits must wait at the server.
+        connections = round(min(MOST_CONNECTIONS, max(256, 2 * TIMES * peak)))
         now_s = time.time()
         crowd.visits(now_s + 1, now_s + SECONDS - 2)
-        over = await paced(url, crowd.request, rate=TIMES * peak, connections=CONNECTIONS, seconds=SECONDS)
+        over = await paced(url, crowd.request, rate=TIMES * peak, connections=connections, seconds=SECONDS)
         visitors = [_device(tokens[phone]) for phone in crowd.visitors]
         after = await paced(url, crowd.request, rate=peak / 2, connections=FEW, seconds=AFTER_S)
         known = await entered(url, keys["server_key"], visitors)

@@ -93,9 +93,6 @@ class Doorman:
         if self._by_address[connection.address] <= 0:
             del self._by_address[connection.address]
 
-    def __len__(self) -> int:
-        return len(self._open)
-
     async def watch(self) -> None:
         """Cuts off what is late, until cancelled."""
         loop = asyncio.get_running_loop()

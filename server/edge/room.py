@@ -153,7 +153,8 @@ class Valve:
             self._close(False)
 
     def idle(self) -> None:
-        """Nothing waits."""
+        """Nothing waits: there is room for whatever comes."""
+        self._price = 0.0
         if self._now_s() - self._refused_at_s > CALM_S:
             self._close(False)
 

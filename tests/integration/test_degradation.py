@@ -108,7 +108,7 @@ async def test_while_postgresql_is_gone_the_answer_is_503_and_it_goes_on_when_it
         statuses.add(status)
         return status == 200
 
-    await until(taken, within_s=30)
+    await until(taken, within_s=90)
     assert statuses <= {200, 503}
 
 

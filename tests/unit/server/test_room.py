@@ -111,6 +111,17 @@ def test_what_matters_is_taken_before_what_does_not() -> None:
     assert len(lane.taken) / 20 > 0.75 * PEAK
 
 
+def test_what_matters_little_is_taken_again_when_nothing_else_comes() -> None:
+    lane = Simulated()
+    lane.run(3 * PEAK, 5, little=0.1)
+    lane.run(PEAK / 4, 5.5, little=1.0)
+    lane.refused.clear()
+
+    lane.run(PEAK / 4, 7.5, little=1.0)
+
+    assert not lane.refused
+
+
 def test_a_lane_that_comes_new_finds_room_beside_greedy_ones() -> None:
     room = Room(1000)
     greedy = [Valve(room), Valve(room)]
