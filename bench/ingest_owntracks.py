@@ -20,7 +20,7 @@ from bench._load import Outcome, Requests, closed
 from bench._run import each
 from bench._served import CONSENTS, LAT, LON, REACH_DEG, Phones, data_folder, opened, vicino
 
-FENCES, PHONES = 10_000, 500
+FENCES, PHONES = 10_000, 300
 CONNECTIONS, ROUNDS, SECONDS = 64, 3, 3.0
 
 
@@ -84,6 +84,8 @@ async def _phones(url: str, folder: Path) -> tuple[Phones, OwnTracks]:
     _check(appeared)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=8)) as session:
         await asyncio.gather(*(_permit(session, url, keys["server_key"], name) for name in theirs.names))
+    # What each phone is told to watch, once.
+    _check(await closed(url, theirs.request, connections=8, seconds=300, most=2 * PHONES))
     return Phones(tokens), theirs
 
 

@@ -128,15 +128,16 @@ class Intake:
         """Keeps what was wrong with records, never what they said: each kind of trouble once a day."""
         for one in refused:
             self._metrics.fixes.labels(one.reason).inc()
+        if not refused:
+            return
         day = from_us(self._clock.now_us()).date().isoformat()
         rows = []
         for one in list(dict.fromkeys(refused))[:TROUBLES_MOST]:
             parts = (client, device_id or "", one.reason, one.detail, one.shape, day)
             trouble = hashlib.sha256("\0".join(parts).encode()).digest()
             rows.append((retailer_id, one.reason, f"{client}: {one.detail}; {one.shape}", trouble))
-        if rows:
-            async with self._database.transaction(retailer_id) as connection:
-                await connection.executemany(SQL["put_aside"], rows)
+        async with self._database.transaction(retailer_id) as connection:
+            await connection.executemany(SQL["put_aside"], rows)
 
     async def _submit(
         self, speaker: Speaker, shopper_id: str, heard: Heard, received_at_us: int

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from geo.fix import SECOND_US, Fix
-from server.clients.heard import MOST_CHARACTERS, Unusable
+from server.clients.heard import MOST_CHARACTERS, UNFIT, Unusable
 from server.traces.record import FieldRefused
 from server.traces.times import time_us as text_us
 
@@ -16,7 +16,6 @@ KMH_MPS = 1 / 3.6
 PERCENT = 0.01
 _LATEST_US = 2**62  #: far beyond any clock; an integer of the journal has 64 bits
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def number(value: Any) -> float | None:
@@ -82,11 +81,11 @@ def name(value: Any) -> str | None:
 
     Raises Unusable for one that the database could not hold, or nobody write down.
     """
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
         value = str(value)
     if not isinstance(value, str) or not value:
         return None
-    if len(value) > MOST_CHARACTERS or _UNFIT.search(value):
+    if len(value) > MOST_CHARACTERS or UNFIT.search(value):
         raise Unusable("bad_device", f"a name has at most {MOST_CHARACTERS} characters, all printable")
     return value
 

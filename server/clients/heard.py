@@ -1,5 +1,6 @@
 """What goes into a translator and what comes out of it."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -9,6 +10,8 @@ import msgspec
 from geo.fix import Fix
 from geo.reported import Report, ReportKind
 
+#: Characters that the database cannot hold, or nobody can read.
+UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 MOST_RECORDS = 20_000  #: in one request: more than a phone gathers in a week
 MOST_CHARACTERS = 200  #: of a device's or fence's name
 
@@ -95,7 +98,8 @@ def shape_of(value: Any, depth: int = 3) -> str:
     if isinstance(value, dict):
         if not depth:
             return "{…}"
-        parts = [f"{str(name)[:40]}: {shape_of(part, depth - 1)}" for name, part in list(value.items())[:40]]
+        members = list(value.items())[:40]
+        parts = [f"{UNFIT.sub('?', name[:40])}: {shape_of(part, depth - 1)}" for name, part in members]
         return "{" + ", ".join(parts) + "}"
     if isinstance(value, list):
         return f"[{shape_of(value[0], depth - 1)}, … {len(value)}]" if value and depth else "[…]"

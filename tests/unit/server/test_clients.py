@@ -416,6 +416,7 @@ def test_no_json_at_all_brings_a_translator_out_of_step(client: str, body: Any) 
     assert all(math.isfinite(fix.lat_deg) and math.isfinite(fix.lon_deg) for fix in heard.fixes)
     assert all(0 < fix.fixed_at_us < 2**62 for fix in heard.fixes)
     assert heard.device is None or 0 < len(heard.device) <= 200
+    assert all("\0" not in one.shape + one.detail for one in heard.refused)
 
 
 @given(
