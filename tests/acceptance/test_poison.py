@@ -12,7 +12,7 @@ from geo.transition import Rules
 from server import whereabouts
 from tests.acceptance.mall import Mall, Shopper, mall
 
-GOOD, BAD, PINGS = 30, 6, 5
+GOOD, BAD, PINGS = 16, 4, 4
 NOWHERE = {"lat": 60.6}  #: where a fix meets the defect
 
 
@@ -45,7 +45,7 @@ async def pings(shopper: Shopper, *fixes: dict[str, object]) -> list[int]:
 async def test_poison_under_load_is_put_aside_one_by_one_and_everybody_else_is_served(at_noon: Mall) -> None:
     good = [await at_noon.shopper() for _ in range(GOOD)]
     bad = [await at_noon.shopper() for _ in range(BAD)]
-    steps = [at_noon.fix(400 - 20 * step, ago_s=60 - 12 * step) for step in range(PINGS)]
+    steps = [at_noon.fix(400 - 20 * step, ago_s=60 - 15 * step) for step in range(PINGS)]
 
     answers = await asyncio.gather(
         *(pings(shopper, *steps) for shopper in good),
