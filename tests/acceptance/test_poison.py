@@ -1,10 +1,11 @@
 """An input that cannot be processed, amid many that can: it is put aside, and costs nobody else."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from geo.engine import FixBatch, Fleet, Told
 from geo.index import FenceSet
@@ -23,7 +24,7 @@ async def at_noon(database_url: str, tmp_path: Path) -> AsyncIterator[Mall]:
 
 
 @pytest.fixture
-def defect(monkeypatch: pytest.MonkeyPatch) -> None:
+def defect(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The fence engine fails at some fixes, when it has moved on by others of their batch."""
     sense = whereabouts.sense
 
@@ -34,6 +35,9 @@ def defect(monkeypatch: pytest.MonkeyPatch) -> None:
         return told
 
     monkeypatch.setattr(whereabouts, "sense", breaks)
+    # Unconfigured, structlog draws each traceback with all locals, which takes longer than everything else.
+    with structlog.testing.capture_logs():
+        yield
 
 
 async def pings(shopper: Shopper, *fixes: dict[str, object]) -> list[int]:
