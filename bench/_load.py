@@ -72,7 +72,7 @@ class _Connection(asyncio.Protocol):
         if self._buffer:
             data = self._buffer + data
         end = data.find(b"\r\n\r\n")
-        at = data.lower().find(b"content-length:", 0, end) if end > 0 else -1
+        at = data[:end].lower().find(b"content-length:") if end > 0 else -1
         if at < 0 or len(data) < end + 4 + int(data[at + 15 : data.find(b"\r\n", at)]):
             self._buffer = data
             return

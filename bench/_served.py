@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import re
 import sys
@@ -25,6 +26,7 @@ PACE_MPS = 1.4
 SEED = 1
 CONSENTS = {"nearby_offers": {"granted": True}, "push": {"granted": True}}
 _URL = re.compile(rb"listens on (http://\S+)")
+_FIX = b'{"lat":%.6f,"lon":%.6f,"fixed_at":"%s","accuracy_m":12.5,"speed_mps":%b}'
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -131,7 +133,10 @@ def town(fences: int, *, shift_deg: float = 0.0) -> list[dict[str, Any]]:
 
 
 class Phones:
-    """Registered phones, and what they send next: each lies still, or walks on a straight way of its own."""
+    """Registered phones, and what they send next: each lies still, or walks on a straight way of its own.
+
+    Every fix is a few metres off, as a phone's are.
+    """
 
     def __init__(self, tokens: Sequence[str], *, fixes: int = 1) -> None:
         random = np.random.default_rng(SEED)
@@ -151,6 +156,9 @@ class Phones:
             request("/v1/pings", token, b"").replace(b"Content-Length: 0", b"Content-Length: %d")
             for token in tokens
         ]
+        self._speeds = [b"%.1f" % one for one in pace]
+        noise = random.normal(0, 3 / 111_400, (1 << 14, 2)).tolist()
+        self._noise = itertools.cycle(noise)
         self._fixes, self._next, self._began_s = fixes, 0, time.time()
         self._last_s = [self._began_s] * count
 
@@ -166,10 +174,9 @@ class Phones:
         for number in range(1, self._fixes + 1):
             at_s = since_s + number * step_s
             walked_s = at_s - self._began_s
-            fixes.append(
-                b'{"lat":%.6f,"lon":%.6f,"fixed_at":"%s","accuracy_m":12.5,"speed_mps":0.7}'
-                % (lat + north * walked_s, lon + east * walked_s, _rfc3339(at_s))
-            )
+            off_north, off_east = next(self._noise)
+            place = (lat + north * walked_s + off_north, lon + east * walked_s + 2 * off_east)
+            fixes.append(_FIX % (*place, _rfc3339(at_s), self._speeds[phone]))
         body = b'{"fixes":[%s]}' % b",".join(fixes)
         return self._heads[phone] % len(body) + body
 

@@ -31,6 +31,7 @@ log = structlog.get_logger("vicino.checkpoints")
 AFTER_US = 60_000_000  #: how long a row lags behind before it is written
 #: … and if it lacks so many entries, how long at least: a restart has to read them all.
 ENTRIES, SOONER_US = 1_000, 10_000_000
+RETRY_US = 2_000_000  #: how long nothing is written after a failure
 MOST = 24  #: states written at once: packing them takes a millisecond or two, in which nothing else happens
 LONGEST = timedelta(days=31)  #: nothing of the journal is older
 
@@ -52,6 +53,7 @@ class Checkpoints:
         self._clock = clock
         self._writing: asyncio.Task[None] | None = None
         self._told = (0, 0)  # the entry that was last told to the database, and when
+        self._not_before_us = 0  # after a failure
 
     @property
     def waiting(self) -> bool:
@@ -62,6 +64,8 @@ class Checkpoints:
         """Begins to write the oldest, if it is time. To be called between batches."""
         now_us = self._clock.now_us()
         if self._writing is not None or self._memory.seq is None or self._memory.doubtful:
+            return
+        if now_us < self._not_before_us:
             return
         first = self._memory.unsaved.first()
         many = first is not None and self._memory.seq - first.seq > ENTRIES
@@ -103,6 +107,7 @@ class Checkpoints:
         try:
             await self._saved(names)
         except (DatabaseError, asyncpg.PostgresError) as error:  # they lag behind a little longer
+            self._not_before_us = self._clock.now_us() + RETRY_US
             log.warning("checkpoint_put_off", error=type(error).__name__)
 
     async def _saved(self, names: list[str]) -> set[str]:

@@ -53,8 +53,8 @@ class Pings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             # None becomes NaN.
             lat_deg=np.array([fix.lat_deg for fix in rows], np.float64),
             lon_deg=np.array([fix.lon_deg for fix in rows], np.float64),
-            accuracy_m=np.array([fix.accuracy_m for fix in rows], np.float64),
-            speed_mps=np.array([fix.speed_mps for fix in rows], np.float64),
+            accuracy_m=_unless_negative([fix.accuracy_m for fix in rows], zero=False),
+            speed_mps=_unless_negative([fix.speed_mps for fix in rows], zero=True),
             course_deg=np.array([fix.course_deg for fix in rows], np.float64),
             altitude_m=np.array([fix.altitude_m for fix in rows], np.float64),
             mock=np.array([fix.mock for fix in rows], bool),
@@ -150,6 +150,13 @@ class Pings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """The last ping of each device that has a fix."""
         last = {item.device_id: ping for ping, item in enumerate(self.items) if len(self.rows(ping))}
         return ((ping, self.items[ping]) for ping in last.values())
+
+
+def _unless_negative(numbers: list[float | None], *, zero: bool) -> FloatArray:
+    """Numbers that phones set to -1 (an accuracy also to 0) where they do not know them: those become NaN."""
+    column = np.array(numbers, np.float64)
+    column[(column < 0) if zero else (column <= 0)] = np.nan
+    return column
 
 
 class PackedPings(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):

@@ -3,11 +3,11 @@
 import itertools
 from typing import Any
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from geo.fence import Circle, Fence
-from geo.fleet import Fleet
 from geo.index import FenceSet
 from geo.transition import DeviceState, Presence
 from offers.catalogue import Catalogue
@@ -17,6 +17,8 @@ from offers.event import Event
 from offers.moment import Moment, Whereabouts, moments_from_event
 from offers.overlap import in_order, most_specific, with_overlaps
 from offers.shopper import Shopper
+from server.phones import Phones
+from server.pings import Pings
 from server.records import Device, Record, slot_of
 from server.turn import Turn, decide_all
 from server.world import World
@@ -82,12 +84,18 @@ def decisions(
 ) -> list[Decision]:
     state = DeviceState(present=tuple(map(in_visit, present)), recent=(sighting(NOON_US),))
     record = Record(shopper=who or shopper(), devices=(Device(device_id="dev_1"),))
-    fleet = Fleet(world.fences.roll)
-    fleet.put(slot_of(fleet, record, "dev_1"), state)
+    phones = Phones(world.fences.roll)
+    phones.put(slot_of(phones, record, "dev_1"), state)
     turn = Turn(
         admitted=[],
+        asked=[],
+        answers=[],
+        inputs=[],
+        pings=Pings.of(()),
+        slots=np.zeros(0, np.int32),
+        known={"shp_1": record},
         records={"shp_1": record},
-        fleet=fleet,
+        phones=phones,
         moved=set(),
         seen=[],
         retracted=[],
