@@ -60,9 +60,7 @@ class Server:
                         raise Died(f"the server ended with {process.returncode}: {self.last_words()}")
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            process.send_signal(signal.SIGABRT)  # Python then says where it was
-            await process.wait()
-            raise Died(f"the server is not ready after {START_S} s: {self.last_words(60)}") from None
+            raise Died(f"the server is not ready after {START_S} s; {await self.abort()}") from None
 
     async def ended(self, within_s: float) -> int:
         """Waits until the process has ended; its status, -9 where it was killed. Raises TimeoutError."""
@@ -88,6 +86,14 @@ class Server:
         self._process.terminate()
         if (status := await self.ended(STOP_S)) != 0:
             raise Died(f"the server, told to stop, ended with {status}: {self.last_words()}")
+
+    async def abort(self) -> str:
+        """Ends it in the midst of what it does; its log's end, in which it says where it was."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGABRT)
+            await self._process.wait()
+        return f"its log ends so:\n{self.last_words(60)}"
 
     async def end(self) -> None:
         """Whatever it does now, it is gone afterwards."""

@@ -25,7 +25,7 @@ from tests.fakes import ManualClock
 from tests.faults.crowd import Crowd, Outside
 from tests.faults.invariants import Evidence, broken, evidence
 from tests.faults.postgres import Postgres, SlowWire, postgres, slow_wire
-from tests.faults.processes import Fcm, Server
+from tests.faults.processes import Died, Fcm, Server
 from tests.faults.town import Retailer, open_shops
 
 PHONES = 12
@@ -116,9 +116,12 @@ async def run(
         server = Server(around.environment, folder)
         around.stack.push_async_callback(server.end)
         await server.start(fault=fault)
-        async with crowded(around, server.url, phones) as town:
-            town.server = server
-            yield town
+        try:
+            async with crowded(around, server.url, phones) as town:
+                town.server = server
+                yield town
+        except TimeoutError as error:
+            raise Died(f"seed {seed}: waited in vain; {await server.abort()}") from error
         await server.stop()
         town.summary = await judge(town, examine)
 
