@@ -13,7 +13,7 @@ import msgspec
 from geo.reported import Report, ReportKind
 from offers.event import event_from_body
 from offers.problem import BodyRejected
-from server.clock import from_us
+from server.clock import from_us, to_us
 from server.problems import bad_json, not_acceptable
 
 MOST_RECORDS = 2000  #: fixes or events in one request
