@@ -150,8 +150,14 @@ def test_another_shoppers_offer_silences_nobody() -> None:
     world = published("shop", "mall")
     turn = Turn(
         admitted=[],
+        asked=[],
+        answers=[],
+        inputs=[],
+        pings=Pings.of(()),
+        slots=np.zeros(0, np.int32),
+        known=records,
         records=records,
-        fleet=Fleet(world.fences.roll),
+        phones=Phones(world.fences.roll),
         moved=set(),
         seen=[],
         retracted=[],
