@@ -13,7 +13,7 @@ from server.postgres import EmbeddedPostgres
 from tests.conftest import KILL_PROOF
 from tests.faults.catalogue import LONG_HARMS, NAMES, harmed
 
-EVERY = (*NAMES, *LONG_HARMS)
+EVERY = (*NAMES, "dies_checkpoint", *LONG_HARMS)
 
 
 @click.command(
