@@ -48,7 +48,11 @@ _HALF, _TURN = 2**31, 2**32 - 1
 
 
 class Discs(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """Circles by place, also those around areas. Where the plane is not good for one, its a and b are 0."""
+    """Circles by place, also those around areas. Where the plane is not good for one, its a and b are 0.
+
+    The a of one around an area is negative, and so is the scale on its card: far points are turned down by
+    it, near ones must be asked of the area.
+    """
 
     lat_deg: FloatArray
     lon_deg: FloatArray
@@ -63,9 +67,9 @@ class Discs(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         north_m, east_m = degree_lengths_m(lat_deg)
         tangent = np.tan(np.radians(lat_deg))
         seam = np.abs(lon_deg) * east_m + radius_m * 1.01 >= 180.0 * east_m
-        odd = (tolerance_of(tangent, radius_m) > WORST_TOLERANCE) | seam | is_area
+        odd = (tolerance_of(tangent, radius_m) > WORST_TOLERANCE) | seam
         plane = np.empty((len(lat_deg), 4), np.float32)
-        plane[:, 0] = north_m / radius_m
+        plane[:, 0] = np.where(is_area, -north_m, north_m) / radius_m
         plane[:, 1] = east_m / radius_m
         plane[:, 2] = tangent * math.radians(0.5)
         plane[odd] = 0.0
@@ -81,11 +85,12 @@ class Discs(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return self.globe[:, 3]
 
     def cards(self, places: slice) -> Records:
-        """Cards of some circles; the scale is a² for whole numbers."""
+        """Cards of some circles; the scale is a² for whole numbers, with the sign of a."""
         cards = np.empty(places.stop - places.start, CARD)
         cards["north"] = whole(self.lat_deg[places], NORTH_PER_DEGREE)
         cards["east"] = whole(self.lon_deg[places], EAST_PER_DEGREE)
-        cards["scale"] = (self.plane[places, 0] / np.float32(NORTH_PER_DEGREE)) ** 2
+        scale = self.plane[places, 0] / np.float32(NORTH_PER_DEGREE)
+        cards["scale"] = scale * np.abs(scale)
         cards["place"] = np.arange(places.start, places.stop)
         return cards.view(CARD_BYTES)
 

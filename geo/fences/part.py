@@ -91,14 +91,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         count, card = level.grid.candidates(points.lat_deg, points.lon_deg)
         asked = points.cards.repeat(count)
         asked_whole, card_whole = asked.view(np.int32), card.view(np.int32)
-        scale = card.view(np.float32)[2::4]
         apart = (asked_whole - card_whole).astype(np.float32)  # all four columns: faster than two
         share = np.square(apart[0::4])
         across = apart[1::4] * asked.view(np.float32)[2::4]
         across *= across
         share += across
-        share *= scale
-        near = (share <= level.most).nonzero()[0]
+        share *= card.view(np.float32)[2::4]
+        far = share if level.plain else np.abs(share)
+        near = (far <= level.most).nonzero()[0]
         point, place, share = asked_whole[3::4][near], card_whole[3::4][near], share.take(near)
         wrong = [
             i
@@ -110,7 +110,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         inside = np.ones(len(point), bool)
         inside[wrong] = False
         if not level.plain:
-            odd = (scale[near] == 0).nonzero()[0]
+            odd = (share <= 0).nonzero()[0]
             at = point[odd]
             inside[odd] = self._hold(points.lat_deg[at], points.lon_deg[at], place[odd])
         return point[inside], place[inside]
@@ -140,9 +140,9 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
                 card_north, card_east, scale, place = _CARD(cards, entry * CARD.itemsize)
                 up, across = north - card_north, short_way(east - card_east) * stretch
                 share = (up * up + across * across) * scale
-                if share > level.most:
+                if abs(share) > level.most:
                     continue
-                if (share <= level.least and scale != 0.0) or self._holds_one(lat_deg, lon_deg, place):
+                if 0.0 < share <= level.least or self._holds_one(lat_deg, lon_deg, place):
                     found.append(place)
         return found
 
@@ -220,5 +220,5 @@ def _level(mesh: Mesh, columns: Columns, discs: Discs, places: slice) -> Level:
         nearby=Nearby.build(mesh, *mesh.cell(lat_deg, lon_deg), places.start, float(radius_m.max())),
         most=1 + tolerance,
         least=1 - tolerance,
-        plain=bool(discs.plane[places, 0].all()),
+        plain=bool((discs.plane[places, 0] > 0).all()),
     )

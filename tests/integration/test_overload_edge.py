@@ -246,6 +246,7 @@ class TestCompressed:
             (b"{}", "br", 415, "content_encoding"),
             (b"{}", "gzip, gzip", 415, "content_encoding"),
         ],
+        ids=["header alone", "not compressed", "more behind it", "cut off", "unknown", "twice"],
     )
     async def test_what_is_not_what_it_says_is_told_so(
         self, server: Opened, body: bytes, encoding: str, status: int, code: str
