@@ -5,6 +5,7 @@ To say nothing is an arm too; it scores 0, and so needs no row.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -76,14 +77,25 @@ class Arms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         }
 
 
-def arms_of(names: Sequence[str], stores: Sequence[str], categories: Sequence[str], **given: object) -> Arms:
+def arms_of(names: Sequence[str], stores: Sequence[str], categories: Sequence[str], **given: Any) -> Arms:
     """Arms with the columns that are given (numbers or arrays); the others say that nothing is known."""
     count = len(names)
-    unknown = {"prior_response": np.nan, "minutes_left": 600.0, "lever": 1.0, "margin": 0.4, "price": 30.0}
-    columns = {
-        field: np.broadcast_to(np.asarray(given.pop(field, unknown.get(field, 0.0)), dtype=float), (count,))
-        for field in Arms.__struct_fields__[3:]
-    }
-    if given:
-        raise TypeError(f"no such column: {', '.join(given)}")
+    nothing = np.zeros(count)
+    columns = dict.fromkeys(COLUMNS, nothing)
+    for field, value in (UNKNOWN | given).items():
+        if field not in columns:
+            raise TypeError(f"no such column: {field}")
+        known = np.asarray(value, dtype=np.float64)
+        columns[field] = known if known.shape == (count,) else np.full(count, known)
     return Arms(names=tuple(names), stores=tuple(stores), categories=tuple(categories), **columns)
+
+
+COLUMNS = Arms.__struct_fields__[3:]
+#: What a column says where nothing is known, if not 0.
+UNKNOWN: dict[str, Any] = {
+    "prior_response": np.nan,
+    "minutes_left": 600.0,
+    "lever": 1.0,
+    "margin": 0.4,
+    "price": 30.0,
+}

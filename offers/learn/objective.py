@@ -56,7 +56,9 @@ def worth(
     """The worth of every arm from the three heads' probabilities and that of an opt-out after one more push."""
     gain = opens * (buys * (arms.margin - arms.depth) - organic * arms.margin) * arms.price
     given = opens * buys * arms.depth * arms.price
-    context = np.clip(1.0 - 0.5 * np.maximum(arms.busy, arms.scarce * (arms.depth > 0)), LEVER_LEAST, LEVER_MOST)
+    context = np.clip(
+        1.0 - 0.5 * np.maximum(arms.busy, arms.scarce * (arms.depth > 0)), LEVER_LEAST, LEVER_MOST
+    )
     parts: dict[str, Any] = {
         "gain": gain,
         "lever": np.clip(arms.lever, LEVER_LEAST, LEVER_MOST),

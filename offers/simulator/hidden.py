@@ -10,6 +10,8 @@ walking on, so a store's gain is partly its neighbours' loss. An opened offer mo
 Sizes are judgements; that random pushes lose money and an oracle gains 7 to 10 % were aimed at.
 """
 
+from math import exp
+
 import msgspec
 import numpy as np
 
@@ -39,7 +41,9 @@ class Town(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def town(random: np.random.Generator) -> Town:
     """Draws a town."""
     depth = np.zeros((STORES, 1 + OFFERS))
-    depth[:, 1:] = np.sort(random.choice([0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5], size=(STORES, OFFERS)), axis=1)
+    depth[:, 1:] = np.sort(
+        random.choice([0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5], size=(STORES, OFFERS)), axis=1
+    )
     kind = random.uniform(size=SHOPPERS)
     prone, reactant = kind < 0.25, kind > 0.85
     taste = random.gamma(0.5, 1.6, size=(SHOPPERS, CATEGORIES))
@@ -60,16 +64,24 @@ def town(random: np.random.Generator) -> Town:
     )
 
 
-class Truth(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What is so at one moment, for the stores that are near and open."""
+class Still(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What is so at one moment whatever was pushed before, for the stores that are near and open."""
 
     near: Floats  #: numbers of the stores
     weight: Floats  #: exp of each store's utility; walking on weighs 1
     margin: Floats  #: money per purchase
     price: Floats
     boost: Floats  #: (near, 1 + OFFERS): by how much an opened offer multiplies the weight
-    opens: Floats  #: the same shape
-    depth: Floats
+    depth: Floats  #: the same shape
+    opening: Floats  #: the same: logit of opening, of one who was not pushed lately
+    leaving: float  #: the opt-out hazard of one who was not pushed lately
+
+
+class Truth(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What is so at one moment."""
+
+    still: Still
+    opens: Floats  #: (near, 1 + OFFERS)
     opt_out: float  #: if one more is pushed
 
 
@@ -88,39 +100,43 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     uniforms: Floats  #: for opening, buying, opting out
 
 
-def truth(
-    of: Town, now: Outside, pushes_24h: int, pushes_7d: int, *, effect: float = 1.0, drift: float = 0.0
-) -> Truth:
-    """The truth of a moment. `effect` 0: offers change nothing; `drift` turns tastes."""
+def still(of: Town, now: Outside, *, effect: float = 1.0, turned: float = 0.0) -> Still:
+    """`effect` 0: offers change nothing; `turned`: by what share of the categories tastes have moved on."""
     who, away_m = now.shopper, np.hypot(*(of.place_m - now.at_m).T)
     near = np.flatnonzero(away_m < REACH_M)
     category, far = of.category[near].astype(int), away_m[near] / REACH_M
-    wanted = category == now.need
-    taste = of.taste[who, (category + round(drift * CATEGORIES)) % CATEGORIES]
+    wanted, depth = category == now.need, of.depth[near]
+    taste = of.taste[who, (category + round(turned * CATEGORIES)) % CATEGORIES]
     utility = NO_NEED + of.pull[near] + 0.8 * taste + NEED * wanted - 1.2 * far
-    depth = of.depth[near]
     deal = (1 - far)[:, None] * np.sqrt(depth) + 1.5 * far[:, None] * depth**2
     delta = effect * (of.reminded[who] + 0.3 * wanted[:, None] + of.deal[who] * deal)
-    eta = of.opening[who] - 0.35 * pushes_24h - 0.1 * pushes_7d + 0.5 * wanted[:, None] + 0.6 * depth
-    return Truth(
+    return Still(
         near=near.astype(float),
         weight=np.exp(utility),
         margin=of.margin[near] * of.price[near],
         price=of.price[near],
         boost=np.exp(delta),
-        opens=1 / (1 + np.exp(-eta)),
         depth=depth,
-        opt_out=min(0.0008 * float(of.leaving[who]) * float(np.exp(0.5 * pushes_24h + 0.12 * pushes_7d)), 1.0),
+        opening=of.opening[who] + 0.5 * wanted[:, None] + 0.6 * depth,
+        leaving=0.0008 * float(of.leaving[who]),
     )
+
+
+def truth(of: Still, pushes_24h: int, pushes_7d: int) -> Truth:
+    """The truth for one who was pushed so often lately."""
+    eta = of.opening - 0.35 * pushes_24h - 0.1 * pushes_7d
+    hazard = of.leaving * exp(0.5 * pushes_24h + 0.12 * pushes_7d)
+    return Truth(still=of, opens=1 / (1 + np.exp(-eta)), opt_out=min(hazard, 1.0))
 
 
 def expected(told: Truth) -> tuple[float, Floats]:
     """The exact expected profit of nothing, and of pushing each offer, shape (near, 1 + OFFERS)."""
-    weight, total = told.weight[:, None], 1.0 + told.weight.sum()
-    earned = float(told.weight @ told.margin)
-    more = weight * (told.boost - 1.0)
-    given = weight * told.boost * told.depth * told.price[:, None]
-    opened = (earned + more * told.margin[:, None] - given) / (total + more)
+    of = told.still
+    weight, total = of.weight[:, None], 1.0 + of.weight.sum()
+    earned = float(of.weight @ of.margin)
+    more = weight * (of.boost - 1.0)
+    given = weight * of.boost * of.depth * of.price[:, None]
+    opened = (earned + more * of.margin[:, None] - given) / (total + more)
     nothing = earned / total
     pushed = told.opens * opened + (1 - told.opens) * nothing - PUSH_COST - LIFETIME_VALUE * told.opt_out
     return nothing, pushed
@@ -128,8 +144,8 @@ def expected(told: Truth) -> tuple[float, Floats]:
 
 def purchase(told: Truth, uniform: float, pushed: tuple[int, int] | None) -> int | None:
     """At which of the near stores she buys, given the offer that she has opened."""
-    weight = told.weight.copy()
+    weight = told.still.weight.copy()
     if pushed is not None:
-        weight[pushed[0]] *= told.boost[pushed]
+        weight[pushed[0]] *= told.still.boost[pushed]
     place = int(np.searchsorted(np.cumsum(weight) / (1.0 + weight.sum()), uniform))
     return place if place < len(weight) else None

@@ -2,13 +2,13 @@
 
 from collections import deque
 
-import msgspec
 import numpy as np
 
 from offers.learn.arms import Arms, Scene
+from offers.learn.blr import Floats
 from offers.learn.learner import Judged, Learner
-from offers.simulator.hidden import OFFERS, expected
-from offers.simulator.run import Outcome, Score, World, may_push, run
+from offers.simulator.hidden import OFFERS
+from offers.simulator.run import Outcome, Score, World, run
 
 ARMS = 1 + OFFERS
 
@@ -113,40 +113,18 @@ class Response(Learning):
         return best if margin[best] > 0 else None
 
 
-class Oracle:
-    """Sees the truth, one moment at a time."""
+def oracle(world: World) -> Score:
+    """What whoever sees the truth gets, one moment at a time."""
 
-    def __init__(self, world: World) -> None:
-        self.world, self.index = world, -1
+    def best(nothing: float, pushed: Floats) -> int | None:
+        place = int(np.argmax(pushed))
+        return place if pushed.flat[place] > nothing else None
 
-    def score(self) -> Score:
-        """Runs itself: it needs more than a policy is told."""
-        chosen = _Oracle()
-        return run(_watched(self.world, chosen), chosen)
+    return run(world, Never(), see=best)
 
 
-class _Oracle(Never):
-    """Takes the best of the last truth that its world has told."""
-
-    best: int | None = None
-
-    def choose(self, scene: Scene, arms: Arms) -> int | None:
-        del scene, arms
-        return self.best
-
-
-def _watched(world: World, oracle: _Oracle) -> World:
-    """The same world, which whispers to the oracle."""
-    watched = object.__new__(World)
-    watched.__dict__ |= world.__dict__
-    plain = world.truth
-
-    def truth(index: int, seen):  # noqa: ANN001, ANN202
-        told = plain(index, seen)
-        nothing, pushed = expected(told)
-        best = int(np.argmax(pushed))
-        oracle.best = best if pushed.flat[best] > nothing else None
-        return told
-
-    watched.truth = truth
-    return watched
+def capture(score: Score, never: Score, best: Score, *, last_quarter: bool = False) -> float:
+    """Which share of the oracle's gain over saying nothing a policy has."""
+    name = "last_quarter" if last_quarter else "profit"
+    nothing = getattr(never, name)
+    return float((getattr(score, name) - nothing) / (getattr(best, name) - nothing))

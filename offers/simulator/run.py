@@ -1,7 +1,7 @@
 """Runs a policy through a simulated town and scores it by the exact expected profit of what it did."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import msgspec
@@ -16,14 +16,16 @@ from offers.simulator.hidden import (
     SHOPPERS,
     SIDE_M,
     Outside,
+    Still,
     Town,
     Truth,
     expected,
     purchase,
+    still,
     town,
     truth,
 )
-from offers.simulator.seen import Seen, browsing
+from offers.simulator.seen import Seen, arms_near, browsing
 
 DAYS, PER_DAY, PER_WEEK = 28.0, 2, 5
 
@@ -72,18 +74,24 @@ class World:
         self.seed, self.conditions = seed, conditions
         random = np.random.default_rng((seed, 1))
         self.town = town(random)
-        count = conditions.moments
-        self.events = list(_events(self.town, count, random))
+        self.events = list(_events(self.town, conditions.moments, random))
         self.interest = [browsing(self.town, now.shopper, now.need, random) for now in self.events]
-        self.noise_m = random.normal(0, conditions.gps_noise_m, size=(count, 2))
+        self.noise_m = random.normal(0, conditions.gps_noise_m, size=(conditions.moments, 2))
+        self.still = [self._still(now) for now in self.events]
+        self.arms = [
+            arms_near(self.town, of.near, now.at_m + noise_m, interest)
+            for of, now, noise_m, interest in zip(
+                self.still, self.events, self.noise_m, self.interest, strict=True
+            )
+        ]
 
     def seen(self) -> Seen:
         return Seen(self.town, np.random.default_rng((self.seed, 2)))
 
-    def truth(self, index: int, seen: Seen) -> Truth:
-        now, under = self.events[index], self.conditions
-        turned = 0.5 if under.drift_day is not None and now.day >= under.drift_day else 0.0
-        return truth(self.town, now, *seen.pressure(now.shopper, now.day), effect=under.effect, drift=turned)
+    def _still(self, now: Outside) -> Still:
+        drift_day = self.conditions.drift_day
+        turned = 0.5 if drift_day is not None and now.day >= drift_day else 0.0
+        return still(self.town, now, effect=self.conditions.effect, turned=turned)
 
 
 def _events(of: Town, count: int, random: np.random.Generator) -> Iterator[Outside]:
@@ -94,7 +102,11 @@ def _events(of: Town, count: int, random: np.random.Generator) -> Iterator[Outsi
         while np.hypot(*(of.place_m - at_m).T).min() >= REACH_M:
             at_m = random.uniform(0, SIDE_M, 2)
         yield Outside(
-            shopper=shopper, day=day, at_m=at_m, need=_need(of, shopper, random), uniforms=random.uniform(size=3)
+            shopper=shopper,
+            day=day,
+            at_m=at_m,
+            need=_need(of, shopper, random),
+            uniforms=random.uniform(size=3),
         )
 
 
@@ -107,26 +119,23 @@ def _need(of: Town, shopper: int, random: np.random.Generator) -> int:
     return int(random.choice(CATEGORIES, p=chance))
 
 
-def run(world: World, policy: Policy) -> Score:
-    """One policy from the first moment to the last."""
+def run(world: World, policy: Policy, see: Callable[[float, Floats], int | None] | None = None) -> Score:
+    """One policy from the first moment to the last. `see` chooses in its place, knowing the truth."""
     seen, late = world.seen(), deque[Outcome]()
     profits = np.empty(len(world.events))
     sent = opted_out = 0
     for index, now in enumerate(world.events):
-        told = world.truth(index, seen)
+        told = truth(world.still[index], *seen.pressure(now.shopper, now.day))
         nothing, pushed = expected(told)
-        outcome = Outcome(pushed=None, opened=False, bought=None, opted_out=False)
-        if may_push(seen, now):
+        chosen, reachable = None, may_push(seen, now)
+        if reachable:
             scene = seen.scene(f"{world.seed}-{index}", now, world.conditions.consents)
-            arms = seen.arms(
-                world.town, now, told.near, now.at_m + world.noise_m[index], world.interest[index]
-            )
-            chosen = policy.choose(scene, arms)
-            outcome = _happens(told, now, chosen)
+            arms = seen.arms(world.arms[index], world.town, now, told.still.near)
+            chosen = policy.choose(scene, arms) if see is None else see(nothing, pushed)
+        outcome = _happens(told, now, chosen)
+        profits[index] = nothing if chosen is None else pushed[divmod(chosen, 1 + OFFERS)]
+        if reachable:
             late.append(outcome)
-            profits[index] = nothing if chosen is None else pushed[divmod(chosen, 1 + OFFERS)]
-        else:
-            outcome, profits[index] = _happens(told, now, None), nothing
         _record(world.town, seen, now, told, outcome)
         sent += outcome.pushed is not None
         opted_out += outcome.opted_out
@@ -164,7 +173,7 @@ def _record(of: Town, seen: Seen, now: Outside, told: Truth, outcome: Outcome) -
     """What the retailer's own records say afterwards."""
     who = now.shopper
     if outcome.bought is not None:
-        store = int(told.near[outcome.bought // (1 + OFFERS)])
+        store = int(told.still.near[outcome.bought // (1 + OFFERS)])
         seen.bought[who, int(of.category[store])] += 1
         seen.visits[who, store] += 1
     if outcome.pushed is None:

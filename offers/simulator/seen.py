@@ -1,5 +1,6 @@
 """What can be seen of a simulated shopper: noisy, decaying, with her history. Policies are told this alone."""
 
+import msgspec
 import numpy as np
 
 from offers.learn.arms import Arms, Consents, Scene, arms_of
@@ -48,24 +49,33 @@ class Seen:
             consents=consents,
         )
 
-    def arms(self, town: Town, now: Outside, near: Floats, measured_m: Floats, interest: Floats) -> Arms:
-        """Arms of the stores `near`, each with a reminder and its offers; `interest` is by category."""
+    def arms(self, arms: Arms, town: Town, now: Outside, near: Floats) -> Arms:
+        """The arms with what her history says of them."""
         stores = np.repeat(near.astype(int), 1 + OFFERS)
-        variant = np.tile(np.arange(1 + OFFERS), len(near))
         category = town.category[stores].astype(int)
-        return arms_of(
-            [OFFER_NAMES[store][one] for store, one in zip(stores, variant, strict=True)],
-            [STORE_NAMES[store] for store in stores],
-            [CATEGORY_NAMES[one] for one in category],
-            depth=town.depth[stores, variant],
-            price=town.price[stores],
-            margin=town.margin[stores],
-            interest=interest[category],
-            distance_m=np.hypot(*(town.place_m[stores] - measured_m).T),
+        return msgspec.structs.replace(
+            arms,
             bought=self.bought[now.shopper, category],
             visits=self.visits[now.shopper, stores],
             favourite=self.favourite[now.shopper, category],
         )
+
+
+def arms_near(town: Town, near: Floats, measured_m: Floats, interest: Floats) -> Arms:
+    """Arms of the stores `near`, each with a reminder and its offers; `interest` is by category."""
+    stores = np.repeat(near.astype(int), 1 + OFFERS)
+    variant = np.tile(np.arange(1 + OFFERS), len(near))
+    category = town.category[stores].astype(int)
+    return arms_of(
+        [OFFER_NAMES[store][one] for store, one in zip(stores, variant, strict=True)],
+        [STORE_NAMES[store] for store in stores],
+        [CATEGORY_NAMES[one] for one in category],
+        depth=town.depth[stores, variant],
+        price=town.price[stores],
+        margin=town.margin[stores],
+        interest=interest[category],
+        distance_m=np.hypot(*(town.place_m[stores] - measured_m).T),
+    )
 
 
 STORE_NAMES = [f"store-{store}" for store in range(STORES)]
