@@ -24,7 +24,7 @@ SHORTLIST_LEAST, SHORTLIST_MOST = 4, 8
 class Exploration(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How much is tried out."""
 
-    gamma: float = 100.0  #: greater: the best is more often taken
+    gamma: float = 1000.0  #: greater: the best is more often taken
     unit: float = 0.1  #: of money: a gap of this much counts as 1
     shortlist: int = SHORTLIST_LEAST
     floor: float = FLOOR

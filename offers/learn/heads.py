@@ -40,13 +40,13 @@ OPEN: Believed = {
     "redeemed": (0.1, 0.15),
 }
 ORGANIC: Believed = {
-    "interest": (0.7, 0.3),
-    "interested": (0.5, 0.3),
+    "interest": (0.8, 0.6),
+    "interested": (1.5, 0.8),
     "repeated": (0.3, 0.3),
     "far": (-0.4, 0.2),
     "beyond_120": (0.0, 0.2),
     "near": (0.2, 0.2),
-    "interest_near": (0.2, 0.3),
+    "interest_near": (0.3, 0.5),
     "price": (-0.1, 0.2),
     "visits": (0.3, 0.2),
     "bought": (0.4, 0.2),
@@ -62,26 +62,26 @@ ORGANIC: Believed = {
     "novel": (0.0, 0.2),
 }
 UPLIFT: Believed = {
-    "depth": (0.8, 0.4),
-    "depth_root": (0.3, 0.3),
-    "depth_near": (0.3, 0.3),
-    "depth_far": (0.2, 0.3),
-    "interest": (0.1, 0.15),
-    "interest_depth": (0.1, 0.2),
-    "novel": (0.1, 0.15),
-    "prior": (0.15, 0.1),
-    "far": (-0.05, 0.1),
-    "bought": (-0.05, 0.1),
-    "bought_depth": (-0.1, 0.2),
-    "redeemed": (0.0, 0.1),
-    "redeemed_depth": (0.5, 0.3),
-    "favourite": (0.0, 0.1),
-    "pushes_24h": (-0.05, 0.1),
+    "depth": (0.8, 0.2),
+    "depth_root": (0.3, 0.15),
+    "depth_near": (0.3, 0.15),
+    "depth_far": (0.2, 0.15),
+    "interest": (0.1, 0.075),
+    "interest_depth": (0.1, 0.1),
+    "novel": (0.1, 0.075),
+    "prior": (0.15, 0.05),
+    "far": (-0.05, 0.05),
+    "bought": (-0.05, 0.05),
+    "bought_depth": (-0.1, 0.1),
+    "redeemed": (0.0, 0.05),
+    "redeemed_depth": (0.5, 0.15),
+    "favourite": (0.0, 0.05),
+    "pushes_24h": (-0.05, 0.05),
 }
 EFFECTS_SD: dict[str, dict[str, float]] = {
     "open": {"shopper": 0.7, "offer": 0.15},
     "organic": {"shopper": 0.3, "store": 0.4, "taste": 0.4},
-    "uplift": {"shopper": 0.35, "offer": 0.2, "store": 0.15},
+    "uplift": {"shopper": 0.2, "offer": 0.1, "store": 0.1},
 }
 OPT_OUT = ("bias", "pushes_24h", "pushes_7d")
 
@@ -94,7 +94,7 @@ class Priors(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     organic_rate: float = 0.005  #: purchases at one store of those that she is near, per moment
     organic_count: float = 2000.0
     uplift: float = 0.3  #: what a message itself adds to the logit of buying
-    uplift_sd: float = 0.25
+    uplift_sd: float = 0.12
     opt_out_rate: float = 0.002  #: per push
     opt_out_count: float = 2000.0
     informed: bool = True  #: False: no sign is believed of anything, the rates alone are

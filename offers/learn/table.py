@@ -1,6 +1,7 @@
 """What the nightly model learns from: outcomes with their features at the time, as columns."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -10,7 +11,7 @@ from offers.learn.blr import Floats
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """n rows. A category's value is a text; a level that was not there when the model was made counts as none."""
+    """n rows. A category's value is a text."""
 
     categories: dict[str, NDArray[np.str_]]
     numbers: dict[str, Floats] = {}
@@ -47,20 +48,36 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Levels:
-    """The texts that a category, or the pair of two, had: to columns of a matrix and back never."""
+    """The values that a column had, each with its place."""
 
-    def __init__(self, values: NDArray[np.str_]) -> None:
+    def __init__(self, values: NDArray[Any]) -> None:
         self.values = np.unique(values)
 
     def __len__(self) -> int:
         return len(self.values)
 
-    def codes(self, values: NDArray[np.str_]) -> NDArray[np.intp]:
+    def codes(self, values: NDArray[Any]) -> NDArray[np.intp]:
         """The place of each value; -1 for one that was not there."""
         places = np.minimum(np.searchsorted(self.values, values), len(self.values) - 1)
         return np.where(self.values[places] == values, places, -1)
 
 
-def crossed(one: NDArray[np.str_], other: NDArray[np.str_]) -> NDArray[np.str_]:
-    """Both values as one."""
-    return np.char.add(np.char.add(one, "\x1f"), other)
+class Coder:
+    """Turns a table's texts into numbers as they were when a model was fitted: -1 is a text not seen then."""
+
+    def __init__(self, table: Table) -> None:
+        self.levels = {name: Levels(values) for name, values in table.categories.items()}
+        self.levels[SHOPPER] = Levels(table.shopper)
+
+    def codes(self, table: Table) -> dict[str, NDArray[np.intp]]:
+        """Of each category and of `SHOPPER`."""
+        columns = {**table.categories, SHOPPER: table.shopper}
+        return {name: levels.codes(columns[name]) for name, levels in self.levels.items()}
+
+    def crossed(self, codes: dict[str, NDArray[np.intp]], one: str, other: str) -> NDArray[np.intp]:
+        """A number for each pair of values; -1 where either was not seen."""
+        pair = codes[one] * len(self.levels[other]) + codes[other]
+        return np.where((codes[one] >= 0) & (codes[other] >= 0), pair, -1)
+
+
+SHOPPER = "shopper"
