@@ -1,16 +1,12 @@
-"""The same as `capture` with nothing believed beforehand of any feature: rates alone."""
+"""The same as `capture` with no sign believed of any feature: only rates, and what a message does by itself."""
 
 from collections.abc import Iterator
 from typing import Any
 
+from bench._capture import WORLDS, flat, told
 from bench._learning import side_by_side
-from bench.capture import WORLDS, flat, told, world
 
 
 def run() -> Iterator[dict[str, Any]]:
     """The mean over the worlds, and each world."""
-    yield from told(side_by_side(of_world, range(WORLDS)))
-
-
-def of_world(seed: int) -> dict[str, dict[str, Any]]:
-    return world(seed, {"capture_flat": flat})
+    yield from told(side_by_side(flat, range(WORLDS)))

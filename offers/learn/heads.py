@@ -83,7 +83,8 @@ EFFECTS_SD: dict[str, dict[str, float]] = {
     "organic": {"shopper": 0.3, "store": 0.4, "taste": 0.4},
     "uplift": {"shopper": 0.2, "offer": 0.1, "store": 0.1},
 }
-OPT_OUT = ("bias", "pushes_24h", "pushes_7d")
+#: Of a weight of whose sign nothing is believed.
+FLAT_SD = {"open": 0.3, "organic": 0.7, "uplift": 0.15}
 
 
 class Priors(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -97,7 +98,7 @@ class Priors(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     uplift_sd: float = 0.12
     opt_out_rate: float = 0.002  #: per push
     opt_out_count: float = 2000.0
-    informed: bool = True  #: False: no sign is believed of anything, the rates alone are
+    informed: bool = True  #: False: of no feature a sign is believed; rates and the message's effect are
     scale: float = 1.0  #: of all standard deviations but the intercepts'
 
 
@@ -111,27 +112,19 @@ def heads(priors: Priors) -> dict[str, Head]:
     intercepts = {
         "open": (OPEN, rate_prior(priors.open_rate, priors.open_count)),
         "organic": (ORGANIC, rate_prior(priors.organic_rate, priors.organic_count)),
-        "uplift": (UPLIFT, (priors.uplift if priors.informed else 0.0, priors.uplift_sd)),
+        "uplift": (UPLIFT, (priors.uplift, priors.uplift_sd)),
     }
-    made = {
-        name: _head(believed, bias, EFFECTS_SD[name], priors) for name, (believed, bias) in intercepts.items()
-    }
+    made = {name: _head(name, believed, bias, priors) for name, (believed, bias) in intercepts.items()}
     mean, sd = rate_prior(priors.opt_out_rate, priors.opt_out_count)
     means = [mean, 0.4, 0.2] if priors.informed else [mean, 0.0, 0.0]
     return made | {"optout": Head(np.array(means), np.array([sd, 0.2, 0.2]), {})}
 
 
-def _head(
-    believed: Believed, bias: tuple[float, float], effects_sd: Mapping[str, float], priors: Priors
-) -> Head:
+def _head(name: str, believed: Believed, bias: tuple[float, float], priors: Priors) -> Head:
     mean, sd = np.zeros(len(NAMES)), np.zeros(len(NAMES))
-    for name, (of_weight, uncertain) in believed.items():
-        index = NAMES.index(name)
+    for column, (of_weight, uncertain) in believed.items():
+        index = NAMES.index(column)
         mean[index] = of_weight if priors.informed else 0.0
-        sd[index] = uncertain * priors.scale if priors.informed else FLAT_SD
+        sd[index] = priors.scale * (uncertain if priors.informed else FLAT_SD[name])
     mean[0], sd[0] = bias
-    return Head(mean, sd, {kind: value * priors.scale for kind, value in effects_sd.items()})
-
-
-#: Of a weight of which nothing is believed.
-FLAT_SD = 0.5
+    return Head(mean, sd, {kind: value * priors.scale for kind, value in EFFECTS_SD[name].items()})

@@ -114,7 +114,10 @@ class Ridge(Member):
         of_her = [name for name in table.categories if name not in table.context]
         for name in (*table.categories, SHOPPER):
             yield codes[name], 1.0
-        pairs = [*combinations(table.context, 2), *((one, other) for one in table.context for other in of_her)]
+        pairs = [
+            *combinations(table.context, 2),
+            *((one, other) for one in table.context for other in of_her),
+        ]
         for one, other in pairs:
             yield self.coder.crossed(codes, one, other), PAIR_WEIGHT
         for name in table.context:
