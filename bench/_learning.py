@@ -1,4 +1,4 @@
-"""What the benchmarks of the learning policy share: a shorter run where VICINO_BENCH_SHORT is set, and processes."""
+"""What these benchmarks share: a shorter run where VICINO_BENCH_SHORT is set, and processes."""
 
 import os
 from collections.abc import Callable, Iterable

@@ -1,8 +1,7 @@
 """UCI coupon: real people and whether they would take a coupon in a scenario (CC BY 4.0).
 
-A respondent is not named in the data: equal answers about oneself are taken for one respondent. Rows with equal
-answers of two people are taken together, which makes the known-shopper figures worse, not better.
-"""
+A respondent is not named in the data: equal answers about oneself are taken for one respondent. Rows with
+equal answers of two people are taken together, which makes the known-shopper figures worse, not better."""
 
 import csv
 from pathlib import Path

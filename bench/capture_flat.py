@@ -1,4 +1,4 @@
-"""The same as `capture` with no sign believed of any feature: only rates, and what a message does by itself."""
+"""The same as `capture` with no sign believed of any feature: only rates, and what a message does."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""A decision over 200 offers: features, mask, three heads, objective, shortlist, draw. Processor time, one thread.
+"""A decision over 200 offers: features, mask, heads, objective, shortlist, draw. Processor time, one thread.
 
 The baseline is one product of a 200 x 48 matrix and a vector in the same run, interleaved with the decisions.
 """

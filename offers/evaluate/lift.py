@@ -1,15 +1,15 @@
 """What speaking changed: those spoken to against the holdout, with an interval that holds at every look.
 
 Compared are the moments with something to say: offers made, and *ghosts*, which the holdout would have been
-made. Looking every day and stopping when it is significant makes a false alarm of every third null world with an
-ordinary interval. So the interval is a confidence sequence: with 95 % it holds the truth at *all* looks at once
-(Robbins' normal mixture; Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas, "Time-uniform central limit theory and
-asymptotic confidence sequences"). With n moments and V the estimate's variance,
+made. Looking every day and stopping when it is significant makes a false alarm of every third null world
+with an ordinary interval. So the interval is a confidence sequence: with 95 % it holds the truth at *all*
+looks at once (Robbins' normal mixture; Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas, "Time-uniform central
+limit theory and asymptotic confidence sequences"). With n moments and V the estimate's variance,
 
     half = √(n V) · √( 2 (n ρ² + 1) / (n² ρ²) · log( √(n ρ² + 1) / α ) )
 
-where ρ makes it narrowest near `tight_at` moments. The variance is over shoppers, who were randomised, not over
-moments: V = Σ over shoppers (sum − mean · moments)² / moments², of each side, added.
+where ρ makes it narrowest near `tight_at` moments. The variance is over shoppers, who were randomised, not
+over moments: V = Σ over shoppers (sum − mean · moments)² / moments², of each side, added.
 """
 
 from math import log, sqrt

@@ -1,4 +1,4 @@
-"""Off-policy evaluation: what another policy would have earned on logged moments, with an interval, or a refusal.
+"""Off-policy evaluation: what another policy would have earned on logged moments, or a refusal.
 
 With w = π(a|x) / p(a|x), the target's over the logged propensity of what was done (Horvitz & Thompson 1952;
 Dudík, Langford & Li 2011):
@@ -8,9 +8,9 @@ Dudík, Langford & Li 2011):
     DR     mean(q̂(π) + w (r − q̂(a)))        unbiased if either the propensities or q̂ are right
 
 The direct method, mean(q̂(π)), is never told by itself: a policy that was chosen by q̂ looks best to q̂. One
-shopper's moments are not independent, so intervals come from resampling shoppers. An estimate on few effective
-moments, or of a policy that mostly does what was never done, is refused. All this judges one step: what a push
-today does to next week only the holdout tells.
+shopper's moments are not independent, so intervals come from resampling shoppers. An estimate on few
+effective moments, or of a policy that does what was never done, is refused. All this judges one step: what
+a push today does to next week only the holdout tells.
 """
 
 import msgspec
@@ -71,10 +71,7 @@ def evaluate(log: Log, *, seed: int = 0) -> list[Estimate] | Refused:
     if log.predicted is not None and log.predicted_target is not None:
         parts["dr"] = (log.predicted_target + weight * (log.reward - log.predicted), ones)
     counts = _resampled(log.shopper, seed)
-    return [
-        _estimate(method, numerator, denominator, log.shopper, counts, effective)
-        for method, (numerator, denominator) in parts.items()
-    ]
+    return [_estimate(method, sums, log.shopper, counts, effective) for method, sums in parts.items()]
 
 
 def effective_share(weight: Floats) -> float:
@@ -84,16 +81,10 @@ def effective_share(weight: Floats) -> float:
 
 
 def _estimate(
-    method: str,
-    numerator: Floats,
-    denominator: Floats,
-    shopper: NDArray[np.int64],
-    counts: Floats,
-    effective: float,
+    method: str, sums: tuple[Floats, Floats], shopper: NDArray[np.int64], counts: Floats, effective: float
 ) -> Estimate:
-    """A ratio of sums and its interval: by the spread of resamples, around the estimate."""
-    above = np.bincount(shopper, numerator, counts.shape[1])
-    below = np.bincount(shopper, denominator, counts.shape[1])
+    """A ratio of sums, and what 95 % of the resamples say."""
+    above, below = (np.bincount(shopper, of, counts.shape[1]) for of in sums)
     value = float(above.sum() / below.sum())
     resampled = (counts @ above) / (counts @ below)
     low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])

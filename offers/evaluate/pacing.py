@@ -1,14 +1,14 @@
 """Spreads a budget over a day of unknown demand: an online dual price.
 
-The best way to spend a budget B on moments with gains v and expected costs c is to take what is worth more than
-its cost at one price λ, that at which exactly B is spent. It is not known beforehand, so it is followed: after
-each moment
+The best way to spend a budget B on moments with gains v and expected costs c is to take what is worth more
+than its cost at one price λ, that at which exactly B is spent. It is not known beforehand, so it is followed:
+after each moment
 
     λ ← max(0, λ + step · (spent − due) / unit)        due = budget left / moments left
 
-(stochastic dual descent with the rate of spending re-solved from what is left; Agrawal & Devanur 2014; Balseiro,
-Lu & Mirrokni 2020). Coupons that could cost more than what is left are not made: a budget is never overdrawn.
-"""
+(stochastic dual descent with the rate of spending re-solved from what is left; Agrawal & Devanur 2014;
+Balseiro, Lu & Mirrokni 2020). Coupons that could cost more than what is left are not made: a budget is
+never overdrawn."""
 
 import msgspec
 

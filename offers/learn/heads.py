@@ -83,6 +83,7 @@ EFFECTS_SD: dict[str, dict[str, float]] = {
     "organic": {"shopper": 0.3, "store": 0.4, "taste": 0.4},
     "uplift": {"shopper": 0.2, "offer": 0.1, "store": 0.1},
 }
+OPT_OUT = ("bias", "pushes_24h", "pushes_7d")
 #: Of a weight of whose sign nothing is believed.
 FLAT_SD = {"open": 0.3, "organic": 0.7, "uplift": 0.15}
 

@@ -54,6 +54,7 @@ class Learner:
         *,
         salt: bytes = b"",
     ) -> None:
+        self.priors = priors
         self.heads: dict[str, Head] = heads(priors)
         self.money = money
         self.exploration = exploration
@@ -82,7 +83,7 @@ class Learner:
         eta_buys += uplift.effects["offer"].means(arms.names)
         eta_buys += uplift.effects["store"].means(arms.stores)
         opens, base, buys = sigmoid(np.stack([eta_open, eta_organic, eta_buys]))
-        return worth(arms, opens, buys, base, self.opt_out(scene), self.money)
+        return worth(arms, (opens, buys, base), self.opt_out(scene), self.money)
 
     def opt_out(self, scene: Scene) -> float:
         """The probability that one more push makes her turn pushes off."""

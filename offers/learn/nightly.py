@@ -1,16 +1,16 @@
-"""The nightly model: what the outcomes of all shoppers say together, as a logit that the online heads start from.
+"""The nightly model: what all outcomes say together, as a logit that the online heads start from.
 
-Two models that err differently are stacked by a logistic regression on logits of rows that they had not seen:
+Two models that err differently are stacked by a logistic regression on logits of rows they had not seen:
 
-    ridge     logistic regression on every category, pairs of what tells of the moment, pairs of that with what
-              tells of her, and each shopper's own effects: alone, and with each thing that tells of the moment
+    ridge     logistic regression on every category, pairs of what tells of the moment, pairs of that with
+              what tells of her, and each shopper's own effects: alone, and with each thing of the moment
     trees     HistGradientBoosting on the categories and numbers, and on each shopper's shrunk rate of others'
               rows (never of her own row); without the rates for shoppers who were not there
 
-The same regression calibrates. A model that is calibrated on known shoppers is not calibrated for strangers, so
-there is one stack for each: half of the shoppers are held out as strangers, the others row by row. Folds are
-shuffled: files come sorted by shopper. scikit-learn is imported when a model is fitted, never for a decision.
-"""
+The same regression calibrates. A model that is calibrated on known shoppers is not calibrated for
+strangers, so there is one stack for each: half of the shoppers are held out as strangers, the others row by
+row. Folds are shuffled: files come sorted by shopper. scikit-learn is imported when a model is fitted,
+never for a decision."""
 
 from collections.abc import Iterator
 from itertools import combinations

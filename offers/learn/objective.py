@@ -4,9 +4,9 @@
     score  = L · C · κ · Δ + α · saving − push − LTV · P(opt-out) − λ · spend + μ        nothing scores 0
 
 `L` is the owner's lever and `C` the context (stock, how full the store is): both bounded to 0.5 … 2. `κ` is
-what a nightly comparison with the holdout says of Δ (who opens a push is not as those who do not). `saving` is
-what the shopper is expected to save; `spend` what the coupon is expected to cost, at the budget's dual price λ;
-`μ` is the store's bonus for fairness. A reminder gives nothing away, so its d is 0.
+what a nightly comparison with the holdout says of Δ (who opens a push is not as those who do not). `saving`
+is what the shopper is expected to save; `spend` what the coupon is expected to cost, at the budget's dual
+price λ; `μ` is the store's bonus for fairness. A reminder gives nothing away, so its d is 0.
 """
 
 from typing import Any
@@ -50,10 +50,13 @@ class Worth(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return {name: float(getattr(self, name)[index]) for name in self.__struct_fields__}
 
 
-def worth(
-    arms: Arms, opens: Floats, buys: Floats, organic: Floats, opt_out: float, money: Economics
-) -> Worth:
-    """The worth of every arm from the three heads' probabilities and that of an opt-out after one more push."""
+def worth(arms: Arms, chances: tuple[Floats, Floats, Floats], opt_out: float, money: Economics) -> Worth:
+    """The worth of every arm.
+
+    `chances` are those of opening, of buying if opened, and of buying anyway; `opt_out` is that of an opt-out
+    after one more push.
+    """
+    opens, buys, organic = chances
     gain = opens * (buys * (arms.margin - arms.depth) - organic * arms.margin) * arms.price
     given = opens * buys * arms.depth * arms.price
     context = np.clip(
@@ -73,7 +76,7 @@ def worth(
 
 
 def total(terms: dict[str, Any], rescale: float) -> Any:
-    """The score from its terms: of arrays when a decision is made, of numbers when a receipt is judged again."""
+    """The score from its terms: arrays when a decision is made, numbers when a receipt is judged again."""
     weighted = terms["lever"] * terms["context"] * rescale * terms["gain"]
     costs = terms["push"] + terms["opt_out"] + terms["budget"]
     return weighted + terms["saving"] - costs + terms["fairness"]

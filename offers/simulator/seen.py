@@ -1,4 +1,4 @@
-"""What can be seen of a simulated shopper: noisy, decaying, with her history. Policies are told this alone."""
+"""What can be seen of a simulated shopper: noisy, with her history. Policies are told this alone."""
 
 import msgspec
 import numpy as np
