@@ -43,7 +43,8 @@ def day(random: np.random.Generator, chance: Floats) -> tuple[float, float, floa
     rows = random.integers(0, len(chance), MOMENTS)
     drift = 0.7 + 0.6 * np.sin(np.linspace(0, 2 * np.pi, MOMENTS)) ** 2
     arms = np.clip(chance[rows, None] * drift[:, None] * random.uniform(0.6, 1.2, (MOMENTS, 5)), 0, 1)
-    gain, cost = arms * (MARGIN - DISCOUNT), arms * DISCOUNT
+    anyway = arms * random.uniform(0, 0.5, (MOMENTS, 1))
+    gain, cost = arms * (MARGIN - DISCOUNT) - anyway * MARGIN, arms * DISCOUNT
     uniform = random.uniform(size=MOMENTS)
     budget = SHARE * float(cost[np.arange(MOMENTS), gain.argmax(1)].sum())
     best = _offline(gain, cost, budget)

@@ -47,7 +47,7 @@ def scene(number: int = 0, **given: Any) -> Scene:
     return Scene(moment_id=f"mom_{number}", shopper=f"shp_{number % 5}", hour=14.5, **given)
 
 
-def lived(learner: Learner, moments: int = 60) -> list[tuple[float, ...]]:
+def lived(learner: Learner, moments: int = 30) -> list[tuple[float, ...]]:
     """Lets it decide and learn; what it drew from, moment by moment."""
     drawn = []
     for number in range(moments):
@@ -57,7 +57,7 @@ def lived(learner: Learner, moments: int = 60) -> list[tuple[float, ...]]:
         learner.learn_open(option, number % 2 == 0)
         learner.learn_offer(option, number % 7 == 0)
         learner.learn_organic([judged.option(3)], [number % 11 == 0])
-        learner.learn_opt_out(0, number % 3, number % 50 == 49)
+        learner.learn_opt_out(0, number % 3, number % 20 == 19)
     return drawn
 
 
@@ -114,7 +114,7 @@ def test_deciding_changes_nothing(learner: Learner) -> None:
 
 def test_an_arm_that_a_gate_removed_is_never_drawn(learner: Learner) -> None:
     allowed = np.array([number == 5 for number in range(12)])
-    for number in range(300):
+    for number in range(100):
         draw = learner.decide(scene(number), arms(), allowed).draw
         assert draw.shortlist == (5,)
         assert draw.chosen in (None, 5)
@@ -133,11 +133,11 @@ def test_the_draw_follows_from_the_moment_and_the_secret_alone(learner: Learner)
 def test_the_shares_drawn_are_the_propensities() -> None:
     learner = Learner(exploration=Exploration(gamma=20.0), salt=b"salt")
     shares = np.zeros(5)
-    for number in range(4000):
+    for number in range(1000):
         drawn = learner.decide(Scene(moment_id=str(number), shopper="s", hour=9.0), arms()).draw
-        shares[drawn.drawn] += 1 / 4000
+        shares[drawn.drawn] += 1 / 1000
     expected = np.array(drawn.propensities)
-    assert np.abs(shares - expected).max() < 4 * np.sqrt(0.25 / 4000)
+    assert np.abs(shares - expected).max() < 4 * np.sqrt(0.25 / 1000)
 
 
 def test_the_terms_of_a_receipt_give_its_score_again(learner: Learner) -> None:
@@ -161,7 +161,7 @@ def test_without_consent_a_block_says_what_it_says_of_a_stranger(block: str) -> 
 def test_it_learns_what_is_so() -> None:
     learner, chosen = Learner(salt=b"salt"), arms(1, depth=0.2)
     before = learner.decide(scene(), chosen).worth
-    for number in range(300):
+    for number in range(200):
         option = learner.decide(scene(number), chosen).option(0)
         learner.learn_open(option, number % 10 == 0)
         learner.learn_offer(option, number % 3 == 0)

@@ -12,7 +12,7 @@ from tests.support import REPOSITORY
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return World(5, Conditions(moments=1200))
+    return World(5, Conditions(moments=400))
 
 
 @pytest.fixture(scope="module")
@@ -56,17 +56,17 @@ def test_the_oracle_gains_and_the_deepest_discount_loses(world: World, never: Sc
 
 
 def test_the_same_policy_in_the_same_world_does_the_same(world: World) -> None:
-    again = World(5, Conditions(moments=1200))
+    again = World(5, Conditions(moments=400))
     assert run(world, Learning(Learner())) == run(again, Learning(Learner()))
 
 
 def test_where_offers_change_nothing_the_best_is_silence() -> None:
-    null = World(6, Conditions(moments=400, effect=0.0))
+    null = World(6, Conditions(moments=200, effect=0.0))
     assert oracle(null) == run(null, Never())
 
 
 def test_late_outcomes_are_learned_late(world: World) -> None:
-    late = World(5, Conditions(moments=1200, delay=300))
+    late = World(5, Conditions(moments=400, delay=100))
     assert run(late, Learning(Learner())) != run(world, Learning(Learner()))
 
 
