@@ -1,5 +1,4 @@
 """Runs Vowpal Wabbit on a bandit that `bench/regret.py` wrote down. Needs `vowpalwabbit`, nothing of ours.
-of ours.
 
 python bench/_vw.py BANDIT.json --squarecb --gamma_scale 100
 """

@@ -74,7 +74,8 @@ class Head:
         """The variance of each row's logit, shape (n,)."""
         dense: Floats = np.einsum("ij,ij->i", rows @ self.cov, rows)
         sparse = [sum(e.moments(of[kind])[1] for kind, e in self.effects.items()) for of in keys]
-        return dense + np.array(sparse)
+        total: Floats = dense + np.array(sparse)
+        return total
 
     def learn(self, row: Floats, keys: Keys, happened: bool, *, offset: float = 0.0) -> None:
         """Learns from one outcome of a row; `offset` is a logit that others account for."""

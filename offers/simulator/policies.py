@@ -93,7 +93,7 @@ class Scorecard(Learning):
     """The priors alone, never learning: what a marketer's scorecard would do."""
 
     def choose(self, scene: Scene, arms: Arms) -> int | None:
-        score = self.learner.worth(scene, arms, self.learner.decide(scene, arms).matrix).score
+        score = self.learner.decide(scene, arms).worth.score
         best = int(np.argmax(score))
         return best if score[best] > 0 else None
 
