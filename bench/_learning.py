@@ -1,4 +1,4 @@
-"""What these benchmarks share: a shorter run where VICINO_BENCH_SHORT is set, and processes."""
+"""What these benchmarks share: a shorter run where BENCH_SHORT is set, and processes."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -7,7 +7,7 @@ from multiprocessing import get_context
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-SHORT = bool(os.environ.get("VICINO_BENCH_SHORT"))
+SHORT = bool(os.environ.get("BENCH_SHORT"))
 
 
 def side_by_side(what: Callable[..., T], each: Iterable[Any]) -> list[T]:

@@ -2,7 +2,7 @@
 
 Contexts are UCI coupon's respondents and scenarios; ten coupons (type and expiry) and nothing are the arms;
 whether one is accepted is decided by gradient boosting fitted on all of the data, which neither learner
-sees. Vowpal Wabbit runs in the Python that VICINO_VW_PYTHON names (one with `vowpalwabbit` installed);
+sees. Vowpal Wabbit runs in the Python that BENCH_VW_PYTHON names (one with `vowpalwabbit` installed);
 without it only ours is told."""
 
 import json
@@ -67,7 +67,7 @@ def run() -> Iterator[dict[str, Any]]:
             )
         )
         ours.append(regret(contexts, chances, rounds))
-        if "VICINO_VW_PYTHON" in os.environ:
+        if "BENCH_VW_PYTHON" in os.environ:
             for setting, value in vowpal(contexts, chances, rounds).items():
                 theirs[setting].append(value)
     told: dict[str, Any] = {
@@ -155,7 +155,7 @@ def vowpal(
         return {
             setting: float(
                 subprocess.run(
-                    [os.environ["VICINO_VW_PYTHON"], script, path, *setting.split()],
+                    [os.environ["BENCH_VW_PYTHON"], script, path, *setting.split()],
                     check=True,
                     capture_output=True,
                 ).stdout

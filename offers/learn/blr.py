@@ -90,7 +90,8 @@ class Head:
         eta, certainty = _mode(mean, variance, float(happened), offset)
         gain, shrink = (eta - mean) / variance, certainty / (1.0 + certainty * variance)
         self.mean += gain * along
-        self.cov -= (shrink * along)[:, None] * along
+        scaled = shrink**0.5 * along  # a product with itself: the covariance stays symmetric to the last bit
+        self.cov -= scaled[:, None] * scaled
         for learned, key, effect_mean, effect_variance in effects:
             after = effect_variance - shrink * effect_variance**2
             learned[key] = (effect_mean + gain * effect_variance, after)

@@ -37,8 +37,9 @@ def test_it_ends_close_to_the_laplace_approximation_of_all_rows_at_once() -> Non
         chance = sigmoid(rows @ weights)
         curved = (rows * (chance * (1 - chance))[:, None]).T @ rows + np.eye(3)
         weights -= np.linalg.solve(curved, rows.T @ (chance - happened) + weights)
-    assert learned.mean == pytest.approx(weights, abs=0.06)
-    assert learned.cov == pytest.approx(np.linalg.inv(curved), abs=0.004)
+    variance = np.diag(np.linalg.inv(curved))
+    assert (np.abs(learned.mean - weights) < 0.6 * np.sqrt(variance)).all()
+    assert np.diag(learned.cov) == pytest.approx(variance, rel=0.25)
 
 
 def test_the_covariance_stays_symmetric_and_positive() -> None:
