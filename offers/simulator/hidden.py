@@ -7,7 +7,8 @@ walking on, so a store's gain is partly its neighbours' loss. An opened offer mo
 
     δ = reminded + deal · ( near · √depth + far · depth² )      concave when near, convex when far
 
-Sizes are judgements; that random pushes lose money and an oracle gains 7 to 10 % were aimed at.
+Sizes are judgements; that random pushes lose money and an oracle gains 7 to 10 % were
+aimed at (over 20,000 moments it gains 6.7 to 7.0 %).
 """
 
 from math import exp
