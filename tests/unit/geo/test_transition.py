@@ -22,7 +22,8 @@ from tests.unit.geo.walks import (
     walk,
 )
 
-ACCURATE = Rules()
+#: With a time-out that these walks can outlast.
+ACCURATE = Rules(presence_timeout_s=1800.0)
 
 
 def test_a_visit_is_an_enter_a_dwell_and_an_exit() -> None:

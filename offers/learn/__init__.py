@@ -1,0 +1,1 @@
+"""The learning policy: features, heads, objective, exploration. Pure and deterministic; numpy alone."""

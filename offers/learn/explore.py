@@ -1,0 +1,84 @@
+"""Which arm is drawn: inverse-gap weighting on a shortlist, with exact propensities.
+
+Of the arms' scores only the best few and "nothing" are in the draw. With K of them, the best score s* and
+gaps g = (s* − s) / unit, each that is not the best has (Abe & Long 1999; Foster & Rakhlin 2020, "SquareCB")
+
+    p(a) = 1 / (K + γ · g(a)),  at least FLOOR          and the best has the rest
+
+The draw is a number in [0, 1) that follows from the moment's id and the retailer's secret alone, so that the
+same moment draws the same wherever and whenever it is decided.
+"""
+
+import hashlib
+
+import msgspec
+import numpy as np
+
+from offers.learn.blr import Floats
+
+#: No arm in the draw is less likely: what is never tried can be neither learned nor evaluated.
+FLOOR = 0.01
+SHORTLIST_LEAST, SHORTLIST_MOST = 4, 8
+
+
+class Exploration(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How much is tried out."""
+
+    gamma: float = 1000.0  #: greater: the best is more often taken
+    unit: float = 0.1  #: of money: a gap of this much counts as 1
+    shortlist: int = SHORTLIST_LEAST
+    floor: float = FLOOR
+
+
+class Draw(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The arms in the draw, the best first, then "nothing" at the end; and what was drawn."""
+
+    shortlist: tuple[int, ...]  #: indices of arms
+    propensities: tuple[float, ...]  #: of each of them, and of nothing
+    drawn: int  #: place among the propensities
+    uniform: float
+
+    @property
+    def chosen(self) -> int | None:
+        """The arm's index; None: nothing."""
+        return self.shortlist[self.drawn] if self.drawn < len(self.shortlist) else None
+
+    @property
+    def propensity(self) -> float:
+        return self.propensities[self.drawn]
+
+
+def uniform_of(salt: bytes, moment_id: str) -> float:
+    """The moment's number in [0, 1)."""
+    digest = hashlib.sha256(salt + b".draw." + moment_id.encode()).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) * 2.0**-53
+
+
+def shortlisted(scores: Floats, count: int) -> tuple[int, ...]:
+    """The indices of the best scores, equal ones in their order; -inf is never among them."""
+    few = np.argsort(-scores, kind="stable")[:count]
+    return tuple(int(index) for index in few if scores[index] > -np.inf)
+
+
+def inverse_gap(scores: Floats, exploration: Exploration) -> Floats:
+    """The propensities of K scores; they add up to 1."""
+    count, best = len(scores), int(np.argmax(scores))
+    gaps = (scores[best] - scores) / exploration.unit
+    propensities = np.maximum(1.0 / (count + exploration.gamma * gaps), exploration.floor)
+    propensities[best] = 0.0
+    propensities[best] = 1.0 - propensities.sum()
+    return np.asarray(propensities, dtype=np.float64)
+
+
+def draw(scores: Floats, exploration: Exploration, uniform: float) -> Draw:
+    """Draws among the best of `scores` (-inf: not allowed) and "nothing", whose score is 0."""
+    few = shortlisted(scores, exploration.shortlist)
+    contenders = np.append(scores[list(few)], 0.0)
+    propensities = inverse_gap(contenders, exploration)
+    place = int(np.searchsorted(np.cumsum(propensities), uniform, side="right"))
+    return Draw(
+        shortlist=few,
+        propensities=tuple(propensities.tolist()),
+        drawn=min(place, len(few)),
+        uniform=uniform,
+    )
