@@ -4,7 +4,6 @@ Whoever holds the app key, which is public, may speak for such a device: what it
 that registered has a token, and speaks with that alone.
 """
 
-import hashlib
 from collections.abc import Sequence
 
 import msgspec
@@ -121,6 +120,7 @@ class Intake:
     def forget(self, retailer_id: str, device_id: str) -> None:
         """The device's shopper has changed."""
         self._known.pop((retailer_id, device_id), None)
+        self._watched.forget(retailer_id, device_id)
 
     async def put_aside(
         self, retailer_id: str, client: str, device_id: str | None, refused: Sequence[Refused]
@@ -130,12 +130,11 @@ class Intake:
             self._metrics.fixes.labels(one.reason).inc()
         if not refused:
             return
-        day = from_us(self._clock.now_us()).date().isoformat()
-        rows = []
-        for one in list(dict.fromkeys(refused))[:TROUBLES_MOST]:
-            parts = (client, device_id or "", one.reason, one.detail, one.shape, day)
-            trouble = hashlib.sha256("\0".join(parts).encode()).digest()
-            rows.append((retailer_id, one.reason, f"{client}: {one.detail}; {one.shape}", trouble))
+        now = from_us(self._clock.now_us())
+        rows = [
+            (retailer_id, now, device_id or "", one.reason, f"{client}: {one.detail}; {one.shape}")
+            for one in list(dict.fromkeys(refused))[:TROUBLES_MOST]
+        ]
         async with self._database.transaction(retailer_id) as connection:
             await connection.executemany(SQL["put_aside"], rows)
 

@@ -6,7 +6,7 @@ partitions. A batch from which something follows is appended in the same transac
 one statement.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any, Protocol
@@ -147,11 +147,11 @@ def listed(packed: bytes) -> list[Input]:
     return [*inputs, *pings.listed()]
 
 
-def without_shopper(packed: bytes, shopper_id: str) -> bytes:
-    """The bytes of a journal row without the inputs of one shopper."""
+def without_shopper(packed: bytes, ids: Collection[str]) -> bytes:
+    """The bytes of a journal row without the inputs of one shopper, under whichever of her ids."""
     inputs, pings = unpack_inputs(packed)
-    kept = [item for item in inputs if item.shopper_id != shopper_id]
-    return pack_inputs(kept, pings.select(lambda item: item.shopper_id != shopper_id))
+    kept = [item for item in inputs if item.shopper_id not in ids]
+    return pack_inputs(kept, pings.select(lambda item: item.shopper_id not in ids))
 
 
 def split(inputs: Sequence[Input]) -> tuple[list[Input], Pings]:

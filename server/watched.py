@@ -67,6 +67,10 @@ class Watched:
             ]
         heard.reports = [one for one in heard.reports if one.geofence != RIM_NAME]
 
+    def forget(self, retailer_id: str, device_id: str) -> None:
+        """The device is somebody else's, or nobody's: what it holds is known from its row, if at all."""
+        self._held.pop((retailer_id, device_id), None)
+
     async def _get(self, retailer_id: str, device_id: str) -> Held:
         name = (retailer_id, device_id)
         if name not in self._held:

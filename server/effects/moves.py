@@ -9,6 +9,12 @@ from server.sql import queries
 
 SQL = queries("moves")
 
+#: Tables whose rows are the known shopper's from now on.
+ADOPTED = (
+    *("inbox", "coupons", "outbox", "decisions", "transitions", "visits"),
+    *("consent_changes", "webhook_messages"),
+)
+
 
 async def save_moves(connection: Connection, retailer_id: str, inputs: Sequence[Input], now_us: int) -> None:
     """The device is the other shopper's; of one who was the same person, all that there is of her, too."""
@@ -18,5 +24,5 @@ async def save_moves(connection: Connection, retailer_id: str, inputs: Sequence[
         if item.brings is not None:
             former = item.brings.shopper_id
             await connection.execute(SQL["note_merge"], retailer_id, former, item.shopper_id, from_us(now_us))
-            for table in ("inbox", "coupons", "outbox", "decisions", "transitions", "visits"):
+            for table in ADOPTED:
                 await connection.execute(SQL[f"adopt_{table}"], retailer_id, former, item.shopper_id)

@@ -8,10 +8,12 @@ import hashlib
 from collections.abc import Collection, Sequence
 
 from server.db import Connection
+from server.ids import new_id
 from server.inputs import EraseShopper, Input, RegisterDevice, Suppressed
 from server.sql import queries
 
 SQL = queries("privacy")
+SECRET = queries("engine")["secret"]
 
 #: Tables in the order in which they are emptied of a shopper.
 BY_SHOPPER = (
@@ -22,6 +24,7 @@ BY_SHOPPER = (
     "transitions",
     "consent_changes",
     "webhook_messages",
+    "shopper_merges",
     "devices",
     "shoppers",
 )
@@ -52,14 +55,28 @@ async def without_erased(
 
 
 async def erase_rows(connection: Connection, retailer_id: str, inputs: Collection[Input]) -> set[str]:
-    """Deletes the rows of all shoppers of the batch who are to be erased; who they are."""
-    asked = [item for item in inputs if isinstance(item, EraseShopper)]
-    for item in asked:
-        gone = await _erase_rows(connection, retailer_id, item.shopper_id)
-        await connection.execute(
-            SQL["note_erased"], retailer_id, item.erasure_id, list(gone), list(gone.values())
-        )
-    return {item.shopper_id for item in asked}
+    """Deletes the rows of all shoppers of the batch who are to be erased; all their ids."""
+    erased: set[str] = set()
+    for item in inputs:
+        if isinstance(item, EraseShopper):
+            for shopper_id in [item.shopper_id, *await _former_ids(connection, retailer_id, item)]:
+                gone = await _erase_rows(connection, retailer_id, shopper_id)
+                rows = list(gone), list(gone.values())
+                await connection.execute(SQL["note_erased"], retailer_id, item.erasure_id, *rows)
+                erased.add(shopper_id)
+    return erased
+
+
+async def _former_ids(connection: Connection, retailer_id: str, item: EraseShopper) -> list[str]:
+    """The ids that she had before she logged in: made part of her erasure, and known again by it."""
+    rows = await connection.fetch(SQL["former_ids"], retailer_id, item.shopper_id)
+    ids = [row["former_id"] for row in rows]
+    if ids:
+        secret = await connection.fetchval(SECRET, retailer_id)
+        names = [new_id("era") for _ in ids]
+        hashes = [subject_hash(secret, one) for one in ids]
+        await connection.execute(SQL["erase_with"], retailer_id, item.erasure_id, names, hashes, ids)
+    return ids
 
 
 async def _erase_rows(connection: Connection, retailer_id: str, shopper_id: str) -> dict[str, int]:

@@ -2,13 +2,15 @@
 
     ask -> EraseShopper in the lane: memory and tables -> rewrite of the journal's rows -> receipt
 
+Somebody who logged in had another id before; whatever is left under that goes with her.
+
 The request is a row that names the shopper until all is done, so a crash anywhere only puts the rest off: the
 next engine does the whole again, which changes nothing of what was done. The journal is rewritten beside the
 traffic, in small transactions; the inputs of all others stay, so their day still replays the same.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import date
 from typing import Any
 
@@ -50,6 +52,7 @@ async def ask(database: Database, clock: Clock, retailer_id: str, shopper_id: st
 
 
 async def _ask(connection: Connection, clock: Clock, retailer_id: str, shopper_id: str, asked_by: str) -> str:
+    shopper_id = await connection.fetchval(SQL["now_known_as"], retailer_id, shopper_id)
     hashed = subject_hash(await connection.fetchval(SECRET, retailer_id), shopper_id)
     erasure_id: str = await connection.fetchval(
         SQL["ask_erasure"],
@@ -75,6 +78,13 @@ async def receipt(database: Database, retailer_id: str, erasure_id: str) -> Rece
         erased_at=None if row["erased_at"] is None else rfc3339(to_us(row["erased_at"])),
         erased=row["erased"],
     )
+
+
+async def rows_with(connection: Connection, retailer_id: str, day: date, ids: Iterable[str]) -> list[int]:
+    """The micro-batches of a day that say something of a shopper, under whichever of her ids."""
+    names = [one.encode() for one in ids]
+    rows = await connection.fetch(SQL["journal_rows_with"], retailer_id, day, names, timeout=SEARCH_S)
+    return [row["seq"] for row in rows]
 
 
 class Erasing:
@@ -109,7 +119,7 @@ class Erasing:
         async with self._turn:
             for erasure_id, shopper_id in await self._under_way(retailer_id):
                 await self._forget(retailer_id, erasure_id, shopper_id)
-                await self._finish(retailer_id, erasure_id, shopper_id)
+                await self._finish(retailer_id, erasure_id)
 
     async def forget(self, retailer_id: str) -> None:
         """Of what is asked and not yet done, all but the journal: nobody meets those shoppers any more."""
@@ -137,31 +147,30 @@ class Erasing:
         item = EraseShopper(shopper_id=shopper_id, received_at_us=now_us, erasure_id=erasure_id)
         await self._submit(retailer_id, item)
 
-    async def _finish(self, retailer_id: str, erasure_id: str, shopper_id: str) -> None:
-        rewritten = await self._clear_journal(retailer_id, shopper_id)
+    async def _finish(self, retailer_id: str, erasure_id: str) -> None:
+        async with self._database.transaction(retailer_id) as connection:
+            rows = await connection.fetch(SQL["erased_ids"], retailer_id, erasure_id)
+        rewritten = await self._clear_journal(retailer_id, [row["shopper_id"] for row in rows])
         async with self._database.transaction(retailer_id) as connection:
             await connection.execute(SQL["note_erased"], retailer_id, erasure_id, ["journal"], [rewritten])
             now = from_us(self._clock.now_us())
             await connection.execute(SQL["finish_erasure"], retailer_id, erasure_id, now)
         log.info("shopper_erased", retailer_id=retailer_id, erasure_id=erasure_id)
 
-    async def _clear_journal(self, retailer_id: str, shopper_id: str) -> int:
+    async def _clear_journal(self, retailer_id: str, ids: list[str]) -> int:
         """Takes her inputs out of the journal; how many of its rows held some."""
         async with self._database.transaction(retailer_id) as connection:
             days = [row["day"] for row in await connection.fetch(SQL["journal_days"])]
         rewritten = 0
         for day in days:
             async with self._database.transaction(retailer_id) as connection:
-                rows = await connection.fetch(
-                    SQL["journal_rows_with"], retailer_id, day, shopper_id.encode(), timeout=SEARCH_S
-                )
-            found = [row["seq"] for row in rows]
+                found = await rows_with(connection, retailer_id, day, ids)
             for start in range(0, len(found), ROWS_AT_ONCE):
-                await self._rewrite(retailer_id, day, found[start : start + ROWS_AT_ONCE], shopper_id)
+                await self._rewrite(retailer_id, day, found[start : start + ROWS_AT_ONCE], ids)
             rewritten += len(found)
         return rewritten
 
-    async def _rewrite(self, retailer_id: str, day: date, seqs: list[int], shopper_id: str) -> None:
+    async def _rewrite(self, retailer_id: str, day: date, seqs: list[int], ids: list[str]) -> None:
         async with self._database.transaction(retailer_id) as connection:
             rows = await connection.fetch(SQL["journal_inputs"], retailer_id, day, seqs)
             await connection.execute(
@@ -169,5 +178,5 @@ class Erasing:
                 retailer_id,
                 day,
                 [row["seq"] for row in rows],
-                [without_shopper(row["inputs"], shopper_id) for row in rows],
+                [without_shopper(row["inputs"], ids) for row in rows],
             )

@@ -22,7 +22,7 @@ from server.errors import VicinoError
 from server.inputs import Input, RecordFixes
 from server.journal import listed
 from server.privacy.datamap import DATA_MAP
-from server.privacy.erasing import SEARCH_S
+from server.privacy.erasing import rows_with
 from server.privacy.table import Table
 from server.records import Kept, Record, unpack_record
 from server.sql import queries
@@ -78,8 +78,11 @@ async def export(database: Database, clock: Clock, retailer_id: str, shopper_id:
     """The ZIP. Raises NoSuchShopper."""
     async with database.transaction(retailer_id, snapshot=True) as connection:
         days = [row["day"] for row in await connection.fetch(SQL["journal_days"])]
-        states = await _states(connection, retailer_id, shopper_id, days)
-        inputs = [one async for one in _inputs(connection, retailer_id, shopper_id, days)]
+        shopper_id = await connection.fetchval(SQL["now_known_as"], retailer_id, shopper_id)
+        former = await connection.fetch(SQL["former_ids"], retailer_id, shopper_id)
+        ids = [shopper_id, *(row["former_id"] for row in former)]
+        states = await _states(connection, retailer_id, ids, days)
+        inputs = [one async for one in _inputs(connection, retailer_id, ids, days)]
         parts = [
             await _table(connection, table, retailer_id, shopper_id) for table in DATA_MAP if table.exported
         ]
@@ -94,25 +97,22 @@ async def export(database: Database, clock: Clock, retailer_id: str, shopper_id:
 
 
 async def _states(
-    connection: Connection, retailer_id: str, shopper_id: str, days: list[date]
+    connection: Connection, retailer_id: str, ids: list[str], days: list[date]
 ) -> list[tuple[date | None, Kept]]:
-    rows = await connection.fetch(SQL["records_of"], retailer_id, shopper_id, days)
+    rows = await connection.fetch(SQL["records_of"], retailer_id, ids[0], days, ids)
     if not rows:
-        raise NoSuchShopper(f"nothing is kept of a shopper {shopper_id}")
+        raise NoSuchShopper(f"nothing is kept of a shopper {ids[0]}")
     return [(row["day"], unpack_record(row["state"])) for row in rows]
 
 
 async def _inputs(
-    connection: Connection, retailer_id: str, shopper_id: str, days: list[date]
+    connection: Connection, retailer_id: str, ids: list[str], days: list[date]
 ) -> AsyncIterator[Input]:
     for day in days:
-        rows = await connection.fetch(
-            SQL["journal_rows_with"], retailer_id, day, shopper_id.encode(), timeout=SEARCH_S
-        )
-        found = await connection.fetch(SQL["journal_inputs"], retailer_id, day, [row["seq"] for row in rows])
-        for row in found:
+        seqs = await rows_with(connection, retailer_id, day, ids)
+        for row in await connection.fetch(SQL["journal_inputs"], retailer_id, day, seqs):
             for item in listed(row["inputs"]):
-                if item.shopper_id == shopper_id:
+                if item.shopper_id in ids:
                     yield item
 
 

@@ -39,3 +39,17 @@ UPDATE transitions SET shopper_id = $3 WHERE retailer_id = $1 AND shopper_id = $
 -- adopt_visits --
 -- Rows of a shopper who was somebody known are hers.
 UPDATE visits SET shopper_id = $3 WHERE retailer_id = $1 AND shopper_id = $2
+
+-- adopt_webhook_messages --
+-- Messages about a shopper who was somebody known are about her.
+UPDATE webhook_messages SET shopper_id = $3 WHERE retailer_id = $1 AND shopper_id = $2
+
+-- adopt_consent_changes --
+-- Her answers, each in its place among those of the shopper she was. A row of the trail cannot be changed: it is
+-- written anew, with the same number.
+WITH hers AS (DELETE FROM consent_changes WHERE retailer_id = $1 AND shopper_id = $2 RETURNING *)
+INSERT INTO consent_changes (retailer_id, shopper_id, change_id, purpose, status, at, text_version, text_hash,
+                             locale, expires_at, told_by)
+OVERRIDING SYSTEM VALUE
+SELECT retailer_id, $3, change_id, purpose, status, at, text_version, text_hash, locale, expires_at, told_by
+FROM hers

@@ -4,7 +4,8 @@ SELECT shopper_id, by_app_key FROM devices WHERE retailer_id = $1 AND device_id 
 
 -- put_aside --
 -- A record of a phone that could not be read: once a day, device and kind of trouble.
-INSERT INTO quarantine (retailer_id, reason, detail, trouble_hash) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+INSERT INTO quarantine (retailer_id, at, reason, detail, trouble_hash)
+VALUES ($1, $2, $4, $5, trouble_hash($3, $4, $5, $2)) ON CONFLICT DO NOTHING
 
 -- watched_of --
 -- The circles that a phone was told to watch.

@@ -2,12 +2,36 @@
 -- Somebody is to be erased: known by the keyed hash from now on. One that was erased before is erased again.
 INSERT INTO erasures (retailer_id, erasure_id, subject_hash, shopper_id, asked_by, asked_at)
 VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (retailer_id, subject_hash) DO UPDATE SET shopper_id = excluded.shopper_id, erased_at = NULL
+ON CONFLICT (retailer_id, subject_hash) DO UPDATE
+SET shopper_id = excluded.shopper_id, erased_at = NULL, part_of = NULL
 RETURNING erasure_id
+
+-- now_known_as --
+-- Who an anonymous shopper turned out to be, if she logged in; else she herself.
+SELECT coalesce((SELECT shopper_id FROM shopper_merges WHERE retailer_id = $1 AND former_id = $2), $2)
+
+-- former_ids --
+-- The ids that a shopper had before she logged in.
+SELECT former_id FROM shopper_merges WHERE retailer_id = $1 AND shopper_id = $2 ORDER BY former_id
+
+-- erase_with --
+-- Her former ids go with an erasure that was asked for.
+INSERT INTO erasures (retailer_id, erasure_id, subject_hash, shopper_id, asked_by, asked_at, part_of)
+SELECT e.retailer_id, f.erasure_id, f.subject_hash, f.shopper_id, e.asked_by, e.asked_at, e.erasure_id
+FROM erasures e, unnest($3::text[], $4::bytea[], $5::text[]) AS f (erasure_id, subject_hash, shopper_id)
+WHERE e.retailer_id = $1 AND e.erasure_id = $2
+ON CONFLICT (retailer_id, subject_hash) DO UPDATE
+SET shopper_id = excluded.shopper_id, erased_at = NULL, part_of = excluded.part_of
 
 -- erasures_under_way --
 SELECT erasure_id, shopper_id FROM erasures
-WHERE retailer_id = $1 AND erased_at IS NULL AND shopper_id IS NOT NULL ORDER BY asked_at, erasure_id
+WHERE retailer_id = $1 AND erased_at IS NULL AND shopper_id IS NOT NULL AND part_of IS NULL
+ORDER BY asked_at, erasure_id
+
+-- erased_ids --
+-- Under which ids an erasure that is under way erases somebody.
+SELECT shopper_id FROM erasures
+WHERE retailer_id = $1 AND (erasure_id = $2 OR part_of = $2) AND shopper_id IS NOT NULL
 
 -- erasure --
 SELECT erasure_id, shopper_id, asked_by, asked_at, erased_at, erased FROM erasures
@@ -22,9 +46,9 @@ UPDATE erasures e SET erased = e.erased || (
 WHERE e.retailer_id = $1 AND e.erasure_id = $2
 
 -- finish_erasure --
--- The last trace of the shopper's id goes with the end of it.
+-- The last trace of the shopper's ids goes with the end of it.
 UPDATE erasures SET erased_at = $3, shopper_id = NULL
-WHERE retailer_id = $1 AND erasure_id = $2 AND erased_at IS NULL
+WHERE retailer_id = $1 AND (erasure_id = $2 OR part_of = $2) AND erased_at IS NULL
 
 -- suppressed --
 -- Which of these keyed hashes are of somebody who was erased.
@@ -73,7 +97,7 @@ WHERE i.retailer_id = $1 AND (i.caller = ANY($3::text[]) OR EXISTS (
   WHERE position(convert_to(hers.name, 'UTF8') IN i.body) > 0))
 
 -- erase_quarantine --
--- Inputs put aside that name her, a device or a coupon of hers.
+-- Inputs put aside that name her, a device or a coupon of hers; and what was wrong with records of her devices.
 DELETE FROM quarantine q
 WHERE q.retailer_id = $1 AND EXISTS (
   SELECT FROM (
@@ -81,6 +105,8 @@ WHERE q.retailer_id = $1 AND EXISTS (
     SELECT c.code_hash FROM coupons c WHERE c.retailer_id = $1 AND c.shopper_id = $2
   ) AS hers (name)
   WHERE position(hers.name IN q.input) > 0)
+OR q.retailer_id = $1 AND q.trouble_hash IN (
+  SELECT trouble_hash(device_id, q.reason, q.detail, q.at) FROM unnest($3::text[]) AS hers (device_id))
 
 -- erase_outbox --
 DELETE FROM outbox WHERE retailer_id = $1 AND decision_id IN (
@@ -113,6 +139,13 @@ DELETE FROM transitions WHERE retailer_id = $1 AND shopper_id = $2
 -- The days that are kept are named, so that the key is used.
 DELETE FROM shopper_days WHERE retailer_id = $1 AND shopper_id = $2 AND day = ANY($3::date[])
 
+-- erase_shopper_merges --
+-- What told that an anonymous shopper was she.
+DELETE FROM shopper_merges WHERE retailer_id = $1 AND (shopper_id = $2 OR former_id = $2)
+
+-- export_shopper_merges --
+SELECT to_jsonb(t) AS row FROM shopper_merges t WHERE retailer_id = $1 AND shopper_id = $2 ORDER BY merged_at, former_id
+
 -- erase_webhook_messages --
 DELETE FROM webhook_messages WHERE retailer_id = $1 AND shopper_id = $2
 
@@ -133,8 +166,10 @@ SELECT to_date(right(c.relname, 8), 'YYYYMMDD') AS day
 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'journal'::regclass ORDER BY 1
 
 -- journal_rows_with --
--- The micro-batches of a day in whose bytes a name occurs.
-SELECT seq FROM journal WHERE retailer_id = $1 AND day = $2 AND position($3::bytea IN inputs) > 0 ORDER BY seq
+-- The micro-batches of a day in whose bytes one of these names occurs.
+SELECT seq FROM journal WHERE retailer_id = $1 AND day = $2 AND EXISTS (
+  SELECT FROM unnest($3::bytea[]) AS hers (name) WHERE position(hers.name IN inputs) > 0)
+ORDER BY seq
 
 -- journal_inputs --
 SELECT seq, written_at, inputs FROM journal WHERE retailer_id = $1 AND day = $2 AND seq = ANY($3::bigint[]) ORDER BY seq
@@ -144,11 +179,11 @@ UPDATE journal j SET inputs = r.inputs FROM unnest($3::bigint[], $4::bytea[]) AS
 WHERE j.retailer_id = $1 AND j.day = $2 AND j.seq = r.seq
 
 -- records_of --
--- Her record, and as it stood on the mornings of the days whose journal is kept.
+-- Her record, and as it stood under any id of hers on the mornings of the days whose journal is kept.
 SELECT NULL::date AS day, state FROM shoppers WHERE retailer_id = $1 AND shopper_id = $2
 UNION ALL
-SELECT day, state FROM shopper_days WHERE retailer_id = $1 AND shopper_id = $2 AND day = ANY($3::date[])
-  AND state IS NOT NULL
+SELECT day, state FROM shopper_days WHERE retailer_id = $1 AND shopper_id = ANY($4::text[])
+  AND day = ANY($3::date[]) AND state IS NOT NULL
 ORDER BY day NULLS FIRST
 
 -- columns_of --
@@ -217,6 +252,10 @@ ORDER BY c.expires_at LIMIT 1000
 -- forget_where --
 -- Where these shoppers were: they no longer permit that it is known.
 WITH gone AS (DELETE FROM transitions WHERE retailer_id = $1 AND shopper_id = ANY($2::text[])),
+unwatched AS (
+  DELETE FROM watched_regions w USING devices d
+  WHERE w.retailer_id = $1 AND d.retailer_id = $1 AND d.device_id = w.device_id AND d.shopper_id = ANY($2::text[])
+),
 untold AS (
   DELETE FROM webhook_messages
   WHERE retailer_id = $1 AND shopper_id = ANY($2::text[]) AND type LIKE 'transition.%'

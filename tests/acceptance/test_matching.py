@@ -67,7 +67,7 @@ async def test_a_repeated_report_changes_nothing(at_noon: Mall) -> None:
     assert await seen(shopper) == ["enter"]
 
 
-async def test_looking_at_something_inside_makes_a_moment_until_the_visit_times_out(at_noon: Mall) -> None:
+async def test_looking_at_something_inside_makes_a_moment_unless_the_phone_fell_silent(at_noon: Mall) -> None:
     shopper = await at_noon.shopper()
     await crosses(shopper, "enter")
     at_noon.clock.advance(300)
@@ -79,8 +79,19 @@ async def test_looking_at_something_inside_makes_a_moment_until_the_visit_times_
     at_noon.clock.advance(1801)
     await other.looks_at("T-1")
 
-    assert await other.inbox() == []
-    assert await seen(other) == ["enter", "exit"]
+    assert [one["moment"]["trigger"] for one in await other.receipts()] == ["enter"]
+    assert await seen(other) == ["enter"], "the visit itself is open for the presence time-out"
+
+
+async def test_a_visit_of_which_the_phone_says_no_more_ends_with_the_presence_time_out(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper()
+    await crosses(shopper, "enter")
+
+    at_noon.clock.advance(12 * 3600 + 1)
+    await shopper.looks_at("T-1")
+
+    assert await shopper.inbox() == []
+    assert await seen(shopper) == ["enter", "exit"]
 
 
 async def test_an_old_report_is_history_and_makes_no_offer(at_noon: Mall) -> None:

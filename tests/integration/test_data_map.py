@@ -52,7 +52,7 @@ async def test_every_table_with_something_personal_says_why_how_long_and_how_it_
 
 async def test_every_such_table_has_a_statement_that_erases_a_shopper_or_goes_with_another() -> None:
     statements = queries("privacy")
-    ways = {"push_addresses": "ON DELETE CASCADE", "refresh_tokens": "ON DELETE CASCADE"}
+    ways = dict.fromkeys(("push_addresses", "refresh_tokens", "watched_regions"), "ON DELETE CASCADE")
     ways |= {"journal": "rewrite_journal", "erasures": "finish_erasure"}
 
     without = [t.name for t in DATA_MAP if t.personal and f"erase_{t.name}" not in statements]
