@@ -75,12 +75,13 @@ class Checkpoints:
             self._writing.add_done_callback(self._wrote)
 
     async def write_all(self) -> None:
-        """Writes everything that lags behind. To be called between batches."""
+        """Writes everything that lags behind and is not in doubt. To be called when batches have ended."""
         await self.idle()
-        if self._memory.seq is None or self._memory.doubtful:
-            return
-        while names := self._memory.unsaved.oldest(20 * MOST, self._clock.now_us()):
-            if not await self._saved(names):
+        memory = self._memory
+        while memory.seq is not None:
+            oldest = memory.unsaved.oldest(20 * MOST, self._clock.now_us())
+            names = [name for name in oldest if name not in memory.doubtful]
+            if not names or not await self._saved(names):
                 return
 
     async def close_days(self, shopper_ids: Collection[str], day: date | None = None) -> None:
@@ -108,7 +109,7 @@ class Checkpoints:
             await self._saved(names)
         except (DatabaseError, asyncpg.PostgresError) as error:  # they lag behind a little longer
             self._not_before_us = self._clock.now_us() + RETRY_US
-            log.warning("checkpoint_put_off", error=type(error).__name__)
+            log.warning("checkpoint_put_off", error=type(error).__name__, detail=str(error))
 
     async def _saved(self, names: list[str]) -> set[str]:
         """Writes these states as they are now; whose rows have them."""
@@ -144,7 +145,8 @@ class Checkpoints:
             else:
                 done = first.seq - 1, first.day - timedelta(days=1)
             await connection.execute(SQL["set_checkpoint"], memory.retailer_id, *done)
-            crash.passing("checkpoint")
+            if saved:
+                crash.passing("checkpoint")
         self._told = done[0], self._clock.now_us()
         return saved
 
@@ -156,27 +158,36 @@ class Checkpoints:
         if memory.seq == head.journal_seq and not memory.doubtful:
             return
         await self.idle()
-        names: set[str] | None = memory.doubtful
+        newest = await connection.fetchval(SQL["newest_day"], memory.retailer_id) or date.min
+        today = max(newest, from_us(self._clock.now_us()).date())
+        lacking: set[str] = set()
         if memory.seq != head.journal_seq:
-            names = None
             memory.clear()
             await memory.load_timers(connection)
+            row = await connection.fetchrow(SQL["checkpoint"], memory.retailer_id)
+            seq, day = (0, today - LONGEST) if row is None else (row["seq"], row["day"])
+            await self._read_on(connection, head, None, (seq, day, today))
         else:
-            memory.unsaved.drop(memory.doubtful)
-            memory.drop(memory.doubtful)
-        newest = await connection.fetchval(SQL["newest_day"], memory.retailer_id) or date.min
-        await self._read_on(connection, head, names, newest)
+            memory.drop(memory.doubtful)  # what their rows lack is as it was
+            lacking = {name for name in memory.doubtful if name in memory.unsaved}
+            if (first := memory.unsaved.first_of(lacking)) is not None:
+                await self._read_on(connection, head, lacking, (first.seq - 1, first.day, today))
         memory.seq, memory.day, memory.doubtful = head.journal_seq, newest, set()
+        # A batch that is halved again and again to find what is wrong with it reads the journal once: from
+        # then on the rows have everything.
+        known = [name for name in lacking if memory.known(name) is not None and name in memory.unsaved]
+        memory.unsaved.drop(lacking.difference(known))
+        if known:
+            await self._saved(known)
 
     async def _read_on(
-        self, connection: Connection, head: Head, names: set[str] | None, newest: date
+        self, connection: Connection, head: Head, names: set[str] | None, since: tuple[int, date, date]
     ) -> None:
-        """Reads rows and what the journal has beyond them: of these shoppers, or of all who lag behind."""
-        memory, today = self._memory, max(newest, from_us(self._clock.now_us()).date())
-        row = await connection.fetchrow(SQL["checkpoint"], memory.retailer_id)
-        seq, day = (0, today - LONGEST) if row is None else (row["seq"], row["day"])
-        until = today + timedelta(days=1)
-        reading = self._journal.since(connection, memory.retailer_id, seq, day, until)
+        """Reads rows and what the journal has beyond them: of these shoppers, or of all who lag behind.
+        `since`: the entry after which to begin, the day of the first and that of the last.
+        """
+        memory, (seq, first, last) = self._memory, since
+        reading = self._journal.since(connection, memory.retailer_id, seq, first, last + timedelta(days=1))
         entries = [entry async for entry in reading if len(entry.pings)]
         concerned = {item.shopper_id for entry in entries for item in entry.pings.items}
         if names is not None:

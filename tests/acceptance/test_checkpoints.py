@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from server.app import running
-from server.checkpoints import AFTER_US
+from server.checkpoints import AFTER_US, SOONER_US
 from server.cli.state_hash import stored_state
 from server.lane import Lane
 from server.memory import Memory
@@ -89,10 +89,6 @@ async def test_a_ping_that_fails_is_forgotten_and_those_before_it_are_not(
         shopper, retailer_id = await opened.shopper(), opened.keys["retailer_id"]
         await shopper.ping(north_m=900)
         before = await opened.vicino.engine.state(retailer_id)
-
-        def fails(*_: object) -> None:
-            raise ZeroDivisionError
-
         with monkeypatch.context() as patched:
             patched.setattr(Memory, "entry", fails)
             status, _ = await shopper.call("POST", "/v1/pings", {"fixes": [opened.fix(800)]})
@@ -102,3 +98,42 @@ async def test_a_ping_that_fails_is_forgotten_and_those_before_it_are_not(
         after = await opened.vicino.engine.state(retailer_id)
         assert after.seq == before.seq + 1
         assert await stored_state(opened.vicino.database, retailer_id) == after
+
+
+async def test_no_checkpoint_passes_over_what_the_row_of_a_shopper_lacks_one_of_whose_pings_failed(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Lane, "close", never)
+    async with mall(database_url, tmp_path) as opened:
+        retailer_id = opened.keys["retailer_id"]
+        first, second = await opened.shopper(), await opened.shopper()
+        for shopper in (first, second):
+            await shopper.ping(north_m=900)
+        await until_stored_as_far_as_may_be(opened)
+        with monkeypatch.context() as patched:
+            patched.setattr(Memory, "entry", fails)
+            assert (await first.call("POST", "/v1/pings", {"fixes": [opened.fix(800)]}))[0] == 422
+        opened.clock.advance(SOONER_US // 1_000_000 + 1)
+        await first.ping(north_m=800)
+        await until_stored_as_far_as_may_be(opened)
+        before = await opened.vicino.engine.state(retailer_id)
+        config = mall_config(database_url, tmp_path, opened.fcm)
+        await opened.stop()
+
+        async with running(config, clock=opened.clock) as again:
+            assert await again.engine.state(retailer_id) == before
+
+
+async def until_stored_as_far_as_may_be(opened: Mall) -> None:
+    """Until the checkpoint has been told again, or what is written is on its way no more."""
+
+    async def told() -> bool:
+        lane = await opened.vicino.engine._lane(opened.keys["retailer_id"])
+        checkpoints = lane._pipeline.checkpoints
+        return checkpoints._writing is None and opened.clock.now_us() - checkpoints._told[1] < SOONER_US
+
+    await until(told)
+
+
+def fails(*_: object) -> None:
+    raise ZeroDivisionError
