@@ -11,7 +11,7 @@ through the same functions as when they came (`server/turn.py`).
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 
 import asyncpg
@@ -23,8 +23,9 @@ from server.clock import Clock, from_us
 from server.db import Connection, Database, DatabaseError
 from server.journal import Entry, Journal
 from server.line import Head
-from server.memory import SQL, Memory
+from server.memory import SQL, Memory, PackedState
 from server.turn import begin
+from server.unsaved import Unsaved
 
 log = structlog.get_logger("vicino.checkpoints")
 
@@ -41,6 +42,14 @@ class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     seq: int
     sha256: str
+
+
+class _Taken(msgspec.Struct, frozen=True, gc=False):
+    """States on their way to their rows."""
+
+    states: list[PackedState]
+    seq: int  #: the entry as of which they hold
+    unsaved: Unsaved
 
 
 class Checkpoints:
@@ -71,7 +80,8 @@ class Checkpoints:
         many = first is not None and self._memory.seq - first.seq > ENTRIES
         names = self._memory.unsaved.oldest(MOST, now_us - (SOONER_US if many else AFTER_US))
         if names or (now_us - self._told[1] >= SOONER_US and self.waiting):
-            self._writing = asyncio.create_task(self._write(names))
+            # They are packed now: when the task begins, the next batch may have changed them.
+            self._writing = asyncio.create_task(self._write(self._taken(names)))
             self._writing.add_done_callback(self._wrote)
 
     async def write_all(self) -> None:
@@ -81,7 +91,7 @@ class Checkpoints:
         while memory.seq is not None:
             oldest = memory.unsaved.oldest(20 * MOST, self._clock.now_us())
             names = [name for name in oldest if name not in memory.doubtful]
-            if not names or not await self._saved(names):
+            if not names or not await self._saved(self._taken(names)):
                 return
 
     async def close_days(self, shopper_ids: Collection[str], day: date | None = None) -> None:
@@ -92,7 +102,7 @@ class Checkpoints:
         if self._memory.unsaved.before(shopper_ids, day):
             await self.idle()
             if names := self._memory.unsaved.before(shopper_ids, day):
-                await self._saved(names)
+                await self._saved(self._taken(names))
 
     async def idle(self) -> None:
         """Waits until nothing is being written."""
@@ -104,28 +114,32 @@ class Checkpoints:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("checkpoint_failed", exc_info=error)
 
-    async def _write(self, names: list[str]) -> None:
+    async def _write(self, taken: _Taken) -> None:
         try:
-            await self._saved(names)
+            await self._saved(taken)
         except (DatabaseError, asyncpg.PostgresError) as error:  # they lag behind a little longer
             self._not_before_us = self._clock.now_us() + RETRY_US
             log.warning("checkpoint_put_off", error=type(error).__name__, detail=str(error))
 
-    async def _saved(self, names: list[str]) -> set[str]:
-        """Writes these states as they are now; whose rows have them."""
-        memory, unsaved, seq = self._memory, self._memory.unsaved, self._memory.seq
-        states = memory.packed(names)
-        unsaved.write(names)
+    def _taken(self, names: Collection[str]) -> _Taken:
+        """These states as they are now, on their way. Not in the midst of a batch."""
+        memory = self._memory
+        taken = _Taken(memory.packed(names), memory.seq or 0, memory.unsaved)
+        memory.unsaved.write(names)
+        return taken
+
+    async def _saved(self, taken: _Taken) -> set[str]:
+        """Writes states to their rows; whose rows have them."""
         saved: set[str] = set()
         try:
-            saved = await self._rows(states, seq or 0)
+            saved = await self._rows(taken.states, taken.seq)
         finally:
-            if memory.unsaved is unsaved:
-                unsaved.written(saved)
-                memory.in_rows(saved)
+            if self._memory.unsaved is taken.unsaved:
+                taken.unsaved.written(saved)
+                self._memory.in_rows({name: day for name, _, day, _ in taken.states if name in saved})
         return saved
 
-    async def _rows(self, states: list[tuple[str, bytes, date, int | None]], seq: int) -> set[str]:
+    async def _rows(self, states: Sequence[PackedState], seq: int) -> set[str]:
         memory = self._memory
         async with self._database.transaction(memory.retailer_id) as connection:
             names = [name for name, *_ in states]
@@ -178,7 +192,7 @@ class Checkpoints:
         known = [name for name in lacking if memory.known(name) is not None and name in memory.unsaved]
         memory.unsaved.drop(lacking.difference(known))
         if known:
-            await self._saved(known)
+            await self._saved(self._taken(known))
 
     async def _read_on(
         self, connection: Connection, head: Head, names: set[str] | None, since: tuple[int, date, date]

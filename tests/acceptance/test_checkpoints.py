@@ -1,5 +1,6 @@
 """Rows lag behind memory; nothing acknowledged is lost for it, and a restart comes to the same state."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from server.app import running
 from server.checkpoints import AFTER_US, SOONER_US
 from server.cli.state_hash import stored_state
 from server.lane import Lane
-from server.memory import Memory
+from server.memory import Memory, PackedState
 from tests.acceptance.mall import Mall, mall, mall_config, until
 
 
@@ -122,6 +123,29 @@ async def test_no_checkpoint_passes_over_what_the_row_of_a_shopper_lacks_one_of_
 
         async with running(config, clock=opened.clock) as again:
             assert await again.engine.state(retailer_id) == before
+
+
+async def test_states_are_packed_between_two_batches_and_not_in_the_midst_of_the_next(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with mall(database_url, tmp_path) as opened:
+        shopper, retailer_id = await opened.shopper(), opened.keys["retailer_id"]
+        for north_m in (900, 800):
+            await shopper.ping(north_m=north_m)
+        pipeline = (await opened.vicino.engine._lane(retailer_id))._pipeline
+        await pipeline.checkpoints.idle()
+        at = []
+        packed = Memory.packed
+
+        def told(memory: Memory, names: Collection[str]) -> list[PackedState]:
+            at.extend([memory.seq, *names])
+            return packed(memory, names)
+
+        monkeypatch.setattr(Memory, "packed", told)
+        opened.clock.advance(AFTER_US // 1_000_000 + 1)
+        pipeline.checkpoints.write_some()
+        assert at == [pipeline.memory.seq, shopper.shopper_id]  # nothing has had its turn since
+        await pipeline.checkpoints.idle()
 
 
 async def until_stored_as_far_as_may_be(opened: Mall) -> None:
