@@ -11,7 +11,7 @@ through the same functions as when they came (`server/turn.py`).
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 
 import asyncpg
@@ -23,8 +23,9 @@ from server.clock import Clock, from_us
 from server.db import Connection, Database, DatabaseError
 from server.journal import Entry, Journal
 from server.line import Head
-from server.memory import SQL, Memory
+from server.memory import SQL, Memory, PackedState
 from server.turn import begin
+from server.unsaved import Unsaved
 
 log = structlog.get_logger("vicino.checkpoints")
 
@@ -41,6 +42,14 @@ class State(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     seq: int
     sha256: str
+
+
+class _Taken(msgspec.Struct, frozen=True, gc=False):
+    """States on their way to their rows."""
+
+    states: list[PackedState]
+    seq: int  #: the entry as of which they hold
+    unsaved: Unsaved
 
 
 class Checkpoints:
@@ -71,16 +80,18 @@ class Checkpoints:
         many = first is not None and self._memory.seq - first.seq > ENTRIES
         names = self._memory.unsaved.oldest(MOST, now_us - (SOONER_US if many else AFTER_US))
         if names or (now_us - self._told[1] >= SOONER_US and self.waiting):
-            self._writing = asyncio.create_task(self._write(names))
+            # They are packed now: when the task begins, the next batch may have changed them.
+            self._writing = asyncio.create_task(self._write(self._taken(names)))
             self._writing.add_done_callback(self._wrote)
 
     async def write_all(self) -> None:
-        """Writes everything that lags behind. To be called between batches."""
+        """Writes everything that lags behind and is not in doubt. To be called when batches have ended."""
         await self.idle()
-        if self._memory.seq is None or self._memory.doubtful:
-            return
-        while names := self._memory.unsaved.oldest(20 * MOST, self._clock.now_us()):
-            if not await self._saved(names):
+        memory = self._memory
+        while memory.seq is not None:
+            oldest = memory.unsaved.oldest(20 * MOST, self._clock.now_us())
+            names = [name for name in oldest if name not in memory.doubtful]
+            if not names or not await self._saved(self._taken(names)):
                 return
 
     async def close_days(self, shopper_ids: Collection[str], day: date | None = None) -> None:
@@ -91,7 +102,7 @@ class Checkpoints:
         if self._memory.unsaved.before(shopper_ids, day):
             await self.idle()
             if names := self._memory.unsaved.before(shopper_ids, day):
-                await self._saved(names)
+                await self._saved(self._taken(names))
 
     async def idle(self) -> None:
         """Waits until nothing is being written."""
@@ -103,28 +114,32 @@ class Checkpoints:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("checkpoint_failed", exc_info=error)
 
-    async def _write(self, names: list[str]) -> None:
+    async def _write(self, taken: _Taken) -> None:
         try:
-            await self._saved(names)
+            await self._saved(taken)
         except (DatabaseError, asyncpg.PostgresError) as error:  # they lag behind a little longer
             self._not_before_us = self._clock.now_us() + RETRY_US
-            log.warning("checkpoint_put_off", error=type(error).__name__)
+            log.warning("checkpoint_put_off", error=type(error).__name__, detail=str(error))
 
-    async def _saved(self, names: list[str]) -> set[str]:
-        """Writes these states as they are now; whose rows have them."""
-        memory, unsaved, seq = self._memory, self._memory.unsaved, self._memory.seq
-        states = memory.packed(names)
-        unsaved.write(names)
+    def _taken(self, names: Collection[str]) -> _Taken:
+        """These states as they are now, on their way. Not in the midst of a batch."""
+        memory = self._memory
+        taken = _Taken(memory.packed(names), memory.seq or 0, memory.unsaved)
+        memory.unsaved.write(names)
+        return taken
+
+    async def _saved(self, taken: _Taken) -> set[str]:
+        """Writes states to their rows; whose rows have them."""
         saved: set[str] = set()
         try:
-            saved = await self._rows(states, seq or 0)
+            saved = await self._rows(taken.states, taken.seq)
         finally:
-            if memory.unsaved is unsaved:
-                unsaved.written(saved)
-                memory.in_rows(saved)
+            if self._memory.unsaved is taken.unsaved:
+                taken.unsaved.written(saved)
+                self._memory.in_rows({name: day for name, _, day, _ in taken.states if name in saved})
         return saved
 
-    async def _rows(self, states: list[tuple[str, bytes, date, int | None]], seq: int) -> set[str]:
+    async def _rows(self, states: Sequence[PackedState], seq: int) -> set[str]:
         memory = self._memory
         async with self._database.transaction(memory.retailer_id) as connection:
             names = [name for name, *_ in states]
@@ -144,7 +159,8 @@ class Checkpoints:
             else:
                 done = first.seq - 1, first.day - timedelta(days=1)
             await connection.execute(SQL["set_checkpoint"], memory.retailer_id, *done)
-            crash.passing("checkpoint")
+            if saved:
+                crash.passing("checkpoint")
         self._told = done[0], self._clock.now_us()
         return saved
 
@@ -156,27 +172,36 @@ class Checkpoints:
         if memory.seq == head.journal_seq and not memory.doubtful:
             return
         await self.idle()
-        names: set[str] | None = memory.doubtful
+        newest = await connection.fetchval(SQL["newest_day"], memory.retailer_id) or date.min
+        today = max(newest, from_us(self._clock.now_us()).date())
+        lacking: set[str] = set()
         if memory.seq != head.journal_seq:
-            names = None
             memory.clear()
             await memory.load_timers(connection)
+            row = await connection.fetchrow(SQL["checkpoint"], memory.retailer_id)
+            seq, day = (0, today - LONGEST) if row is None else (row["seq"], row["day"])
+            await self._read_on(connection, head, None, (seq, day, today))
         else:
-            memory.unsaved.drop(memory.doubtful)
-            memory.drop(memory.doubtful)
-        newest = await connection.fetchval(SQL["newest_day"], memory.retailer_id) or date.min
-        await self._read_on(connection, head, names, newest)
+            memory.drop(memory.doubtful)  # what their rows lack is as it was
+            lacking = {name for name in memory.doubtful if name in memory.unsaved}
+            if (first := memory.unsaved.first_of(lacking)) is not None:
+                await self._read_on(connection, head, lacking, (first.seq - 1, first.day, today))
         memory.seq, memory.day, memory.doubtful = head.journal_seq, newest, set()
+        # A batch that is halved again and again to find what is wrong with it reads the journal once: from
+        # then on the rows have everything.
+        known = [name for name in lacking if memory.known(name) is not None and name in memory.unsaved]
+        memory.unsaved.drop(lacking.difference(known))
+        if known:
+            await self._saved(self._taken(known))
 
     async def _read_on(
-        self, connection: Connection, head: Head, names: set[str] | None, newest: date
+        self, connection: Connection, head: Head, names: set[str] | None, since: tuple[int, date, date]
     ) -> None:
-        """Reads rows and what the journal has beyond them: of these shoppers, or of all who lag behind."""
-        memory, today = self._memory, max(newest, from_us(self._clock.now_us()).date())
-        row = await connection.fetchrow(SQL["checkpoint"], memory.retailer_id)
-        seq, day = (0, today - LONGEST) if row is None else (row["seq"], row["day"])
-        until = today + timedelta(days=1)
-        reading = self._journal.since(connection, memory.retailer_id, seq, day, until)
+        """Reads rows and what the journal has beyond them: of these shoppers, or of all who lag behind.
+        `since`: the entry after which to begin, the day of the first and that of the last.
+        """
+        memory, (seq, first, last) = self._memory, since
+        reading = self._journal.since(connection, memory.retailer_id, seq, first, last + timedelta(days=1))
         entries = [entry async for entry in reading if len(entry.pings)]
         concerned = {item.shopper_id for entry in entries for item in entry.pings.items}
         if names is not None:

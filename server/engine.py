@@ -241,7 +241,7 @@ class Engine:
         try:
             await work
         except Exception as error:  # noqa: BLE001 - one step's trouble must not end the others
-            log.warning("sweep_failed", error=type(error).__name__)
+            log.warning("sweep_failed", error=type(error).__name__, detail=repr(error.__cause__ or error))
 
     async def keep_journal(self) -> None:
         """Opens tomorrow's journal ahead of time, and drops the days whose retention is over."""

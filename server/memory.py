@@ -4,7 +4,7 @@ Memory is the working state. The rows of the database have everything that anybo
 lag behind and are caught up with is the business of `server/checkpoints.py`.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -29,6 +29,9 @@ from server.worlds import Worlds
 SQL = queries("engine")
 
 RECORDS_MOST = 50_000  #: records kept; the least recently changed go first and are read again when needed
+
+#: A state as it goes into a row: shopper, state, day of its newest change, when her timer is due.
+PackedState = tuple[str, bytes, date, int | None]
 
 
 class Memory:
@@ -194,8 +197,8 @@ class Memory:
         for row in await connection.fetch(SQL["due_wakes"], self.retailer_id):
             self.timers.put(row["shopper_id"], to_us(row["wake_at"]))
 
-    def packed(self, shopper_ids: Iterable[str]) -> list[tuple[str, bytes, date, int | None]]:
-        """States as they go into rows: shopper, state, day of its newest change, when her timer is due."""
+    def packed(self, shopper_ids: Iterable[str]) -> list[PackedState]:
+        """States as they go into rows."""
         return [
             (
                 name,
@@ -206,11 +209,12 @@ class Memory:
             for name in shopper_ids
         ]
 
-    def in_rows(self, shopper_ids: Iterable[str]) -> None:
-        """The rows of these shoppers have their states as of the day of their newest change then."""
-        for name in shopper_ids:
+    def in_rows(self, days: Mapping[str, date]) -> None:
+        """The rows of these shoppers have their states as of changes up to these days."""
+        for name, day in days.items():
             if name in self._days:
-                self._days[name] = (self._days[name][0], self._days[name][0])
+                changed, row = self._days[name]
+                self._days[name] = (changed, max(row, day))
 
     def _wake_at_us(self, shopper_id: str) -> int | None:
         record, world = self._records.get(shopper_id), self.worlds.current

@@ -68,6 +68,11 @@ class Unsaved:
         days = {name: since.day for name, since in chain(self._since.items(), self._writing.items())}
         return [name for name in shopper_ids if name in days and days[name] < day]
 
+    def first_of(self, shopper_ids: Iterable[str]) -> Since | None:
+        """The first entry that one of these rows lacks. Not while rows are on their way."""
+        lacking = (self._since[name] for name in shopper_ids if name in self._since)
+        return min(lacking, key=lambda since: since.seq, default=None)
+
     def first(self, *, without: Collection[str] = ()) -> Since | None:
         """The first entry that some row lacks, leaving out rows that are on their way and have arrived."""
         parts = (

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -11,6 +12,7 @@ from geo.engine import FixBatch, Fleet, Told
 from geo.index import FenceSet
 from geo.transition import Rules
 from server import whereabouts
+from server.journal import Entry, PostgresJournal
 from tests.acceptance.mall import Mall, Shopper, mall
 
 GOOD, BAD, PINGS = 16, 4, 4
@@ -80,6 +82,30 @@ async def test_who_sent_poison_goes_on_as_if_it_had_not_been(at_noon: Mall) -> N
 
     assert await pings(shopper, at_noon.fix(ago_s=30, **NOWHERE), at_noon.fix(40)) == [422, 200]
     assert len(await shopper.inbox()) == 1
+
+
+@pytest.mark.usefixtures("defect")
+async def test_the_journal_is_read_once_however_often_a_batch_is_halved(
+    at_noon: Mall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shoppers = [await at_noon.shopper() for _ in range(GOOD)]
+    for shopper in shoppers:
+        await pings(shopper, at_noon.fix(400, ago_s=60))
+    read = []
+    since = PostgresJournal.since
+
+    def counted(*arguments: Any) -> AsyncIterator[Entry]:
+        read.append(arguments)
+        return since(*arguments)
+
+    monkeypatch.setattr(PostgresJournal, "since", counted)
+    both = {"fixes": [at_noon.fix(380), at_noon.fix(**NOWHERE)]}
+    answers = await asyncio.gather(*(shopper.call("POST", "/v1/pings", both) for shopper in shoppers))
+
+    assert [status for status, _ in answers] == [422] * GOOD
+    assert (
+        1 <= len(read) <= 2
+    )  # of whom her first ping is in the journal alone: the lone first batch, and the rest
 
 
 async def _metric(opened: Mall) -> float | None:
