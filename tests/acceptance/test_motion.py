@@ -239,6 +239,7 @@ async def test_a_visit_that_was_driven_through_is_told_in_order_and_explained_on
 
 
 async def test_an_enter_a_dwell_and_an_exit_of_one_instant_are_told_in_that_order(at_noon: Mall) -> None:
+    await at_noon.server.put("/v1/settings", {"presence_timeout_s": 1800})
     await at_noon.server.post("/v1/geofences", at_noon.fence(dwell_s=0))
     shopper = await at_noon.shopper()
     await shopper.ping(north_m=40)
