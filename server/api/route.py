@@ -53,6 +53,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     query: tuple[str, ...] = ()  #: names of query parameters
     body_most: int = 1 << 20  #: bytes
     sheds: bool = False  #: refused at the door while the retailer's lane is full
+    #: for clients that were there before us: what they are refused for now is a 503, since some delete what a
+    #: 4xx refuses; and the key in their address is every phone's, so each counts by itself
+    clients: bool = False
 
 
 #: The caller of a route that anybody may call.
