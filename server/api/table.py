@@ -142,7 +142,7 @@ ROUTES: list[Route] = [
             ingest.ingest,
             summary,
             body_most=ingest.BODY_MOST,
-            clients=True,
+            for_clients=True,
         )
         for method, summary in ingest.METHODS.items()
     ),
@@ -154,7 +154,7 @@ ROUTES: list[Route] = [
             ingest.track,
             "Track as Radar's web SDK does",
             body_most=ingest.BODY_MOST,
-            clients=True,
+            for_clients=True,
         )
         for path in ingest.TRACK_PATHS
     ),
