@@ -5,7 +5,7 @@ lock sees to that: a second engine is told so and stops.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from datetime import timedelta
 from typing import Any
 
@@ -66,7 +66,8 @@ class Engine:
         self._keep_days = keep
         self._on_push = on_push
         self._on_doubt = on_doubt
-        self._erasing = Erasing(database, clock, submit=self.submit)
+        self._erasing = Erasing(database, clock, submit=self.submit, on_erased=self._erased)
+        self._when_erased: list[Callable[[str, Collection[str]], None]] = []
         self._on_quarantine = on_quarantine
         self._room = room
         self._lanes: dict[str, asyncio.Task[Lane]] = {}
@@ -177,6 +178,14 @@ class Engine:
         """Likewise; the receipt of this one."""
         await self.finish_erasures(retailer_id)
         return await receipt(self._database, retailer_id, erasure_id)
+
+    def when_erased(self, forget: Callable[[str, Collection[str]], None]) -> None:
+        """Has somebody told the retailer and the ids of every shopper who is erased from now on."""
+        self._when_erased.append(forget)
+
+    def _erased(self, retailer_id: str, shopper_ids: Collection[str]) -> None:
+        for forget in self._when_erased:
+            forget(retailer_id, shopper_ids)
 
     def full(self, retailer_id: str) -> bool:
         """Whether the retailer's lane would refuse whatever a phone sends now."""

@@ -4,7 +4,7 @@ Whoever holds the app key, which is public, may speak for such a device: what it
 that registered has a token, and speaks with that alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -69,6 +69,7 @@ class Intake:
         self._known: dict[tuple[str, str], Known] = {}
         self._watched = Watched(database)
         self._attestors = attestors
+        engine.when_erased(self._forget_shoppers)
 
     async def take(self, speaker: Speaker, heard: Heard, received_at_us: int) -> bytes:
         """Has everything processed, durably. Raises Problem 403, or what the database is to blame for.
@@ -121,6 +122,11 @@ class Intake:
         """The device's shopper has changed."""
         self._known.pop((retailer_id, device_id), None)
         self._watched.forget(retailer_id, device_id)
+
+    def _forget_shoppers(self, _: str, shopper_ids: Collection[str]) -> None:
+        """They were erased: what their devices watch tells where they were."""
+        for name in [name for name, known in self._known.items() if known.shopper_id in shopper_ids]:
+            self.forget(*name)
 
     async def put_aside(
         self, retailer_id: str, client: str, device_id: str | None, refused: Sequence[Refused]

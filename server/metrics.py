@@ -38,7 +38,7 @@ class Metrics:
         self._batch_seconds = self._histogram("vicino_batch_seconds", "From a batch's begin to its commit")
 
     def _at_the_door(self) -> None:
-        # Counter: requests and connections that were refused with a 429, by the reason code.
+        # Counter: requests and connections that were refused for now (429, 503), by the reason code.
         self._refused = self._counter("vicino_refused", "Requests refused for now", "reason")
         # Gauge: fixes, events and others that wait in all lanes.
         self._waiting = Gauge("vicino_waiting", "Fixes and events that wait", registry=self.registry)

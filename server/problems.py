@@ -1,7 +1,7 @@
 """Errors on their way to a client: RFC 9457 problem details."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from aiohttp import web
@@ -32,6 +32,12 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
         self.status = status
         self.body = body | more
         self.headers = headers
+
+    def at(self, status: int) -> Self:
+        """The same with another status."""
+        self.status = status
+        self.body |= {"title": HTTPStatus(status).phrase, "status": status}
+        return self
 
     def response(self) -> web.Response:
         """The answer that tells it."""

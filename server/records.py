@@ -9,12 +9,14 @@ import hashlib
 
 import msgspec
 
+from geo.engine import state_of
 from geo.fleet import Fleet
 from geo.packed import Packed, pack, unpack
 from geo.reported import Report
 from offers.shopper import Shopper
 from server.device import Device
 from server.phones import Phones
+from server.world import World
 
 REPORTS_MOST = 8  #: reports of a device's region monitoring that are remembered
 
@@ -89,6 +91,25 @@ def take_record(packed: bytes, phones: Phones) -> Record:
         if number < len(kept.seen) and kept.seen[number]:
             phones.note(slot, kept.seen[number])
     return kept.record
+
+
+def same_state(packed: bytes, record: Record, phones: Phones, world: World) -> bool:
+    """Whether a row says the same as a record in memory. Where the windows of its devices are cut may differ:
+    that depends on what else was in a batch, and an erasure takes that out.
+    """
+    if packed == pack_record(record, phones):
+        return True
+    others = Phones(phones.roll)
+    if take_record(packed, others) != record:
+        return False
+    fences, rules = world.fences, world.rules
+    for device in record.devices:
+        mine, other = slot_of(phones, record, device.device_id), slot_of(others, record, device.device_id)
+        if phones.seen(mine) != others.seen(other):
+            return False
+        if state_of(phones, mine, fences, rules) != state_of(others, other, fences, rules):
+            return False
+    return True
 
 
 def drop_record(record: Record, phones: Phones) -> None:

@@ -20,7 +20,7 @@ from server.journal import Entry, PostgresJournal
 from server.line import undecided
 from server.phones import Phones
 from server.publish import UnknownRetailer, load_published
-from server.records import Record, pack_record, take_record
+from server.records import Record, same_state, take_record
 from server.sql import queries
 from server.turn import begin, decide_all
 from server.world import World
@@ -131,8 +131,11 @@ class _Replay:
         """Compares states as they are now with rows that hold as of now."""
         known = [name for name in stored if name in self._records]
         self._states += len(known)
+        assert self._world is not None, "there was a batch"
         self._different_states += [
-            name for name in known if pack_record(self._records[name], self._phones) != stored[name]
+            name
+            for name in known
+            if not same_state(stored[name], self._records[name], self._phones, self._world)
         ]
 
     async def _world_at(self, version: int) -> World:

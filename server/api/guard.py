@@ -25,8 +25,10 @@ log = structlog.get_logger("vicino.http")
 
 RETRY_AFTER_S = "1"
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+
+def guarded(route: Route) -> Handler:
     """The route's handler behind its guard."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -34,7 +36,11 @@ def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
             _require_readable(*request.match_info.values(), *request.query.keys(), *request.query.values())
         services = request.app[SERVICES]
         caller = await _caller(request, route, services.door)
-        services.door.admit_caller(caller, full=route.sheds and services.engine.full(caller.retailer_id))
+        services.door.admit_caller(
+            caller,
+            counted=not route.for_clients,
+            full=route.sheds and services.engine.full(caller.retailer_id),
+        )
         promised = request.content_length
         if promised is None:
             # The clone refuses a body that grows past this while it is read.
@@ -49,7 +55,28 @@ def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
             request = await inflated(request, route.body_most)
         return await route.handler(request, caller)
 
-    return handle
+    return _without_429(handle) if route.for_clients else handle
+
+
+def _without_429(handle: Handler) -> Handler:
+    """The handler, whose "not now" is a 503: existing clients keep what that refuses, and send it again."""
+
+    async def patient(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handle(request)
+        except Busy as error:
+            raise request.app[SERVICES].door.busy_refusal(str(error)).at(503) from None
+        except TooSlow as error:
+            raise _too_slow(error).at(503) from None
+        except Problem as problem:
+            raise problem.at(503) if problem.status == 429 else problem from None
+
+    return patient
+
+
+def _too_slow(error: TooSlow) -> HangUp:
+    detail = f"{error}: send it within {BODY_S:.0f} s, or in parts"
+    return HangUp(408, "too_slow", detail, headers={"Retry-After": RETRY_AFTER_S})
 
 
 def _require_readable(*texts: str) -> None:
@@ -172,7 +199,7 @@ def _foreseen(error: Exception, request: web.Request) -> Problem | None:
     if isinstance(error, BadUse):
         return Problem(422, "bad_use", str(error))
     if isinstance(error, TooSlow):
-        return HangUp(408, "too_slow", f"{error}: send it within {BODY_S:.0f} s, or in parts")
+        return _too_slow(error)
     if isinstance(error, Busy):
         return request.app[SERVICES].door.busy_refusal(str(error))
     if (trouble := out_of_order(error)) is not None:

@@ -118,6 +118,7 @@ async def _take(
     if device_id is None and (heard.fixes or heard.reports or heard.address) and client != "radar":
         detail = "no device is named: put ?device_id=… into the address"
         heard.refused.append(Refused(reason="no_device", detail=detail, shape=f"{len(heard.fixes)} fixes"))
+    services.door.admit_device(caller, device_id)
     await services.intake.put_aside(caller.retailer_id, client, device_id, heard.refused)
     if device_id is None:
         return None, b""

@@ -53,6 +53,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     query: tuple[str, ...] = ()  #: names of query parameters
     body_most: int = 1 << 20  #: bytes
     sheds: bool = False  #: refused at the door while the retailer's lane is full
+    #: For existing clients. There is no 429 for them, since some delete what a 4xx refuses; and the key in
+    #: their address is the same for all phones, so each phone has a rate of its own.
+    for_clients: bool = False
 
 
 #: The caller of a route that anybody may call.

@@ -135,7 +135,15 @@ ROUTES: list[Route] = [
     ),
     row("POST", "/v1/events", DEVICE_OR_SERVER, pings.events, "Send browse events", body=Events, sheds=True),
     *(
-        row(method, ingest.PATH, APP_OR_SERVER, ingest.ingest, summary, body_most=ingest.BODY_MOST)
+        row(
+            method,
+            ingest.PATH,
+            APP_OR_SERVER,
+            ingest.ingest,
+            summary,
+            body_most=ingest.BODY_MOST,
+            for_clients=True,
+        )
         for method, summary in ingest.METHODS.items()
     ),
     *(
@@ -146,6 +154,7 @@ ROUTES: list[Route] = [
             ingest.track,
             "Track as Radar's web SDK does",
             body_most=ingest.BODY_MOST,
+            for_clients=True,
         )
         for path in ingest.TRACK_PATHS
     ),

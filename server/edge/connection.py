@@ -28,7 +28,7 @@ _TOO_SLOW = (
     b"Content-Length: %d\r\n\r\n%s"
 )
 _FULL = (
-    b"HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 5\r\n"
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\n"
     b"Content-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%s"
 )
 
@@ -123,7 +123,7 @@ class Connection(web.RequestHandler):
         self.address = str(peer[0]) if isinstance(peer, tuple) else ""
         self.due_s = self._loop.time() + self._doorman.deadlines.header_s
         if not self._doorman.enter(self):
-            self._last_words(_FULL, 429, "busy", "too many connections are open: try again in a few seconds")
+            self._last_words(_FULL, 503, "busy", "too many connections are open: try again in a few seconds")
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._doorman.leave(self)

@@ -80,12 +80,21 @@ class Door:
         if address is not None:
             self._wrong.take(address, _now_s())
 
-    def admit_caller(self, caller: Caller, *, full: bool) -> None:
-        """Before the body is read. `full`: the caller's lane has no room. Raises Problem 429."""
-        if caller.kind in ("device", "app", "server", "till"):
-            self._take("device" if caller.kind == "device" else "key", f"{caller.retailer_id} {caller.name}")
+    def admit_caller(self, caller: Caller, *, counted: bool, full: bool) -> None:
+        """Before the body is read. `counted`: it counts for the credential now, and not by `admit_device`;
+        `full`: the caller's lane has no room. Raises Problem 429.
+        """
+        if counted:
+            self._take_caller(caller)
         if full:
             raise self.busy_refusal("more comes than can be done just now: try again in a few seconds")
+
+    def admit_device(self, caller: Caller, device_id: str | None) -> None:
+        """Once it is known which of the phones that share a key it was, if it told. Raises Problem 429."""
+        if device_id is None:
+            self._take_caller(caller)
+        else:
+            self._take("device", f"{caller.retailer_id} {device_id}")
 
     def busy_refusal(self, detail: str) -> Problem:
         """The answer to a caller for whom there is no room."""
@@ -110,6 +119,10 @@ class Door:
             return self.shedding.worth(ping, outlook)
         detail = "nothing can follow from these fixes; send the next one as `next` says"
         raise self.refusal("shed", detail, min(left.within_s, UNCHANGED_S), next=left)
+
+    def _take_caller(self, caller: Caller) -> None:
+        if caller.kind in ("device", "app", "server", "till"):
+            self._take("device" if caller.kind == "device" else "key", f"{caller.retailer_id} {caller.name}")
 
     def _take(self, kind: str, name: str) -> None:
         buckets = self._limits.get(kind)

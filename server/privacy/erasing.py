@@ -10,7 +10,7 @@ traffic, in small transactions; the inputs of all others stay, so their day stil
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import date
 from typing import Any
 
@@ -96,10 +96,12 @@ class Erasing:
         clock: Clock,
         *,
         submit: Callable[[str, Input], Awaitable[Any]],
+        on_erased: Callable[[str, Collection[str]], None],
     ) -> None:
         self._database = database
         self._clock = clock
         self._submit = submit  #: puts an input into its retailer's lane
+        self._on_erased = on_erased  #: told the retailer, and the ids of somebody who is no more
         self._turn = asyncio.Lock()
 
     async def heard(self, payload: str) -> None:
@@ -149,8 +151,9 @@ class Erasing:
 
     async def _finish(self, retailer_id: str, erasure_id: str) -> None:
         async with self._database.transaction(retailer_id) as connection:
-            rows = await connection.fetch(SQL["erased_ids"], retailer_id, erasure_id)
-        rewritten = await self._clear_journal(retailer_id, [row["shopper_id"] for row in rows])
+            ids = [row[0] for row in await connection.fetch(SQL["erased_ids"], retailer_id, erasure_id)]
+        self._on_erased(retailer_id, ids)
+        rewritten = await self._clear_journal(retailer_id, ids)
         async with self._database.transaction(retailer_id) as connection:
             await connection.execute(SQL["note_erased"], retailer_id, erasure_id, ["journal"], [rewritten])
             now = from_us(self._clock.now_us())

@@ -9,18 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from server.app import running
-from server.clock import from_us
+from server.app import Running, running
+from server.clock import SystemClock, from_us
 from server.inputs import RecordFixes, ShopperErased
 from server.journal import listed
 from server.lane import Lane
 from server.privacy.erasing import Erasing, ask
+from server.privacy.export import export
 from server.replay_journal import replay_day
 from server.wire import decode_ping
 from tests.acceptance.mall import Mall, Shopper, mall, mall_config, until
+from tests.acceptance.test_clients import ANDROID, Phone, owntracks
 from tests.acceptance.test_identity import log_in
 from tests.acceptance.test_rights import HER_LON, download, erased, lives
 from tests.acceptance.traces import dump, found, names_of
+
+OF_DEVICES = ("watched_regions", "quarantine")  #: tables that know devices and no shoppers
 
 
 @pytest.fixture
@@ -149,6 +153,7 @@ async def test_her_pings_are_cut_out_of_the_columns_and_the_others_day_replays(
     await walk_far_off(stays, goes)
     names = [one.shopper_id.encode() for one in (stays, goes)]
     assert any(all(name in row for name in names) for row in await rows_of(at_noon)), "one row has both"
+    at_noon.clock.advance(240)
     await stays.ping(north_m=40)
 
     await erased(goes)
@@ -161,6 +166,13 @@ async def test_her_pings_are_cut_out_of_the_columns_and_the_others_day_replays(
     replayed = await replay_day(at_noon.vicino.database, at_noon.keys["retailer_id"], day)
     assert (replayed.different, replayed.different_states, replayed.states) == ((), (), 1)
     assert replayed.offers == 1
+
+
+async def positions_of(vicino: Running, retailer_id: str, shopper: Shopper) -> int:
+    """How many positions the copy for a shopper maps that a restarted server has of her in the journal."""
+    whole = await export(vicino.database, SystemClock(), retailer_id, shopper.shopper_id)
+    features = json.loads(zipfile.ZipFile(io.BytesIO(whole)).read("positions.geojson"))["features"]
+    return sum(one["properties"]["from"] == "journal" for one in features)
 
 
 async def never(*_: object) -> None:
@@ -183,13 +195,12 @@ async def test_a_restart_after_an_erasure_brings_nobody_back(
             if killed_before_the_journal_was_rewritten:
                 patched.setattr(Erasing, "_finish", never)
             told = await erased(goes)
-            before = await opened.vicino.engine.state(retailer_id)
             config = mall_config(database_url, tmp_path, opened.fcm)
             await opened.stop()
         assert (told["erased_at"] is None) == killed_before_the_journal_was_rewritten
 
         async with running(config, clock=opened.clock) as again:
-            after = await again.engine.state(retailer_id)
+            await again.engine.state(retailer_id)
             for shopper in (stays, goes):
                 shopper.moves_to(again)
 
@@ -197,7 +208,46 @@ async def test_a_restart_after_an_erasure_brings_nobody_back(
                 return found(await dump(database_url), names_of(goes)) == []
 
             await until(is_gone)
-            assert after.sha256 == before.sha256
+            assert await positions_of(again, retailer_id, stays) == 10
             assert (await stays.ping(north_m=600))["accepted"] == 1
             assert (await goes.ping(north_m=600))["rejected"][0]["reason"] == "unknown_device"
             assert found(await dump(database_url), names_of(goes)) == []
+
+
+async def test_a_phone_with_an_existing_client_leaves_nothing_either_and_is_still_answered(
+    at_noon: Mall, database_url: str
+) -> None:
+    phone = Phone(at_noon, "owntracks", "ann:pixel", X_Limit_U="ann", X_Limit_D="pixel", **ANDROID)
+    await phone.send(owntracks(at_noon))
+    await phone.consents()
+    status, told = await phone.send(owntracks(at_noon))
+    assert (status, [one["_type"] for one in told]) == (200, ["cmd"]), "it is told what to watch"
+    await phone.send(owntracks(at_noon) | {"lat": "north"})
+    database, retailer_id = at_noon.vicino.database, at_noon.keys["retailer_id"]
+    async with database.transaction(retailer_id) as connection:
+        shopper_id = await connection.fetchval("SELECT shopper_id FROM devices")
+        kept = [await connection.fetchval(f"SELECT count(*) FROM {name}") for name in OF_DEVICES]
+    assert kept == [1, 1]
+
+    erasure_id = await ask(database, at_noon.clock, retailer_id, shopper_id, "operator")
+    told_erased = await at_noon.vicino.engine.erase(retailer_id, erasure_id)
+
+    assert (told_erased.erased["devices"], told_erased.erased["quarantine"]) == (1, 1)
+    for _ in range(2):
+        assert await phone.send(owntracks(at_noon)) == (200, [])
+    assert found(await dump(database_url), [shopper_id, "ann:pixel"]) == []
+    async with database.transaction(retailer_id) as connection:
+        kept = [await connection.fetchval(f"SELECT count(*) FROM {name}") for name in OF_DEVICES]
+    assert kept == [0, 0]
+
+
+async def test_who_no_longer_permits_that_it_is_known_where_she_is_watches_nothing(at_noon: Mall) -> None:
+    phone = Phone(at_noon, "owntracks", "ann:pixel", X_Limit_U="ann", X_Limit_D="pixel", **ANDROID)
+    await phone.send(owntracks(at_noon))
+    await phone.consents()
+    await phone.send(owntracks(at_noon))
+
+    await phone.consents({"nearby_offers": {"granted": False}})
+
+    async with at_noon.vicino.database.transaction(at_noon.keys["retailer_id"]) as connection:
+        assert await connection.fetchval("SELECT count(*) FROM watched_regions") == 0

@@ -175,7 +175,7 @@ class TestCaps:
             async with asyncio.timeout(3):
                 answered = await more[-1][0].read()
             assert told[0].startswith(b"HTTP/1.1 200 ")
-            assert answered.startswith(b"HTTP/1.1 429 ")
+            assert answered.startswith(b"HTTP/1.1 503 ")
             assert b"\r\nRetry-After: " in answered
             for _, writer in held + more:
                 writer.close()
