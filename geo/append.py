@@ -94,14 +94,21 @@ def _remember(fleet: Fleet, slots: Integers, device: Records, moved: Flags, whol
         device[middle] = np.where(moved, now, device[middle])
 
 
-def append_one(fleet: Fleet, slot: int, sighting: Sighting, rules: Rules, *, doubted: bool) -> None:
-    """Appends one sighting that is newer than all that is known of its device."""
+def append_one(
+    fleet: Fleet, slot: int, sighting: Sighting, rules: Rules, *, doubted: bool, seal_us: int | None
+) -> None:
+    """Appends one sighting that is newer than all that is known of its device.
+
+    `seal_us`: of the first sighting of a batch, the time of its last. A window is sealed once a batch, as
+    `append_many` does it: who else is in the batch must change nothing of a device.
+    """
     device = fleet.devices.get_one(slot)
     values: dict[str, Any] = device._asdict()
     after_us = kept_us(rules)
-    if device.newest_us != NEVER and not device.doubts and device.clock_us <= device.newest_us:
-        whole = sighting.at_us - device.newest_us > after_us
-        if whole or sighting.at_us - device.middle_us > after_us:
+    calm = device.newest_us != NEVER and not device.doubts and device.clock_us <= device.newest_us
+    if calm and seal_us is not None:
+        whole = seal_us - device.newest_us > after_us
+        if whole or seal_us - device.middle_us > after_us:
             values["sealed_us"] = device.newest_us if whole else device.middle_us
             values["before"] = 1 if whole else device.since + (device.middle_us != NEVER)
             values["middle_us"], values["since"] = device.newest_us, 0

@@ -127,9 +127,11 @@ def _alone(fleet: Fleet, slot: int, sightings: Sequence[Sighting], fences: Fence
         believed=fleet.sighting_at(device.believed),
         doubts=device.doubts,
     )
+    seal_us: int | None = sightings[-1].at_us
     for sighting in sightings:
         walk.see(sighting)
-        append_one(fleet, slot, sighting, rules, doubted=walk.doubts > 0)
+        append_one(fleet, slot, sighting, rules, doubted=walk.doubts > 0, seal_us=seal_us)
+        seal_us = None
         before, present = present, walk.present
         if before or present:
             fleet.put_present(slot, present)

@@ -1,8 +1,8 @@
 """Which shoppers' states are newer in memory than in their rows, and since which journal entry."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
-from itertools import chain
+from itertools import chain, islice
 
 import msgspec
 
@@ -16,7 +16,7 @@ class Since(msgspec.Struct, frozen=True, gc=False):
 
 
 class Unsaved:
-    """In order of the first entry that each lacks."""
+    """In order of the first entry that each lacks: no checkpoint may pass over one."""
 
     def __init__(self) -> None:
         self._since: dict[str, Since] = {}
@@ -30,9 +30,12 @@ class Unsaved:
 
     def note(self, shopper_ids: Iterable[str], since: Since) -> None:
         """An entry has changed these states, and their rows do not have it."""
+        newest = next(reversed(self._since.values()), since)
         for shopper_id in shopper_ids:
             if shopper_id not in self._since:
                 self._since[shopper_id] = since
+        if since.seq < newest.seq:  # read from the journal again
+            self._since = _in_order(self._since)
 
     def drop(self, shopper_ids: Iterable[str]) -> None:
         """Their rows have everything, or they are gone."""
@@ -58,7 +61,7 @@ class Unsaved:
         left = {name: since for name, since in self._writing.items() if name not in saved}
         self._writing = {}
         if left:
-            self._since = left | {name: since for name, since in self._since.items() if name not in left}
+            self._since = _in_order(self._since | left)
 
     def before(self, shopper_ids: Iterable[str], day: date) -> list[str]:
         """Those of them that lack an entry of an earlier day."""
@@ -71,13 +74,18 @@ class Unsaved:
     def first_of(self, shopper_ids: Iterable[str]) -> Since | None:
         """The first entry that one of these rows lacks. Not while rows are on their way."""
         lacking = (self._since[name] for name in shopper_ids if name in self._since)
-        return min(lacking, key=lambda since: since.seq, default=None)
+        return min(lacking, key=_seq, default=None)
 
     def first(self, *, without: Collection[str] = ()) -> Since | None:
         """The first entry that some row lacks, leaving out rows that are on their way and have arrived."""
-        parts = (
-            (since for name, since in self._writing.items() if name not in without),
-            iter(self._since.values()),
-        )
-        firsts = [since for part in parts if (since := next(part, None)) is not None]
-        return min(firsts, key=lambda since: since.seq, default=None)
+        left = [since for name, since in self._writing.items() if name not in without]
+        left += islice(self._since.values(), 1)
+        return min(left, key=_seq, default=None)
+
+
+def _in_order(since: Mapping[str, Since]) -> dict[str, Since]:
+    return dict(sorted(since.items(), key=lambda item: item[1].seq))
+
+
+def _seq(since: Since) -> int:
+    return since.seq

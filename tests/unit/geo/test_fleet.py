@@ -68,7 +68,9 @@ def follow(
             heard[slot] += [("told", rounded(one)) for one in transitions]
         for slot, one in told.retracted():
             heard[slot].append(("retracted", rounded(one)))
-    return heard, [state_of(fleet, slot, FENCES, rules) for slot in slots]
+    states = [state_of(fleet, slot, FENCES, rules) for slot in slots]
+    # What goes into a row must not depend on who else was in a batch either.
+    return heard, states, [pack(fleet, slot) for slot in slots]
 
 
 def rounded(one: Transition) -> Transition:

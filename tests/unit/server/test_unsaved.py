@@ -48,6 +48,30 @@ def test_a_state_that_did_not_arrive_lags_behind_as_before() -> None:
     assert unsaved.oldest(5, 9000) == ["a", "c"]
 
 
+def test_no_checkpoint_passes_over_a_state_that_did_not_arrive_whatever_was_written_with_it() -> None:
+    unsaved = Unsaved()
+    for seq, name in enumerate("abcd", start=1):
+        unsaved.note([name], since(seq))
+    unsaved.write(["d", "c", "b"])
+
+    assert unsaved.first(without={"c"}) == since(1)
+    unsaved.written({"c"})
+    unsaved.drop(["a"])
+
+    assert unsaved.first() == since(2)
+    assert unsaved.oldest(5, 9000) == ["b", "d"]
+
+
+def test_what_is_read_from_the_journal_again_takes_its_place_in_the_order() -> None:
+    unsaved = Unsaved()
+    unsaved.note(["a"], since(7))
+    unsaved.note(["b"], since(3))
+
+    assert unsaved.first() == since(3)
+    assert unsaved.first_of(["a", "c"]) == since(7)
+    assert unsaved.oldest(5, 9000) == ["b", "a"]
+
+
 def test_only_what_lags_behind_since_an_earlier_day_ends_with_it() -> None:
     unsaved = Unsaved()
     unsaved.note(["a"], since(1))
