@@ -15,6 +15,7 @@ from notifications.providers.fcm import FcmProvider
 from notifications.providers.log import LogProvider
 from server import crash
 from server.api.guard import guarded, tell_failures
+from server.api.plain import PlainPings
 from server.api.route import SERVICES, Services, json_answer
 from server.api.table import ROUTES, description
 from server.attestation import Attestors, installed
@@ -22,11 +23,10 @@ from server.auth import Authenticator
 from server.clock import Clock, SystemClock
 from server.config import Config
 from server.db import Database
-from server.edge.connection import Caps, Deadlines, Doorman, QuickRefusal, listen
+from server.edge.connection import Caps, Deadlines, Doorman, PlainRequests, listen
 from server.edge.door import Door, DoorRules
 from server.edge.lag import LoopLag
 from server.edge.limits import Rate
-from server.edge.quick import Quick
 from server.edge.room import Room
 from server.engine import Engine
 from server.errors import BadUse
@@ -113,9 +113,8 @@ async def running(
             webhook_hosts=config.private_webhook_hosts,
         )
         await stack.enter_async_context(_telling(config, database, clock))
-        quick = Quick(services.door, room, engine, services.auth, clock)
         address = await stack.enter_async_context(
-            _listening(create_app(services), config, deadlines, metrics, quick.refusal)
+            _listening(create_app(services), config, deadlines, metrics, PlainPings(services).take)
         )
         yield Running(url=address, database_url=url, database=database, engine=engine, relay=relay)
 
@@ -218,7 +217,7 @@ async def _door(config: Config, room: Room, metrics: Metrics) -> AsyncIterator[D
 
 @asynccontextmanager
 async def _listening(
-    app: web.Application, config: Config, deadlines: Deadlines, metrics: Metrics, quick: QuickRefusal
+    app: web.Application, config: Config, deadlines: Deadlines, metrics: Metrics, plain: PlainRequests
 ) -> AsyncIterator[str]:
     """The application on its port; the address as a URL. Raises BadUse where the port is taken."""
     caps = Caps(
@@ -230,7 +229,7 @@ async def _listening(
     await runner.setup()
     try:
         assert runner.server is not None
-        doorman = Doorman(caps, deadlines, on_refused=metrics.refused_for, quick=quick)
+        doorman = Doorman(caps, deadlines, on_refused=metrics.refused_for, plain=plain)
         try:
             listener = await listen(runner.server, doorman, config.host, config.port)
         except OSError as error:

@@ -7,7 +7,7 @@ lock sees to that: a second engine is told so and stops.
 import asyncio
 from collections.abc import Callable, Collection, Coroutine
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import structlog
@@ -18,7 +18,7 @@ from server.clock import Clock, from_us
 from server.db import Database, DatabaseBusy
 from server.edge.room import Outlook, Room, Worth
 from server.errors import VicinoError
-from server.inputs import Input
+from server.inputs import Input, RecordFixes
 from server.journal import PostgresJournal
 from server.lane import Lane
 from server.line import lock_head
@@ -155,6 +155,10 @@ class Engine:
         assert isinstance(answer, Admitted)
         return answer
 
+    def put(self, retailer_id: str, item: RecordFixes, worth: Worth) -> "asyncio.Future[Admitted]":
+        """Likewise, of a retailer for whom there is an `outlook`: the answer to come."""
+        return cast("asyncio.Future[Admitted]", self._open[retailer_id].put(item, worth))
+
     async def live(self, retailer_id: str) -> None:
         """Returns when batches are judged by what was published last, or after `LIVE_S` at the most."""
         for lane in self._running_lanes(retailer_id):
@@ -193,8 +197,8 @@ class Engine:
         return lane is not None and lane.valve.full()
 
     def outlook(self, retailer_id: str, shopper_id: str) -> Outlook | None:
-        """What a ping of a shopper is judged by while not all can be taken; None before the lane is open."""
-        lane = self._open.get(retailer_id)
+        """What a ping of a shopper is judged by while not all can be taken; None while no lane is open."""
+        lane = self._open.get(retailer_id) if self._holding else None
         return None if lane is None else lane.outlook(shopper_id)
 
     async def _lane(self, retailer_id: str) -> Lane:

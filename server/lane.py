@@ -65,11 +65,15 @@ class Lane:
 
     async def submit(self, item: Input | Redeem, worth: Worth = Worth.ALL) -> Admitted | Answer:
         """Waits until the item is processed and committed. Raises Busy, Poison, or what hit the database."""
+        return await self.put(item, worth)
+
+    def put(self, item: Input | Redeem, worth: Worth) -> "asyncio.Future[Admitted | Answer]":
+        """The answer to come, once the item is processed and committed, or likewise. Raises Busy."""
         self.valve.enter(_weight(item), worth)
         future: asyncio.Future[Admitted | Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         self._arrived.set()
-        return await future
+        return future
 
     def published(self) -> None:
         """Something was published: the lane moves on to it at once, rather than with its next input."""

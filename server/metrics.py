@@ -40,6 +40,7 @@ class Metrics:
     def _at_the_door(self) -> None:
         # Counter: requests and connections that were refused for now (429, 503), by the reason code.
         self._refused = self._counter("vicino_refused", "Requests refused for now", "reason")
+        self._refused_for: dict[str, Counter] = {}
         # Gauge: fixes, events and others that wait in all lanes.
         self._waiting = Gauge("vicino_waiting", "Fixes and events that wait", registry=self.registry)
         # Gauge: lanes that refuse what is worth least, because they cannot keep up.
@@ -76,8 +77,11 @@ class Metrics:
         self._closed.set_function(lambda: room.closed)
 
     def refused_for(self, reason: str) -> None:
-        """Counts a refusal."""
-        self._refused.labels(reason).inc()
+        """Counts a refusal. What it costs is taken from those who are not refused."""
+        counter = self._refused_for.get(reason)
+        if counter is None:
+            counter = self._refused_for[reason] = self._refused.labels(reason)
+        counter.inc()
 
     def quarantined(self, kind: str, reason: str) -> None:
         """Counts an input that was put aside."""

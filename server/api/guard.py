@@ -64,8 +64,8 @@ def _without_429(handle: Handler) -> Handler:
     async def patient(request: web.Request) -> web.StreamResponse:
         try:
             return await handle(request)
-        except Busy as error:
-            raise request.app[SERVICES].door.busy_refusal(str(error)).at(503) from None
+        except Busy:
+            raise request.app[SERVICES].door.no_room().at(503) from None
         except TooSlow as error:
             raise _too_slow(error).at(503) from None
         except Problem as problem:
@@ -98,7 +98,7 @@ def _is_text(text: str) -> bool:
 
 async def _caller(request: web.Request, route: Route, door: Door) -> Caller:
     """Who calls. Raises Problem 401, 403, and 429 for an address that has tried too often."""
-    address = door.admit_address(request)
+    address = door.admit_address(request.remote, request.headers.get("X-Forwarded-For"))
     if not route.who:
         return ANYBODY
     try:
@@ -159,21 +159,22 @@ async def tell_failures(request: web.Request, handler: Any) -> web.StreamRespons
         response: web.StreamResponse = await handler(request)
     except web.HTTPException as error:
         return _of_http(error).response()
-    except Exception as error:
-        problem = _foreseen(error, request)
-        if problem is None:
-            # An error of the database quotes the values it was given: they are nobody's to read in a log.
-            trace = None if isinstance(error, asyncpg.PostgresError) else error
-            log.error(  # noqa: TRY400
-                "unforeseen",
-                method=request.method,
-                route=_route_name(request),
-                error=type(error).__name__,
-                exc_info=trace,
-            )
-            problem = Problem(500, "internal", "this should not have happened; it was logged")
-        return problem.response()
+    except Exception as error:  # noqa: BLE001 - it is told, and logged where nobody foresaw it
+        door = request.app[SERVICES].door
+        return told_of(error, door, request.method, _route_name(request)).response()
     return response
+
+
+def told_of(error: Exception, door: Door, method: str, route: str) -> Problem:
+    """What a caller is told of an error; what nobody foresaw is logged."""
+    problem = _foreseen(error, door)
+    if problem is None:
+        # An error of the database quotes the values it was given: they are nobody's to read in a log.
+        trace = None if isinstance(error, asyncpg.PostgresError) else error
+        name = type(error).__name__
+        log.error("unforeseen", method=method, route=route, error=name, exc_info=trace)
+        problem = Problem(500, "internal", "this should not have happened; it was logged")
+    return problem
 
 
 def _of_http(error: web.HTTPException) -> Problem:
@@ -188,7 +189,7 @@ def _of_http(error: web.HTTPException) -> Problem:
     return Problem(error.status, "refused", error.reason)
 
 
-def _foreseen(error: Exception, request: web.Request) -> Problem | None:
+def _foreseen(error: Exception, door: Door) -> Problem | None:
     """What may happen, told in the caller's terms."""
     if isinstance(error, Problem):
         return error
@@ -201,7 +202,7 @@ def _foreseen(error: Exception, request: web.Request) -> Problem | None:
     if isinstance(error, TooSlow):
         return _too_slow(error)
     if isinstance(error, Busy):
-        return request.app[SERVICES].door.busy_refusal(str(error))
+        return door.no_room()
     if (trouble := out_of_order(error)) is not None:
         return Problem(503, "try_again", str(trouble), headers={"Retry-After": RETRY_AFTER_S})
     if isinstance(error, Poison):

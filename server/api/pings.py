@@ -6,7 +6,7 @@ from aiohttp import web
 from server.admit import Admitted
 from server.api.route import SERVICES, Services
 from server.auth import Caller
-from server.edge.room import Worth
+from server.edge.room import Outlook, Worth
 from server.inputs import RecordCrossings, RecordEvents, RecordFixes
 from server.problems import Problem
 from server.signature import body_of
@@ -24,12 +24,22 @@ async def ping(request: web.Request, caller: Caller) -> web.Response:
     )
     outlook = services.engine.outlook(caller.retailer_id, shopper_id)
     worth = services.door.worth(fixes, outlook)
-    admitted, rejected = await _record(services, caller, batch, fixes, worth)
-    if outlook is not None and admitted.next:
-        services.door.shedding.remember(fixes, admitted.next, outlook.version)
-    hint = b',"next":%b' % admitted.next if admitted.next else b""
-    body = b'{"accepted":%d,"rejected":%b%b}' % (admitted.accepted, _shown(rejected), hint)
+    taken = await services.engine.submit(caller.retailer_id, fixes, worth) if batch.records else Admitted()
+    body = answer_to(services, batch, fixes, outlook, taken)
     return web.Response(body=body, content_type="application/json")
+
+
+def answer_to(
+    services: Services, batch: Batch, ping: RecordFixes, outlook: Outlook | None, admitted: Admitted
+) -> bytes:
+    """The JSON of the answer to a ping that is durable, which is counted."""
+    rejected = _counted(services, batch, ping, admitted)
+    hint = admitted.next
+    if not hint:
+        return b'{"accepted":%d,"rejected":%b}' % (admitted.accepted, _shown(rejected))
+    if outlook is not None:
+        services.door.shedding.remember(ping, hint, outlook.version)
+    return b'{"accepted":%d,"rejected":%b,"next":%b}' % (admitted.accepted, _shown(rejected), hint)
 
 
 async def events(request: web.Request, caller: Caller) -> web.Response:
@@ -65,20 +75,27 @@ async def _record(
     services: Services,
     caller: Caller,
     batch: Batch,
-    item: RecordFixes | RecordEvents | RecordCrossings,
+    item: RecordEvents | RecordCrossings,
     worth: Worth,
 ) -> tuple[Admitted, list[Rejected]]:
     """Has the readable records processed; tells by their place which were not taken."""
     admitted = await services.engine.submit(caller.retailer_id, item, worth) if batch.records else Admitted()
+    return admitted, _counted(services, batch, item, admitted)
+
+
+def _counted(
+    services: Services, batch: Batch, item: RecordFixes | RecordEvents | RecordCrossings, admitted: Admitted
+) -> list[Rejected]:
+    """Which records were not taken, by their place; all are counted."""
     metrics, is_ping = services.metrics, not isinstance(item, RecordEvents)
     (metrics.fixes_accepted if is_ping else metrics.events.labels("accepted")).inc(admitted.accepted)
     if not admitted.refusals and not batch.rejected:
-        return admitted, []
+        return []
     refused = [Rejected(index=batch.places[one.index], reason=one.reason) for one in admitted.refusals]
     rejected = sorted([*batch.rejected, *refused], key=lambda one: one.index)
     for one in rejected:
         (metrics.fixes if is_ping else metrics.events).labels(one.reason).inc()
-    return admitted, rejected
+    return rejected
 
 
 async def _whose(services: Services, caller: Caller, batch: Batch) -> tuple[str, str]:

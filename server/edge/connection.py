@@ -16,6 +16,7 @@ import msgspec
 from aiohttp import web
 
 from server.edge.framing import MOST, whole_request
+from server.edge.turns import Turns
 
 HEADER_S = 5.0  #: from a request's first byte to the end of its headers
 BODY_S = 10.0  #: from there to the end of its body
@@ -33,8 +34,10 @@ _FULL = (
 )
 
 
-#: Given the bytes of one request: the answer that refuses it at once, or None.
-QuickRefusal = Callable[[bytes], bytes | None]
+#: Given an answer's bytes, once.
+Reply = Callable[[bytes], None]
+#: Given the bytes of what may be one request, and its peer's address: whether it is, or will be, answered so.
+PlainRequests = Callable[[bytes, str, Reply], bool]
 
 
 class TooSlow(TimeoutError):  # noqa: N818 - it names what was found
@@ -62,13 +65,14 @@ class Doorman:
     """Lets connections in, counts them, and cuts off those that are late. `watch` runs beside the server."""
 
     def __init__(
-        self, caps: Caps, deadlines: Deadlines, *, on_refused: Callable[[str], None], quick: QuickRefusal
+        self, caps: Caps, deadlines: Deadlines, *, on_refused: Callable[[str], None], plain: PlainRequests
     ) -> None:
         self._caps = caps
         self.deadlines = deadlines
         self._on_refused = on_refused
-        self.quick = quick
+        self.plain = plain
         self._open: set[Connection] = set()
+        self.turns = Turns()
         self._by_address: Counter[str] = Counter()
 
     def enter(self, connection: "Connection") -> bool:
@@ -106,14 +110,18 @@ class Doorman:
 class Connection(web.RequestHandler):
     """aiohttp's connection, with a note of what the peer owes and when that is due."""
 
-    __slots__ = ("_body", "_doorman", "_last", "address", "due_s")
+    __slots__ = ("_body", "_doorman", "_early", "_last", "_owes", "_replied", "address", "due_s")
 
     def __init__(self, manager: web.Server, doorman: Doorman, **settings: Any) -> None:
         idle_s = doorman.deadlines.idle_s
         super().__init__(manager, keepalive_timeout=idle_s, lingering_time=LINGER_S, **settings)
         self._doorman = doorman
         self._body: Any = None  #: the stream of the body that is owed; None: headers are, or nothing is
-        self._last: bytes | None = b""  #: what came last, if it was not much
+        #: What aiohttp's parser was given last, if it was not much; empty: nothing of it can be left there.
+        self._last: bytes | None = b""
+        self._owes = False  #: an answer to a request that aiohttp knows nothing of; …
+        self._early = b""  #: … what has come since; …
+        self._replied: asyncio.Future[None] | None = None  #: … and who waits until it is given
         self.address = ""  #: the peer's
         self.due_s = math.inf  #: by the loop's clock; infinity: nothing is owed
 
@@ -130,8 +138,18 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._refused(data):
+        if self._owes:
+            self._early += data
+            if len(self._early) > MOST and self.transport is not None:
+                self.transport.pause_reading()
             return
+        if self._taken(data):
+            return
+        self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        """Gives it to aiohttp."""
+        self._last = data if len(data) <= MOST else None
         if data and self.due_s == math.inf:  # a new request begins
             self.due_s = self._loop.time() + self._doorman.deadlines.header_s
         requests = self._request_count
@@ -142,22 +160,61 @@ class Connection(web.RequestHandler):
         if self._body is not None and self._body.is_eof():
             self._body, self.due_s = None, math.inf
 
-    def _refused(self, data: bytes) -> bool:
-        """Whether `data` was one request, with nothing before it unanswered or unread, and is refused."""
-        last, self._last = self._last, data if len(data) <= MOST else None
+    def _taken(self, data: bytes) -> bool:
+        """Whether `data` was one plain request, with nothing before it unanswered or unread, and is taken."""
         idle = self._waiter is not None and not self._waiter.done() and not self._messages
-        first = not self._request_count and not last  # due for its headers, none of which have come
-        if not idle or last is None or self.transport is None or self._close or self._force_close:
+        if not idle or self._last is None or self.transport is None or self._close or self._force_close:
             return False
-        # Of a chunk that held more than one request the parser may have kept a part.
-        if not first and (self.due_s != math.inf or whole_request(last) is None):
+        # Of a chunk that held more than one request the parser may have kept a part; and of a peer that does
+        # not read its answers no more is taken.
+        if self._last and (self.due_s != math.inf or whole_request(self._last) is None):
             return False
-        answer = self._doorman.quick(data)
-        if answer is None:
+        if self._paused:
             return False
-        self.due_s = math.inf
-        self.transport.write(answer)
-        return True
+        self._owes = True
+        return self._doorman.turns.must_wait(self._go_on, data) or self._is_plain(data)
+
+    def _is_plain(self, data: bytes) -> bool:
+        before = self.due_s, self._last
+        self.due_s, self._last = math.inf, b""
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if self._doorman.plain(data, self.address, self._reply):
+            return True
+        self.due_s, self._last = before
+        self._owes = False
+        return False
+
+    def _go_on(self, data: bytes) -> None:
+        """Its turn has come."""
+        if self.transport is not None and not self._is_plain(data):
+            self._settle(data)
+
+    def _reply(self, answer: bytes) -> None:
+        self._owes = False
+        if self.transport is not None:
+            self.transport.write(answer)
+        self._settle(b"")
+
+    def _settle(self, data: bytes) -> None:
+        """Nothing is owed: on with what is there."""
+        if self._replied is not None and not self._replied.done():
+            self._replied.set_result(None)
+        early, self._early = self._early, b""
+        if self.transport is None:
+            return
+        if len(early) > MOST:
+            self.transport.resume_reading()
+        if data:
+            self._parse(data + early)
+        elif early:
+            self.data_received(early)
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's signature
+        """Ends the connection; what is under way may take so many seconds."""
+        if self._owes:
+            self._replied = self._loop.create_future()
+            await asyncio.wait({self._replied}, timeout=timeout)
+        await super().shutdown(timeout)
 
     def grant(self, seconds: float) -> None:
         """More time for the body that is owed, since its sender is known and may send a large one."""

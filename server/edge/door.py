@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
-from aiohttp import web
 
 from server.auth import Caller
 from server.edge.lag import LoopLag
@@ -20,9 +19,9 @@ from server.problems import Problem
 LimitsMode = Literal["busy", "always", "off"]
 
 RETRY_S = (1, 5)  #: callers who were refused come back spread over this time
-#: Wrong credentials from one address. Each costs a look-up, so this limit always holds.
 #: The longest wait of a phone from whose safe region nothing is wanted.
 UNCHANGED_S = 60.0
+#: Wrong credentials from one address. Each costs a look-up, so this limit always holds.
 WRONG = Rate(per_s=1.0, burst=60)
 
 
@@ -63,9 +62,12 @@ class Door:
         """Whether more comes than can be done."""
         return self._room.closed > 0 or self._lag.busy
 
-    def admit_address(self, request: web.Request) -> str | None:
-        """Before anything is known of the sender but its address, which is given back. Raises Problem 429."""
-        address = self._address(request)
+    def admit_address(self, peer: str | None, forwarded: str | None) -> str | None:
+        """Before anything is known of the sender but its address, which is given back. Raises Problem 429.
+
+        `forwarded` is what X-Forwarded-For says.
+        """
+        address = self._address(peer, forwarded)
         if address is not None:
             wait_s = self._wrong.wait_s(address, _now_s())
             if wait_s:
@@ -87,7 +89,7 @@ class Door:
         if counted:
             self._take_caller(caller)
         if full:
-            raise self.busy_refusal("more comes than can be done just now: try again in a few seconds")
+            raise self.no_room()
 
     def admit_device(self, caller: Caller, device_id: str | None) -> None:
         """Once it is known which of the phones that share a key it was, if it told. Raises Problem 429."""
@@ -96,15 +98,17 @@ class Door:
         else:
             self._take("device", f"{caller.retailer_id} {device_id}")
 
-    def busy_refusal(self, detail: str) -> Problem:
+    def no_room(self) -> Problem:
         """The answer to a caller for whom there is no room."""
-        return self.refusal("busy", detail, 0.0)
+        return busy(self.no_room_s())
+
+    def no_room_s(self) -> int:
+        """Counts a caller for whom there is no room: when to come again."""
+        return self._again_s("busy", 0.0)
 
     def refusal(self, code: str, detail: str, wait_s: float, **more: Any) -> Problem:
         """A 429 whose Retry-After is spread, so that those refused together do not come back together."""
-        self._on_refused(code)
-        again_s = wait_s + random.uniform(*RETRY_S)  # noqa: S311 - it hides nothing
-        return Problem(429, code, detail, headers={"Retry-After": str(max(1, round(again_s)))}, **more)
+        return _refusal(code, detail, self._again_s(code, wait_s), **more)
 
     def worth(self, ping: RecordFixes, outlook: Outlook | None) -> Worth:
         """What a ping is worth. Raises Problem 429 where it is nothing, and there is no room for that.
@@ -124,6 +128,10 @@ class Door:
         if caller.kind in ("device", "app", "server", "till"):
             self._take("device" if caller.kind == "device" else "key", f"{caller.retailer_id} {caller.name}")
 
+    def _again_s(self, code: str, wait_s: float) -> int:
+        self._on_refused(code)
+        return max(1, round(wait_s + random.uniform(*RETRY_S)))  # noqa: S311 - it hides nothing
+
     def _take(self, kind: str, name: str) -> None:
         buckets = self._limits.get(kind)
         if buckets is None:
@@ -133,14 +141,13 @@ class Door:
             detail = f"this {kind} sends more than its share: try again later, with more in one request"
             raise self.refusal(f"rate_{kind}", detail, wait_s)
 
-    def _address(self, request: web.Request) -> str | None:
+    def _address(self, peer: str | None, forwarded: str | None) -> str | None:
         """The sender's address; None where it is a proxy's that does not tell whose request it is."""
-        peer = request.remote
         if peer not in self._rules.proxies:
             return peer
-        if "X-Forwarded-For" not in request.headers:
+        if forwarded is None:
             return None
-        for hop in reversed(request.headers["X-Forwarded-For"].split(",")):
+        for hop in reversed(forwarded.split(",")):
             try:
                 address = str(ipaddress.ip_address(hop.strip()))
             except ValueError:
@@ -148,6 +155,15 @@ class Door:
             if address not in self._rules.proxies:
                 return address
         return None
+
+
+def busy(again_s: int) -> Problem:
+    """The answer to a caller for whom there is no room."""
+    return _refusal("busy", "more comes than can be done just now: try again in a few seconds", again_s)
+
+
+def _refusal(code: str, detail: str, again_s: int, **more: Any) -> Problem:
+    return Problem(429, code, detail, headers={"Retry-After": str(again_s)}, **more)
 
 
 def _now_s() -> float:

@@ -1,5 +1,7 @@
 """Requests whose end or address two programs could read differently are refused, and the line hung up."""
 
+from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from aiohttp import HttpVersion11, web
@@ -7,7 +9,18 @@ from aiohttp import HttpVersion11, web
 from server.problems import Problem
 
 _UNUSUAL = (b"transfer-encoding", b"content-encoding", b"\r\nconnection", b"\r\nexpect", b"\r\n ", b"\r\n\t")
+#: What a header is written with.
+_PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 MOST = 16 << 10  #: bytes of a request that is read by itself
+HEADS_MOST = 8192  #: heads whose reading is remembered: those of a phone are alike
+
+
+class PlainRequest(NamedTuple):
+    """What counts of a request with plain headers."""
+
+    credential: str
+    body: bytes
+    forwarded: str | None  #: X-Forwarded-For
 
 
 class HangUp(Problem):
@@ -36,22 +49,32 @@ def refuse_ambiguous(request: web.Request) -> None:
         raise HangUp(400, "bad_target", "the address names another host than Host does: send the path alone")
 
 
-def whole_request(data: bytes) -> tuple[str, bytes] | None:
-    """The credential and the body of `data`, if that is exactly one plain request with a bearer token."""
+def whole_request(data: bytes) -> PlainRequest | None:
+    """`data` as a request, if it is exactly one, a plain one, with a bearer token."""
     end = data.find(b"\r\n\r\n")
-    if end < 0 or len(data) > MOST:
+    if end < 0 or len(data) > MOST or (head := _plain_head(data[: end + 2])) is None:
         return None
-    head = data[: end + 2]
+    credential, length, forwarded = head
+    if length != len(data) - end - 4:
+        return None
+    return PlainRequest(credential=credential, body=data[end + 4 :], forwarded=forwarded)
+
+
+@lru_cache(HEADS_MOST)
+def _plain_head(head: bytes) -> tuple[str, int, str | None] | None:
+    """The credential, the body's length and X-Forwarded-For of a head in which nothing is unusual."""
     plain = head.lower()
-    if any(name in plain for name in _UNUSUAL):
+    if any(name in plain for name in _UNUSUAL) or plain.translate(None, _PRINTABLE):
         return None
     length, bearer = _only(plain, b"\r\ncontent-length: "), _only(plain, b"\r\nauthorization: bearer ")
     if length is None or bearer is None or not plain[length[0] : length[1]].isdigit():
         return None
-    body = data[end + 4 :]
-    if int(plain[length[0] : length[1]]) != len(body):
+    forwarded = _only(plain, b"\r\nx-forwarded-for: ")
+    if plain.count(b"\n") != plain.count(b"\r\n") or (forwarded is None and b"x-forwarded-for" in plain):
         return None
-    return head[bearer[0] : bearer[1]].decode("latin-1"), body
+    credential = head[bearer[0] : bearer[1]].decode("ascii")
+    told = None if forwarded is None else head[forwarded[0] : forwarded[1]].decode("ascii")
+    return credential, int(plain[length[0] : length[1]]), told
 
 
 def _only(plain: bytes, name: bytes) -> tuple[int, int] | None:

@@ -329,7 +329,7 @@ class TestShedding:
         said, _, told = answered.partition(b"\r\n\r\n")
         assert said.startswith(b"HTTP/1.1 429 ")
         assert msgspec.json.decode(told)["code"] == "shed"
-        assert b"Date:" not in said  # aiohttp would have said it
+        assert b"Server:" not in said  # aiohttp would have said it
 
     async def test_when_nothing_more_can_be_taken_everybody_is_told_so_before_their_body_is_read(
         self, server: Opened, monkeypatch: pytest.MonkeyPatch
@@ -342,3 +342,63 @@ class TestShedding:
 
         assert answered.startswith(b"HTTP/1.1 429 ")
         assert b'"code":"busy"' in answered
+
+
+class TestPlainPings:
+    """Pings that come in one piece are answered without a request being made of them."""
+
+    async def test_what_comes_before_the_answer_is_read_after_it(self, server: Opened) -> None:
+        await server.ping(fixes())  # now the token is known
+        one, half = head(server, len(fixes())) + fixes(), len(fixes()) // 2
+        reader, writer = await server.connect()
+        writer.write(one)
+        await asyncio.sleep(0)
+        writer.write(one[:half])
+        await asyncio.sleep(0)
+        writer.write(one[half:] + one + b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        answered = b""
+        async with asyncio.timeout(5):
+            while not answered.endswith(b'{"status":"ok"}'):
+                answered += await reader.read(65536)
+        writer.close()
+        assert re.findall(rb"HTTP/1\.1 (\d+) ", answered) == [b"200"] * 4
+        assert [int(count) for count in re.findall(rb'"accepted":(\d+)', answered)] == [1, 1, 1]
+
+    async def test_the_answer_is_that_of_the_usual_way(self, server: Opened) -> None:
+        await server.ping(fixes())
+        body = fixes()
+        plain = await server.raw(head(server, len(body)) + body)
+        close = head(server, len(body)).replace(b"Host", b"Connection: close\r\nHost")
+        usual = await server.raw(close + body)
+        assert b"\r\nServer:" in usual
+        assert b"\r\nServer:" not in plain
+        (first, _, one), (second, _, other) = plain.partition(b"\r\n\r\n"), usual.partition(b"\r\n\r\n")
+        assert first.split(b"\r\n")[0] == second.split(b"\r\n")[0] == b"HTTP/1.1 200 OK"
+        assert json.loads(one).keys() == json.loads(other).keys() == {"accepted", "rejected", "next"}
+
+    async def test_what_is_wrong_with_a_ping_is_told_as_ever(self, server: Opened) -> None:
+        await server.ping(fixes())
+        for body, status, code in (
+            (b"{", 400, "bad_json"),
+            (b'{"fixes": 1}', 422, "bad_field"),
+            (b'{"fixes": [], "device_id": "another"}', 403, "other_device"),
+        ):
+            answered = await server.raw(head(server, len(body)) + body)
+            assert answered.startswith(b"HTTP/1.1 %d " % status)
+            assert json.loads(answered.partition(b"\r\n\r\n")[2])["code"] == code
+
+    async def test_a_limit_counts_both_ways_of_a_device_together(self, database_url: str) -> None:
+        async for server in opened(database_url, limits="always", limit_device="0.2,10"):
+            for _ in range(5):
+                assert (await server.ping(fixes()))[0] == 200
+            body = fixes()
+            answers = [await server.raw(head(server, len(body)) + body, within_s=0.5) for _ in range(6)]
+            assert [answer[9:12] for answer in answers] == [b"200"] * 5 + [b"429"]
+
+    async def test_a_peer_who_is_gone_before_the_answer_harms_nobody(self, server: Opened) -> None:
+        await server.ping(fixes())
+        body = fixes()
+        _, writer = await server.connect()
+        writer.write(head(server, len(body)) + body)
+        writer.transport.abort()
+        assert (await server.ping(fixes()))[0] == 200

@@ -105,7 +105,9 @@ HEAD = b"POST /v1/pings HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer token\r\nCo
 
 
 def test_one_plain_request_is_read_from_its_bytes() -> None:
-    assert whole_request(HEAD + b"\r\n{}") == ("token", b"{}")
+    assert whole_request(HEAD + b"\r\n{}") == ("token", b"{}", None)
+    proxied = HEAD + b"X-Forwarded-For: 192.0.2.1, 10.0.0.1\r\n\r\n{}"
+    assert whole_request(proxied) == ("token", b"{}", "192.0.2.1, 10.0.0.1")
 
 
 def test_whatever_is_unusual_about_a_request_is_left_to_the_parser() -> None:
@@ -120,6 +122,9 @@ def test_whatever_is_unusual_about_a_request_is_left_to_the_parser() -> None:
         HEAD + b"Expect: 100-continue\r\n\r\n{}",
         HEAD + b"Connection: close\r\n\r\n{}",
         HEAD + b"X: folded\r\n value\r\n\r\n{}",
+        HEAD + b"X: bare\nY: line feed\r\n\r\n{}",
+        HEAD + b"X: no text \x00\r\n\r\n{}",
+        HEAD + b"X-Forwarded-For: a\r\nX-Forwarded-For: b\r\n\r\n{}",
         HEAD.replace(b": 2", b": +2") + b"\r\n{}",
         HEAD.replace(b"\r\n", b"\n") + b"\n{}",
         HEAD.replace(b"Bearer", b"Basic") + b"\r\n{}",
