@@ -17,7 +17,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from geo.fences.roll import Roll
 from geo.fix import Fix
-from geo.fleet import Fleet
 from notifications.outbox import PushRow, check
 from notifications.push import PushAddress
 from offers.consent import PURPOSES, consents_from_body
@@ -27,6 +26,8 @@ from offers.preferences import preferences_from_body
 from server.clock import from_us, to_us
 from server.effects.permissions import stopped
 from server.inputs import Input, RecordEvents, RecordFixes, RegisterDevice, SetConsents, SetPreferences
+from server.journal import split
+from server.phones import Phones
 from server.records import Record, pack_record, unpack_record
 from server.turn import begin, decide_all
 from server.wanted import why_not
@@ -130,7 +131,7 @@ class HerLife(RuleBasedStateMachine):
     def installs_the_app(self, beginning: str, granted: bool) -> None:
         self.now_us = to_us(datetime.fromisoformat(beginning))
         self.world = world(1, None, 2)
-        self.fleet = Fleet(self.world.fences.roll)
+        self.fleet = Phones(self.world.fences.roll)
         self.decided: set[str] = set()
         self.records: dict[str, Record] = {}
         self.outbox: dict[str, tuple[PushRow, Decision]] = {}
@@ -252,7 +253,7 @@ class HerLife(RuleBasedStateMachine):
 
     def _runs(self, item: Input) -> None:
         """A micro-batch with one input."""
-        turn = begin([item], self.records, self.fleet, self.world)
+        turn = begin(*split([item]), self.records, self.fleet, self.world)
         moments = [moment for moment in turn.moments if moment.moment_id not in self.decided]
         self.decided |= {moment.moment_id for moment in moments}
         decisions = decide_all(turn, moments, self.world, Granting(), now_us=self.now_us)
