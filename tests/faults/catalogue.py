@@ -191,8 +191,8 @@ def _passing(place: str, seed: int) -> int:
 
 
 NAMES = (*HARMS, *(f"dies_{place}" for place in POINTS), *LONG_HARMS)
-#: What the tests run: a run takes some 20 s of processor time, and all of them a few minutes together. Kills of
-#: the server or of PostgreSQL alone are what `test_kill_cycles.py` does.
+#: What the tests run: a run takes some 20 s of processor time, and all of them a few minutes together. Kills
+#: of the server or of PostgreSQL alone are what `test_kill_cycles.py` does.
 TESTED = (
     "kill_both",
     "kill_backend",
