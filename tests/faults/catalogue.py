@@ -7,7 +7,7 @@ from pathlib import Path
 from server.crash import POINTS
 from tests.faults.scenario import RECOVERY_S, Summary, Town, run
 
-DIES_S = 90.0  #: within this a crowd comes past any place to die at
+DIES_S = 180.0  #: within this a crowd comes past any place to die at
 
 Harm = Callable[[Town], Awaitable[None]]
 
@@ -190,5 +190,17 @@ def _passing(place: str, seed: int) -> int:
     return 1 + seed % PASSED.get(place, 40)
 
 
-#: Death in a checkpoint is in the long matrix alone: rows are written up to a minute after their batch.
-NAMES = (*HARMS, *(f"dies_{place}" for place in POINTS if place != "checkpoint"))
+NAMES = (*HARMS, *(f"dies_{place}" for place in POINTS), *LONG_HARMS)
+#: What the tests run: a run takes some 20 s of processor time, and all of them a few minutes together. Kills
+#: of the server or of PostgreSQL alone are what `test_kill_cycles.py` does.
+TESTED = (
+    "kill_both",
+    "kill_backend",
+    "slow_postgres",
+    "fcm_ambiguous",
+    "dies_before_commit",
+    "dies_after_commit",
+    "dies_checkpoint",
+    "dies_recovering",
+    "dies_sent",
+)

@@ -12,7 +12,7 @@ import pytest
 from server.clock import SystemClock, to_us
 from tests.faults.scenario import PHONES, RECOVERY_S, Shifted, run, run_inside
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 DISK_MB = 160
 

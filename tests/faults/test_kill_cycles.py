@@ -10,7 +10,7 @@ from tests.faults.cycles import kill_cycles
 SERVER, POSTGRES = 6, 3
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 async def test_kill_after_kill_nothing_is_lost_doubled_or_overspent(postgres_folder: Path) -> None:
     cycles = await kill_cycles(postgres_folder, seed=1, server=SERVER, postgres=POSTGRES, phones=12)
 

@@ -21,7 +21,7 @@ from server.simulation.plan import FAIR_WEATHER, Plan, Rates
 from server.simulation.promises import PromiseBroken
 from server.simulation.run import simulate
 
-SEEDS = int(os.environ.get("VICINO_TEST_SIMULATIONS", "200"))  #: seeds 1 to this
+SEEDS = int(os.environ.get("VICINO_TEST_SIMULATIONS", "100"))  #: seeds 1 to this
 GROUP = 10
 
 Patch = pytest.MonkeyPatch
