@@ -42,9 +42,10 @@ class PlainPings:
         self._date = (0, b"")  # the second, and how HTTP writes it
         self._busy_then: tuple[bytes, dict[int, bytes]] = b"", {}  # of that second, by Retry-After
 
-    def take(self, data: bytes, peer: str, reply: Reply) -> bool:
+    def take(self, data: bytes, peer: str, late: bool, reply: Reply) -> bool:
         """Whether the one request in `data` is answered by `reply`, now or when it is durable; it has to be
-        looked at properly where not.
+        looked at properly where not. In an overload what is `late` is refused whatever it is worth: to find
+        that out costs almost as much as taking it.
         """
         services = self._services
         if not data.startswith(_BEGINS) or (request := whole_request(data)) is None:
@@ -52,7 +53,7 @@ class PlainPings:
         caller = services.auth.known(request.credential)
         if caller is None or caller.device_id is None or caller.shopper_id is None or caller.public_key:
             return False
-        if services.engine.full(caller.retailer_id):
+        if (late and services.door.closed) or services.engine.full(caller.retailer_id):
             reply(self._busy())
             return True
         outlook = services.engine.outlook(caller.retailer_id, caller.shopper_id)

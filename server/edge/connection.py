@@ -36,8 +36,9 @@ _FULL = (
 
 #: Given an answer's bytes, once.
 Reply = Callable[[bytes], None]
-#: Given the bytes of what may be one request, and its peer's address: whether it is, or will be, answered so.
-PlainRequests = Callable[[bytes, str, Reply], bool]
+#: Given the bytes of what may be one request, its peer's address, and whether it has waited for too long:
+#: whether it is, or will be, answered so.
+PlainRequests = Callable[[bytes, str, bool, Reply], bool]
 
 
 class TooSlow(TimeoutError):  # noqa: N818 - it names what was found
@@ -172,21 +173,21 @@ class Connection(web.RequestHandler):
         if self._paused:
             return False
         self._owes = True
-        return self._doorman.turns.must_wait(self._go_on, data) or self._is_plain(data)
+        return self._doorman.turns.must_wait(self._go_on, data) or self._is_plain(data, late=False)
 
-    def _is_plain(self, data: bytes) -> bool:
+    def _is_plain(self, data: bytes, *, late: bool) -> bool:
         before = self.due_s, self._last
         self.due_s, self._last = math.inf, b""
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        if self._doorman.plain(data, self.address, self._reply):
+        if self._doorman.plain(data, self.address, late, self._reply):
             return True
         self.due_s, self._last = before
         self._owes = False
         return False
 
-    def _go_on(self, data: bytes) -> None:
+    def _go_on(self, data: bytes, late: bool) -> None:
         """Its turn has come."""
-        if self.transport is not None and not self._is_plain(data):
+        if self.transport is not None and not self._is_plain(data, late=late):
             self._settle(data)
 
     def _reply(self, answer: bytes) -> None:

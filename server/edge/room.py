@@ -22,9 +22,10 @@ OF_BATCH = 2.0  #: more than is done in so many times that is too much; …
 INTERVAL_S = 0.05  #: … when it has been too much for so long without a break, there is an overload
 CALM_S = 1.0  #: it is over when nobody has had to be refused for so long
 NEVER = 100  #: fixes and others, of which no more wait, are no overload, however slow everything is
-LEAST = 50  #: fixes and others that may wait whatever is measured
+LEAST = 150  #: fixes and others that may wait whatever is measured
 SMOOTHING = 0.3  #: weight of the newest batch in the measured rate
 DEARER, CHEAPER = 0.05, 0.01  #: by a refusal of what is worth more, and by a batch
+HUNGRY = 0.25  #: of the room of a closed valve, less than this at the end of a batch is too little
 ALWAYS = 4.0  #: so much more than the room of a closed valve may be taken for what is refused last
 FORGETS = (
     1.02  #: by how much the shortest batch is taken to be longer with each further one while all is well
@@ -148,7 +149,9 @@ class Valve:
         self._rate += (SMOOTHING if self._rate else 1.0) * (weight / took_s - self._rate)
         forgets = 1.0 if self._closed else FORGETS  # there are no short batches while it is closed
         self._shortest_s = min(took_s, forgets * self._shortest_s or took_s)
-        self._price = max(0.0, self._price - CHEAPER)
+        # A lane that is waited for by few has been asked too high a price.
+        hungry = self._closed and self._waiting < HUNGRY * self.limit
+        self._price = self._price / 2 if hungry else max(0.0, self._price - CHEAPER)
         if self._closed and now_s - self._refused_at_s > CALM_S:
             self._close(False)
 

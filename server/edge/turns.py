@@ -8,7 +8,12 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-PER_TURN = 64  #: requests: some milliseconds
+PER_TURN = 16  #: requests: a batch takes some eight turns, and should not wait for longer than it works
+IN_LINE = 64  #: who has more behind it has waited for too long to be looked at closely, …
+LATE_PER_TURN = 64  #: … and so many of those are dealt with in a turn
+
+#: Is given what has come, and whether it has waited for too long.
+GoOn = Callable[[bytes, bool], None]
 
 
 class Turns:
@@ -16,9 +21,9 @@ class Turns:
 
     def __init__(self) -> None:
         self._in_turn = 0  #: looked at since everything else had its turn
-        self._line: deque[tuple[Callable[[bytes], None], bytes]] = deque()
+        self._line: deque[tuple[GoOn, bytes]] = deque()
 
-    def must_wait(self, go_on: Callable[[bytes], None], data: bytes) -> bool:
+    def must_wait(self, go_on: GoOn, data: bytes) -> bool:
         """Whether what has come has to wait; then `go_on` is called with it when it is its turn."""
         if not self._in_turn:
             asyncio.get_running_loop().call_soon(self._next)
@@ -29,9 +34,10 @@ class Turns:
         return True
 
     def _next(self) -> None:
-        self._in_turn = min(len(self._line), PER_TURN)
+        late = min(max(0, len(self._line) - IN_LINE), LATE_PER_TURN)
+        self._in_turn = late + min(len(self._line) - late, PER_TURN)
         if self._in_turn:
             asyncio.get_running_loop().call_soon(self._next)
-        for _ in range(self._in_turn):
+        for number in range(self._in_turn):
             go_on, data = self._line.popleft()
-            go_on(data)
+            go_on(data, number < late)
