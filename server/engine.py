@@ -130,7 +130,7 @@ class Engine:
 
     def _heard_erasure(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         """Somebody is to be erased."""
-        self._once(asyncio.create_task(self._try(self._erasing.heard(str(payload))), name="erasure"))
+        self._once(self._erasing.heard, str(payload))
 
     def _running_lanes(self, *retailer_ids: str) -> list[Lane]:
         """The lanes of these retailers (none given: of all) that are open."""
@@ -231,8 +231,13 @@ class Engine:
         self._tasks.add(task)
         task.add_done_callback(_report)
 
-    def _once(self, task: asyncio.Task[None]) -> None:
-        """Keeps a task until it has ended, which it may."""
+    def _once(self, work: Callable[[str], Coroutine[Any, Any, None]], about: str) -> None:
+        """Does something that ends, beside everything else. What fails is tried again by the next sweep."""
+
+        async def run() -> None:  # begun here, so that nothing is left begun and not awaited at the end
+            await self._try(work(about))
+
+        task = asyncio.create_task(run(), name="erasure")
         self._once_only.add(task)
         task.add_done_callback(self._once_only.discard)
 
@@ -245,7 +250,7 @@ class Engine:
                 await self._try(self.expire_coupons(retailer_id))
                 await self._try(self._forget(retailer_id))
                 if not self._erasing.busy:
-                    self._once(asyncio.create_task(self._try(self._erasing.resume(retailer_id))))
+                    self._once(self._erasing.resume, retailer_id)
                 await self._try(end_consents(self._database, self._clock, retailer_id, self.submit))
             await asyncio.sleep(SWEEP_S)
 

@@ -5,6 +5,7 @@ Prints its server's URL and process id as JSON, then waits for ever.
 
 import asyncio
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -18,4 +19,6 @@ async def main(data_dir: Path) -> None:
 
 
 if __name__ == "__main__":
+    # As a background job of a script it would have been told to ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     asyncio.run(main(Path(sys.argv[1])))
