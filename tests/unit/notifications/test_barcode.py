@@ -39,12 +39,11 @@ def scanned(image: npt.NDArray[np.uint8]) -> list[Any]:
 def test_a_scanner_reads_the_code(form: Form, decision: object) -> None:
     code = coupon_code(b"secret", str(decision)).replace("-", "")
 
-    [found] = scanned(pixels(picture(code, form)))
+    # As tills are set: a scanner that guesses may see a second, shorter kind of code within a long one.
+    kind = {"qr": zxingcpp.BarcodeFormat.QRCode, "code128": zxingcpp.BarcodeFormat.Code128}[form]
+    [found] = zxingcpp.read_barcodes(pixels(picture(code, form)), formats=kind)
 
-    assert found.text == code
-    assert (
-        found.format == {"qr": zxingcpp.BarcodeFormat.QRCode, "code128": zxingcpp.BarcodeFormat.Code128}[form]
-    )
+    assert (found.text, found.format) == (code, kind)
 
 
 def test_a_qr_code_with_a_dirty_spot_is_still_read() -> None:
