@@ -51,9 +51,9 @@ async def events(request: web.Request, caller: Caller) -> web.Response:
     looks = RecordEvents(
         shopper_id=shopper_id, received_at_us=received_at_us, device_id=device_id, events=tuple(batch.records)
     )
-    taken = await _record(services, caller, batch, looks, Worth.MUCH)
+    answer = await _record(services, caller, batch, looks)
     services.door.shedding.forget(device_id)  # what she is interested in, and so her region, is another
-    return _taken(*taken)
+    return answer
 
 
 async def crossings(request: web.Request, caller: Caller) -> web.Response:
@@ -68,19 +68,19 @@ async def crossings(request: web.Request, caller: Caller) -> web.Response:
         device_id=device_id,
         crossings=tuple(batch.records),
     )
-    return _taken(*await _record(services, caller, batch, crossed, Worth.MUCH))
+    return await _record(services, caller, batch, crossed)
 
 
 async def _record(
-    services: Services,
-    caller: Caller,
-    batch: Batch,
-    item: RecordEvents | RecordCrossings,
-    worth: Worth,
-) -> tuple[Admitted, list[Rejected]]:
-    """Has the readable records processed; tells by their place which were not taken."""
-    admitted = await services.engine.submit(caller.retailer_id, item, worth) if batch.records else Admitted()
-    return admitted, _counted(services, batch, item, admitted)
+    services: Services, caller: Caller, batch: Batch, item: RecordEvents | RecordCrossings
+) -> web.Response:
+    """Has the readable records processed; tells how many were taken and, by their place, which were not."""
+    admitted = Admitted()
+    if batch.records:
+        admitted = await services.engine.submit(caller.retailer_id, item, Worth.MUCH)
+    rejected = _shown(_counted(services, batch, item, admitted))
+    body = b'{"accepted":%d,"rejected":%b}' % (admitted.accepted, rejected)
+    return web.Response(body=body, content_type="application/json")
 
 
 def _counted(
@@ -108,11 +108,6 @@ async def _whose(services: Services, caller: Caller, batch: Batch) -> tuple[str,
         raise Problem(422, "bad_field", "with a server key, name the device", field="device_id")
     shopper_id = await services.auth.shopper_of(caller.retailer_id, batch.device_id)
     return batch.device_id, shopper_id
-
-
-def _taken(admitted: Admitted, rejected: list[Rejected]) -> web.Response:
-    body = b'{"accepted":%d,"rejected":%b}' % (admitted.accepted, _shown(rejected))
-    return web.Response(body=body, content_type="application/json")
 
 
 def _shown(rejected: list[Rejected]) -> bytes:
