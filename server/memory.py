@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from geo.copies import Copies
 from geo.index import FenceSet
 from server.clock import to_us
 from server.db import Connection, Database
@@ -46,7 +47,7 @@ class Memory:
         self.day = date.min  #: of that entry
         self.doubtful: set[str] = set()  #: shoppers of whom a batch that failed may have left anything
         self.republished = Republished(retailer_id)
-        self.phones = Phones(worlds.roll)  #: where the devices of these records are
+        self.phones = Phones(worlds.roll, Copies())  #: where the devices of these records are
         self._hints = Hints(self.phones)
         self._database = database
         self._records: dict[str, Record] = {}
@@ -68,7 +69,7 @@ class Memory:
         self._records.clear()
         self._days.clear()
         self.unsaved = Unsaved()
-        self.phones = Phones(self.worlds.roll)
+        self.phones = Phones(self.worlds.roll, Copies())
         self._hints = Hints(self.phones)
         self.republished.forget()
         self.seq = None
@@ -181,6 +182,8 @@ class Memory:
         self.drop(shopper_ids)
         for shopper_id in shopper_ids:
             self.timers.put(shopper_id, None)
+            if self.phones.copies is not None:
+                self.phones.copies.forget_owner(shopper_id)
 
     def wake(self, shopper_ids: Collection[str], now_us: int) -> None:
         """Lets the lane wake those whom the batch has committed to, being the first of its world."""

@@ -70,7 +70,9 @@ async def import_body(
         await locate_stores(database, retailer_id, sieve, geocoder, partial(progress, "locating"))
     progress("publishing", len(sieve.accepted), None)
     async with database.transaction(retailer_id) as connection:
-        return await _publish(connection, retailer_id, kind, sieve, dry_run=dry_run, radius_m=radius_m)
+        return await _publish(
+            connection, retailer_id, kind, sieve, now_us=now_us, dry_run=dry_run, radius_m=radius_m
+        )
 
 
 async def _publish(
@@ -79,17 +81,18 @@ async def _publish(
     kind: ImportKind,
     sieve: Sieve,
     *,
+    now_us: int,
     dry_run: bool,
     radius_m: float | None,
 ) -> ImportReport:
     # Locked before checking: no store may go between the check of a reference to it and the publication.
     await lock_publishing(connection, retailer_id)
-    await check_references(connection, retailer_id, kind, sieve)
+    await check_references(connection, retailer_id, kind, sieve, now_us)
     bodies = {external_id: record.body for external_id, record in sieve.accepted.items()}
     changes = [Change(kind=PUBLISHED_KIND[kind], bodies=bodies)]
     if radius_m is not None:
         circles = await circles_around(connection, retailer_id, sieve, radius_m)
-        kept = await without_sensitive(connection, retailer_id, sieve, circles)
+        kept = await without_sensitive(connection, retailer_id, sieve, circles, now_us)
         changes.append(Change(kind="geofence", bodies=kept))
     report = ImportReport(
         kind=kind,
