@@ -15,7 +15,7 @@ from notifications.providers.fcm import FcmProvider
 from notifications.providers.log import LogProvider
 from server import crash
 from server.api.guard import guarded, tell_failures
-from server.api.plain import PlainPings
+from server.api.plain_messages import PlainMessages
 from server.api.route import SERVICES, Services, json_answer
 from server.api.table import ROUTES, description
 from server.attestation import Attestors, installed
@@ -114,7 +114,7 @@ async def running(
         )
         await stack.enter_async_context(_telling(config, database, clock))
         address = await stack.enter_async_context(
-            _listening(create_app(services), config, deadlines, metrics, PlainPings(services).take)
+            _listening(create_app(services), config, deadlines, metrics, PlainMessages(services).take)
         )
         yield Running(url=address, database_url=url, database=database, engine=engine, relay=relay)
 
