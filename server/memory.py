@@ -154,8 +154,10 @@ class Memory:
             not_before=self.day,
         )
 
-    def keep(self, turn: Turn, entry: Entry, saved: Collection[str]) -> None:
-        """Takes over what a batch has committed; the rows of `saved` have it too."""
+    def keep(self, turn: Turn, entry: Entry, saved: Collection[str], first: Entry | None = None) -> None:
+        """Takes over what a batch has committed; the rows of `saved` have it too. `first`: where it made up
+        for several entries, the first of them.
+        """
         if not entry.empty:
             self.seq, self.day = entry.seq, entry.day
         changed = turn.changed
@@ -165,7 +167,8 @@ class Memory:
             self._records[name] = turn.records[name]
             self._days[name] = (entry.day, row_day)
         self.unsaved.drop(saved)
-        since = Since(entry.seq, entry.written_at_us, entry.day)
+        first = first or entry
+        since = Since(first.seq, first.written_at_us, first.day)
         self.unsaved.note((name for name in changed if name not in saved), since)
         for name in turn.timed:
             at_us = record_wake_at_us(turn.records[name], self.phones, self.world)

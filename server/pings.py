@@ -62,13 +62,28 @@ class Pings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             ids=ids if any(ids) else None,
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence["Pings"]) -> "Pings":
+        """All of these, in order."""
+        ids = [name for part in parts for name in part.ids or [None] * len(part.fixed_at_us)]
+        columns = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in (*_FLOATS, "fixed_at_us", "mock")
+        }
+        return cls(
+            items=[item for part in parts for item in part.items],
+            first=np.cumsum(np.concatenate([[0], *(part.counts for part in parts)])),
+            ids=ids if any(ids) else None,
+            **columns,
+        )
+
     def __len__(self) -> int:
         return len(self.items)
 
     @property
     def counts(self) -> Integers:
         """How many fixes each ping has."""
-        return np.diff(self.first)
+        return self.first[1:] - self.first[:-1]  # np.diff takes eight times as long, and this is asked often
 
     @property
     def of_row(self) -> Integers:

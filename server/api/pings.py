@@ -27,6 +27,8 @@ async def ping(request: web.Request, caller: Caller) -> web.Response:
         background=batch.background,
     )
     outlook = services.engine.outlook(caller.retailer_id, shopper_id)
+    if (left := services.door.worthless(fixes, outlook)) is not None:
+        raise services.door.shed(left)
     worth = services.door.worth(fixes, outlook)
     taken = await services.engine.submit(caller.retailer_id, fixes, worth) if batch.records else Admitted()
     body = answer_to(services, batch, fixes, outlook, taken)
