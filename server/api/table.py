@@ -2,16 +2,24 @@
 
 from typing import Any, get_args
 
+from server.accounts.roles import ROLES
+from server.accounts.users import ChangedUser, NewUser
 from server.api import (
+    accounts,
+    console,
     decisions,
     devices,
     ingest,
+    live,
     login,
     management,
     offers,
     operations,
     pings,
+    presence,
+    privacy_desk,
     rights,
+    session,
     webhooks,
 )
 from server.api.openapi import openapi
@@ -28,6 +36,26 @@ APP, DEVICE, SERVER = ("app",), ("device",), ("server",)
 DEVICE_OR_SERVER, TILL = ("device", "server"), ("till", "server")
 APP_OR_SERVER, APP_DEVICE_OR_SERVER = ("app", "server"), ("app", "device", "server")
 ANYONE: tuple[str, ...] = ()
+#: People in the console, by their roles, beside the retailer's servers.
+EVERYBODY = ("server", *ROLES)
+SIGNED_IN = tuple(ROLES)
+WATCHERS = ("server", "admin", "manager", "marketer")
+ADMIN, PRIVACY, AUDITORS = ("admin",), ("privacy",), ("admin", "privacy")
+#: Who may see and who may change what is published.
+_MAY_READ = {
+    "stores": EVERYBODY,
+    "geofences": ("server", "admin", "manager"),
+    "catalog": ("server", "admin", "manager", "marketer"),
+    "offers": ("server", "admin", "manager", "marketer", "analyst"),
+    "sensitive": ("server", "admin", "manager", "privacy"),
+}
+_MAY_CHANGE = {
+    "stores": ("server", "admin"),
+    "geofences": ("server", "admin", "manager"),
+    "catalog": ("server", "admin"),
+    "offers": ("server", "admin", "marketer"),
+    "sensitive": ("server", "admin", "privacy"),
+}
 
 _NOUNS = {
     "stores": "stores",
@@ -46,21 +74,34 @@ def row(method: str, path: str, who: tuple[str, ...], handler: Handler, summary:
 def _published(kind: ImportKind) -> list[Route]:
     noun, path = _NOUNS[kind], f"/v1/{kind}"
     return [
-        row("GET", path, SERVER, management.get_many(kind), f"Published {noun}", query=_PAGE),
+        row("GET", path, _MAY_READ[kind], management.get_many(kind), f"Published {noun}", query=_PAGE),
         row(
             "POST",
             path,
-            SERVER,
+            _MAY_CHANGE[kind],
             management.put_many(kind),
             f"Create or update {noun}, by external id; `dry_run=true` only tells",
             query=("dry_run", "radius_m"),
             body_most=_IMPORT_MOST,
         ),
-        row("GET", f"{path}/{{external_id}}", SERVER, management.get_single(kind), f"One of the {noun}"),
+        row(
+            "GET",
+            f"{path}/{{external_id}}",
+            _MAY_READ[kind],
+            management.get_single(kind),
+            f"One of the {noun}",
+        ),
+        row(
+            "GET",
+            f"{path}/{{external_id}}/versions",
+            _MAY_READ[kind],
+            management.get_history(kind),
+            f"Every version of one of the {noun}",
+        ),
         row(
             "DELETE",
             f"{path}/{{external_id}}",
-            SERVER,
+            _MAY_CHANGE[kind],
             management.delete_single(kind),
             f"Remove one of the {noun}",
         ),
@@ -199,9 +240,18 @@ ROUTES: list[Route] = [
     row("DELETE", "/v1/me", DEVICE, rights.erase, "Erase the shopper; answers a receipt"),
     row("POST", "/v1/redemptions", TILL, offers.redeem, "Redeem a coupon, once", body=offers.Redemption),
     row("GET", "/v1/decisions", SERVER, decisions.of_device, "A device's receipts", query=("device", *_PAGE)),
-    row("GET", "/v1/decisions/{id}", SERVER, decisions.one, "One receipt"),
-    row("GET", "/v1/settings", SERVER, management.get_settings, "The retailer's settings"),
-    row("PUT", "/v1/settings", SERVER, management.put_settings, "Change settings"),
+    row("GET", "/v1/decisions/{id}", WATCHERS, decisions.one, "One receipt"),
+    row(
+        "GET",
+        "/v1/moments",
+        WATCHERS,
+        live.moments,
+        "The newest decisions in brief",
+        query=("store", "outcome", *_PAGE),
+    ),
+    row("GET", "/v1/stream", WATCHERS, live.stream, "Decisions as they are made", media="text/event-stream"),
+    row("GET", "/v1/settings", EVERYBODY, management.get_settings, "The retailer's settings"),
+    row("PUT", "/v1/settings", ("server", *ADMIN), management.put_settings, "Change settings"),
     *(route for kind in get_args(ImportKind) for route in _published(kind)),
     row(
         "POST",
@@ -232,6 +282,83 @@ ROUTES: list[Route] = [
         webhooks.replay,
         "Send settled messages once more",
         body=Replay,
+    ),
+    row("GET", "/v1/session", ANYONE, session.show, "Who is signed in to the console"),
+    row("POST", "/v1/session", ANYONE, session.sign_in, "Sign in to the console", body=session.SignIn),
+    row("DELETE", "/v1/session", ANYONE, session.sign_out, "Sign out", status=204),
+    row(
+        "PUT",
+        "/v1/session/password",
+        SIGNED_IN,
+        session.change_password,
+        "Change the own password",
+        body=session.NewPassword,
+        status=204,
+    ),
+    row("POST", "/v1/session/totp", SIGNED_IN, session.begin_totp, "A new second factor, to be confirmed"),
+    row(
+        "PUT",
+        "/v1/session/totp",
+        SIGNED_IN,
+        session.confirm_totp,
+        "Turn the second factor on",
+        body=session.Code,
+        status=204,
+    ),
+    row(
+        "GET",
+        "/v1/presence",
+        ("server", "admin", "manager", "marketer", "analyst"),
+        presence.now,
+        "How many shoppers are where now",
+    ),
+    row(
+        "POST",
+        "/v1/privacy/look",
+        PRIVACY,
+        privacy_desk.look_up,
+        "What is kept of a shopper, in counts; needs a reason",
+        body=privacy_desk.Look,
+    ),
+    row(
+        "POST",
+        "/v1/privacy/copy",
+        PRIVACY,
+        privacy_desk.copy,
+        "A copy of everything kept of her; needs a reason",
+        body=privacy_desk.Look,
+        media="application/zip",
+    ),
+    row(
+        "POST",
+        "/v1/privacy/erase",
+        PRIVACY,
+        privacy_desk.erase,
+        "Erase her; needs a reason",
+        body=privacy_desk.Look,
+    ),
+    row("GET", "/v1/users", ADMIN, accounts.every, "Accounts of the console"),
+    row("POST", "/v1/users", ADMIN, accounts.add, "Make an account", body=NewUser, status=201),
+    row(
+        "PATCH",
+        "/v1/users/{user_id}",
+        ADMIN,
+        accounts.change,
+        "Change an account, and end its sessions",
+        body=ChangedUser,
+    ),
+    row("GET", "/v1/audit", AUDITORS, accounts.log, "The audit log", query=_PAGE),
+    row("GET", "/v1/audit/verified", AUDITORS, accounts.verify, "Whether the audit log is whole"),
+    row("POST", "/v1/csp-reports", ANYONE, console.csp_report, "A browser's report", status=204),
+    row("GET", "/", ANYONE, console.to_console, "To the console", status=302, media="text/html"),
+    row("GET", "/console/{path:.*}", ANYONE, console.page, "The console", media="text/html"),
+    row(
+        "GET",
+        "/console/map/{layer:roads|buildings|green|water}.geojson",
+        ANYONE,
+        console.map_layer,
+        "A layer of the demo's street map",
+        media="application/geo+json",
     ),
     row("GET", "/healthz", ANYONE, operations.healthz, "Alive"),
     row("GET", "/readyz", ANYONE, operations.readyz, "Ready"),
