@@ -17,7 +17,7 @@ from server.db import Connection
 from server.errors import VicinoError
 from server.sql import queries
 
-Kind: TypeAlias = Literal["settings", "store", "geofence", "product", "offer", "sensitive"]
+Kind: TypeAlias = Literal["settings", "store", "geofence", "product", "offer", "sensitive", "override"]
 Body: TypeAlias = Mapping[str, Any]
 #: kind -> external id -> published body
 Bodies: TypeAlias = dict[str, dict[str, Any]]

@@ -23,6 +23,8 @@ async def ping(request: web.Request, caller: Caller) -> web.Response:
         shopper_id=shopper_id, received_at_us=received_at_us, device_id=device_id, fixes=batch.records
     )
     outlook = services.engine.outlook(caller.retailer_id, shopper_id)
+    if (left := services.door.worthless(fixes, outlook)) is not None:
+        raise services.door.shed(left)
     worth = services.door.worth(fixes, outlook)
     taken = await services.engine.submit(caller.retailer_id, fixes, worth) if batch.records else Admitted()
     body = answer_to(services, batch, fixes, outlook, taken)

@@ -20,9 +20,10 @@ from server.api.guard import told_of
 from server.api.pings import answer_to
 from server.api.route import Services
 from server.edge.connection import Reply
-from server.edge.door import busy
+from server.edge.door import busy, shed
 from server.edge.framing import whole_request
 from server.edge.room import Outlook
+from server.edge.shedding import Left
 from server.inputs import RecordFixes
 from server.problems import Problem
 from server.wire import Batch, decode_ping
@@ -32,6 +33,11 @@ _TAKEN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: %b\r\nCont
 _REFUSED = (
     b"HTTP/1.1 %d %b\r\nContent-Type: application/problem+json\r\nDate: %b\r\n%bContent-Length: %d\r\n\r\n%b"
 )
+_SHED = (
+    b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/problem+json\r\nDate: %b\r\n"
+    b"Retry-After: %d\r\nContent-Length: %d\r\n\r\n%b%b}"
+)
+_SHED_BEGINS = msgspec.json.encode(shed(b"null", 0).body).removesuffix(b"null}")
 
 
 class PlainPings:
@@ -72,6 +78,9 @@ class PlainPings:
                 device_id=caller.device_id,
                 fixes=batch.records,
             )
+            if (left := services.door.worthless(ping, outlook)) is not None:
+                reply(self._shed(left))
+                return True
             worth = services.door.worth(ping, outlook)
             done = services.engine.put(caller.retailer_id, ping, worth)
         except Problem as problem:
@@ -109,6 +118,12 @@ class PlainPings:
         if again_s not in answers:
             answers[again_s] = self._refusal(busy(again_s))
         return answers[again_s]
+
+    def _shed(self, left: Left) -> bytes:
+        """The next commonest."""
+        again_s = self._services.door.shed_s(left)
+        length = len(_SHED_BEGINS) + len(left.next) + 1
+        return _SHED % (self._now(), again_s, length, _SHED_BEGINS, left.next)
 
     def _refusal(self, problem: Problem) -> bytes:
         body = msgspec.json.encode(problem.body)

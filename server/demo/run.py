@@ -73,8 +73,10 @@ async def run_demo(config: Config, options: Options, console: Console) -> None:
             standin = await stack.enter_async_context(StandinFcm())
             server = await stack.enter_async_context(_server(config, standin))
         config.data_dir.mkdir(parents=True, exist_ok=True)
-        logs.configure(config.log, log.enter_context((config.data_dir / LOG_FILE).open("a")))
-        log.callback(logs.configure, config.log)
+        level = logs.LEVELS[config.log_level]
+        file = log.enter_context((config.data_dir / LOG_FILE).open("a"))
+        logs.configure(config.log, file, level=level)
+        log.callback(logs.configure, config.log, level=level)
         session = await stack.enter_async_context(new_session())
         api = Api(session, server.url)
         with console.status("publishing shops, products and offers …"):

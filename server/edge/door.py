@@ -12,7 +12,7 @@ from server.auth import Caller
 from server.edge.lag import LoopLag
 from server.edge.limits import Buckets, Rate
 from server.edge.room import Outlook, Room, Worth
-from server.edge.shedding import Shedding
+from server.edge.shedding import Left, Shedding
 from server.inputs import RecordFixes
 from server.problems import Problem
 
@@ -131,23 +131,31 @@ class Door:
         """Counts a caller for whom there is no room: when to come again."""
         return self._again_s("busy", 0.0)
 
-    def refusal(self, code: str, detail: str, wait_s: float, **more: Any) -> Problem:
+    def refusal(self, code: str, detail: str, wait_s: float) -> Problem:
         """A 429 whose Retry-After is spread, so that those refused together do not come back together."""
-        return _refusal(code, detail, self._again_s(code, wait_s), **more)
+        return _refusal(code, detail, self._again_s(code, wait_s))
+
+    def worthless(self, ping: RecordFixes, outlook: Outlook | None) -> Left | None:
+        """Of a ping from which nothing can follow, where there is no room for that: what is left of the safe
+        region that says so. To send those fixes again would be as useless, to send one from beyond it not.
+        """
+        if outlook is None or not outlook.full or not self._room.closed:
+            return None
+        return self.shedding.what_is_left(ping, outlook)
 
     def worth(self, ping: RecordFixes, outlook: Outlook | None) -> Worth:
-        """What a ping is worth. Raises Problem 429 where it is nothing, and there is no room for that.
-
-        Then the answer carries what is left of the safe region that made it worthless: to send those fixes
-        again would be as useless, to send the next one from beyond it would not.
-        """
+        """What a ping is worth that is not worthless."""
         if outlook is None or not self._room.closed or not ping.fixes:
             return Worth.MUCH
-        left = self.shedding.what_is_left(ping, outlook) if outlook.full else None
-        if left is None:
-            return self.shedding.worth(ping, outlook)
-        detail = "nothing can follow from these fixes; send the next one as `next` says"
-        raise self.refusal("shed", detail, min(left.within_s, UNCHANGED_S), next=left)
+        return self.shedding.worth(ping, outlook)
+
+    def shed(self, left: Left) -> Problem:
+        """The answer to a worthless ping."""
+        return shed(left.next, self.shed_s(left))
+
+    def shed_s(self, left: Left) -> int:
+        """Counts a worthless ping: when to come again."""
+        return self._again_s("shed", min(left.within_s, UNCHANGED_S))
 
     def _take_caller(self, caller: Caller) -> None:
         if caller.kind in ("device", "app", "server", "till"):
@@ -185,6 +193,12 @@ class Door:
 def busy(again_s: int) -> Problem:
     """The answer to a caller for whom there is no room."""
     return _refusal("busy", "more comes than can be done just now: try again in a few seconds", again_s)
+
+
+def shed(told: bytes, again_s: int) -> Problem:
+    """The answer to a worthless ping; `told`: when to report next, as JSON."""
+    detail = "nothing can follow from these fixes; send the next one as `next` says"
+    return _refusal("shed", detail, again_s, next=msgspec.Raw(told))
 
 
 def _refusal(code: str, detail: str, again_s: int, **more: Any) -> Problem:

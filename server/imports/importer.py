@@ -80,7 +80,14 @@ async def import_body(
         if stores is not None:
             await check_scope(connection, retailer_id, sieve, stores)
         return await _publish(
-            connection, retailer_id, kind, sieve, dry_run=dry_run, radius_m=radius_m, author=author
+            connection,
+            retailer_id,
+            kind,
+            sieve,
+            now_us=now_us,
+            dry_run=dry_run,
+            radius_m=radius_m,
+            author=author,
         )
 
 
@@ -90,16 +97,17 @@ async def _publish(
     kind: ImportKind,
     sieve: Sieve,
     *,
+    now_us: int,
     dry_run: bool,
     radius_m: float | None,
     author: Author | None,
 ) -> ImportReport:
-    await check_references(connection, retailer_id, kind, sieve)
+    await check_references(connection, retailer_id, kind, sieve, now_us)
     bodies = {external_id: record.body for external_id, record in sieve.accepted.items()}
     changes = [Change(kind=PUBLISHED_KIND[kind], bodies=bodies)]
     if radius_m is not None:
         circles = await circles_around(connection, retailer_id, sieve, radius_m)
-        kept = await without_sensitive(connection, retailer_id, sieve, circles)
+        kept = await without_sensitive(connection, retailer_id, sieve, circles, now_us)
         changes.append(Change(kind="geofence", bodies=kept))
     report = ImportReport(
         kind=kind,

@@ -192,8 +192,17 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
         other=("retailer_id", "key_hash", "kind", "store", "created_at", "revoked_at"),
     ),
     Table(
+        name="overrides",
+        about="which geofences may be heard in sensitive places, who asked, who approved, and why",
+        other=(
+            *("retailer_id", "override_id", "geofence", "places", "reason", "until", "asked_by", "asked_at"),
+            *("approved_by", "approved_at", "ended_by", "ended_at"),
+        ),
+        kept="for good",
+    ),
+    Table(
         name="published",
-        about="stores, geofences, products, offers, settings, sensitive places",
+        about="stores, geofences, products, offers, settings, sensitive places, overrides in force",
         other=(
             *("retailer_id", "kind", "external_id", "version_from", "version_to", "body", "published_at"),
             "published_by",

@@ -168,11 +168,10 @@ async def test_a_changed_entry_of_the_audit_log_shows(door: Door, database_url: 
 async def test_the_server_itself_cannot_change_or_remove_an_entry(door: Door) -> None:
     await door.sign_in()
     retailer_id = door.mall.keys["retailer_id"]
-    async with door.mall.vicino.database.transaction(retailer_id) as connection:
-        assert await connection.execute("DELETE FROM audit") == "DELETE 0"
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        async with door.mall.vicino.database.transaction(retailer_id) as connection:
-            await connection.execute("UPDATE audit SET actor = 'nobody'")
+    for change in ("DELETE FROM audit", "UPDATE audit SET actor = 'nobody'"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with door.mall.vicino.database.transaction(retailer_id) as connection:
+                await connection.execute(change)
     assert await audit.broken_at(door.mall.vicino.database, retailer_id) is None
 
 

@@ -9,7 +9,7 @@ from geo.fix import SECOND_US, Fix
 from server.edge.framing import whole_request
 from server.edge.limits import Buckets, Rate
 from server.edge.room import Outlook, Worth
-from server.edge.shedding import Next, Shedding
+from server.edge.shedding import Shedding
 from server.inputs import RecordFixes
 
 NOW_US = 1_800_000_000_000_000
@@ -50,10 +50,13 @@ def test_what_is_left_of_a_region_lies_within_it_in_space_and_time(north_m: floa
     if left is None:
         assert away_m >= AFTER_M or not 0 <= after_s < WITHIN_S
     else:
-        assert away_m + left.after_m <= AFTER_M
-        assert here.fixed_at_us + left.within_s * SECOND_US <= NOW_US + WITHIN_S * SECOND_US
-        assert (left.watch[0]["lat"], left.watch[0]["radius_m"]) == (here.lat_deg, left.after_m)
-        assert left.watch[1]["geofence_id"] == "door"
+        region = msgspec.json.decode(left.next)
+        assert away_m + region["after_m"] <= AFTER_M
+        assert here.fixed_at_us + region["within_s"] * SECOND_US <= NOW_US + WITHIN_S * SECOND_US
+        assert region["within_s"] == left.within_s
+        rim, door = region["watch"]
+        assert (rim["lat"], rim["radius_m"]) == (here.lat_deg, region["after_m"])
+        assert door["geofence_id"] == "door"
 
 
 def test_a_ping_of_which_one_fix_lies_beyond_the_region_is_worth_looking_at() -> None:
@@ -72,7 +75,7 @@ def test_a_region_is_forgotten_when_its_shopper_looks_at_something() -> None:
 
 
 def test_where_every_fix_is_wanted_none_is_worthless() -> None:
-    wanted = msgspec.json.encode(Next(after_m=0.0, within_s=30.0, watch=[]))
+    wanted = b'{"after_m":0.0,"within_s":30.0,"watch":[]}'
     assert told(wanted).what_is_left(ping(fix()), OUTLOOK) is None
 
 
