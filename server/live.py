@@ -40,7 +40,7 @@ class Live:
         """
         queue: asyncio.Queue[Brief | None] = asyncio.Queue(BACKLOG)
         self._watchers.setdefault(retailer_id, set()).add(queue)
-        if retailer_id not in self._looking:
+        if (looking := self._looking.get(retailer_id)) is None or looking.done():
             self._looking[retailer_id] = asyncio.create_task(self._look(retailer_id), name="live")
         try:
             while not self._looking[retailer_id].done():

@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import asyncpg
 import msgspec
 
 from server.accounts import audit, passwords
@@ -55,20 +54,12 @@ async def add_user(
     password = wanted.password or passwords.new_password()
     passwords.require_good(password)
     user_id, hashed = new_id("usr"), await passwords.hashed(password)
-    try:
-        async with connection.transaction():
-            await connection.execute(
-                SQL["add_user"],
-                retailer_id,
-                user_id,
-                email,
-                wanted.name,
-                wanted.role,
-                list(wanted.stores),
-                hashed,
-            )
-    except asyncpg.UniqueViolationError:
-        raise BadUse(f"email: {email} has an account already") from None
+    added = await connection.fetchval(
+        SQL["add_user"],
+        *(retailer_id, user_id, email, wanted.name, wanted.role, list(wanted.stores), hashed),
+    )
+    if not added:
+        raise BadUse(f"email: {email} has an account already")
     await audit.note(
         connection,
         retailer_id,

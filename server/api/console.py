@@ -33,6 +33,12 @@ async def page(request: web.Request, _: Caller) -> web.Response:
     return _answer(request, asset or assets[_INDEX])
 
 
+async def docs(request: web.Request, _: Caller) -> web.Response:
+    """The API's description, to read and to try: Swagger UI, served from here."""
+    asset = console_assets().get("docs.html")
+    return web.Response(status=503, text=_NOT_BUILT) if asset is None else _answer(request, asset)
+
+
 async def map_layer(request: web.Request, _: Caller) -> web.Response:
     """A layer of the street map that comes with the demo, as GeoJSON."""
     asset = map_assets().get(request.match_info["layer"])

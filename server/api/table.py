@@ -2,46 +2,34 @@
 
 from typing import Any, get_args
 
-from server.accounts.roles import ROLES
-from server.accounts.users import ChangedUser, NewUser
 from server.api import (
-    accounts,
-    console,
     decisions,
     devices,
     ingest,
-    live,
     login,
     management,
     offers,
     operations,
     overrides,
     pings,
-    presence,
-    privacy_desk,
     rights,
-    session,
     webhooks,
 )
+from server.api.console_table import CONSOLE
 from server.api.openapi import openapi
-from server.api.route import Handler, Route
+from server.api.route import Route
+from server.api.rows import ADMIN, EVERYBODY, PAGE, WATCHERS, row
 from server.imports import ImportKind
 from server.webhooks.replay import Replay
 from server.wire import Crossings, Events, Ping
 
 _IMPORT_MOST = 64 << 20  #: bytes of an import's body
-_PAGE = ("cursor", "limit")
 
 #: Who may call a route.
 APP, DEVICE, SERVER = ("app",), ("device",), ("server",)
 DEVICE_OR_SERVER, TILL = ("device", "server"), ("till", "server")
 APP_OR_SERVER, APP_DEVICE_OR_SERVER = ("app", "server"), ("app", "device", "server")
 ANYONE: tuple[str, ...] = ()
-#: People in the console, by their roles, beside the retailer's servers.
-EVERYBODY = ("server", *ROLES)
-SIGNED_IN = tuple(ROLES)
-WATCHERS = ("server", "admin", "manager", "marketer")
-ADMIN, PRIVACY, AUDITORS = ("admin",), ("privacy",), ("admin", "privacy")
 #: Who may see and who may change what is published.
 _MAY_READ = {
     "stores": EVERYBODY,
@@ -67,15 +55,10 @@ _NOUNS = {
 }
 
 
-def row(method: str, path: str, who: tuple[str, ...], handler: Handler, summary: str, **more: Any) -> Route:
-    """A row of the table, as short as it can be read."""
-    return Route(method=method, path=path, who=who, handler=handler, summary=summary, **more)
-
-
 def _published(kind: ImportKind) -> list[Route]:
     noun, path = _NOUNS[kind], f"/v1/{kind}"
     return [
-        row("GET", path, _MAY_READ[kind], management.get_many(kind), f"Published {noun}", query=_PAGE),
+        row("GET", path, _MAY_READ[kind], management.get_many(kind), f"Published {noun}", query=PAGE),
         row(
             "POST",
             path,
@@ -173,7 +156,7 @@ ROUTES: list[Route] = [
         DEVICE,
         management.get_many("geofences"),
         "The geofences, for a phone that compares for itself",
-        query=_PAGE,
+        query=PAGE,
     ),
     row("POST", "/v1/events", DEVICE_OR_SERVER, pings.events, "Send browse events", body=Events, sheds=True),
     *(
@@ -204,7 +187,7 @@ ROUTES: list[Route] = [
         row("OPTIONS", path, ANYONE, ingest.preflight, "A browser's question before it")
         for path in ingest.TRACK_PATHS
     ),
-    row("GET", "/v1/inbox", DEVICE, offers.inbox, "The shopper's offers", query=_PAGE),
+    row("GET", "/v1/inbox", DEVICE, offers.inbox, "The shopper's offers", query=PAGE),
     row(
         "GET",
         "/v1/inbox/{id}/code.svg",
@@ -240,17 +223,8 @@ ROUTES: list[Route] = [
     row("GET", "/v1/me/export", DEVICE, rights.copy, "A copy of everything kept of the shopper, as a ZIP"),
     row("DELETE", "/v1/me", DEVICE, rights.erase, "Erase the shopper; answers a receipt"),
     row("POST", "/v1/redemptions", TILL, offers.redeem, "Redeem a coupon, once", body=offers.Redemption),
-    row("GET", "/v1/decisions", SERVER, decisions.of_device, "A device's receipts", query=("device", *_PAGE)),
+    row("GET", "/v1/decisions", SERVER, decisions.of_device, "A device's receipts", query=("device", *PAGE)),
     row("GET", "/v1/decisions/{id}", WATCHERS, decisions.one, "One receipt"),
-    row(
-        "GET",
-        "/v1/moments",
-        WATCHERS,
-        live.moments,
-        "The newest decisions in brief",
-        query=("store", "outcome", *_PAGE),
-    ),
-    row("GET", "/v1/stream", WATCHERS, live.stream, "Decisions as they are made", media="text/event-stream"),
     row("GET", "/v1/settings", EVERYBODY, management.get_settings, "The retailer's settings"),
     row("PUT", "/v1/settings", ("server", *ADMIN), management.put_settings, "Change settings"),
     *(route for kind in get_args(ImportKind) for route in _published(kind)),
@@ -263,7 +237,7 @@ ROUTES: list[Route] = [
         body=overrides.NewOverride,
         status=201,
     ),
-    row("GET", "/v1/overrides", SERVER, overrides.every, "Overrides, and what became of each", query=_PAGE),
+    row("GET", "/v1/overrides", SERVER, overrides.every, "Overrides, and what became of each", query=PAGE),
     row("POST", "/v1/overrides/{id}/approve", SERVER, overrides.approve, "Approve what another asked for"),
     row("DELETE", "/v1/overrides/{id}", SERVER, overrides.end, "Refuse or end an override"),
     row(
@@ -286,7 +260,7 @@ ROUTES: list[Route] = [
         SERVER,
         webhooks.messages,
         "What was sent to an endpoint",
-        query=("state", *_PAGE),
+        query=("state", *PAGE),
     ),
     row(
         "POST",
@@ -296,83 +270,7 @@ ROUTES: list[Route] = [
         "Send settled messages once more",
         body=Replay,
     ),
-    row("GET", "/v1/session", ANYONE, session.show, "Who is signed in to the console"),
-    row("POST", "/v1/session", ANYONE, session.sign_in, "Sign in to the console", body=session.SignIn),
-    row("DELETE", "/v1/session", ANYONE, session.sign_out, "Sign out", status=204),
-    row(
-        "PUT",
-        "/v1/session/password",
-        SIGNED_IN,
-        session.change_password,
-        "Change the own password",
-        body=session.NewPassword,
-        status=204,
-    ),
-    row("POST", "/v1/session/totp", SIGNED_IN, session.begin_totp, "A new second factor, to be confirmed"),
-    row(
-        "PUT",
-        "/v1/session/totp",
-        SIGNED_IN,
-        session.confirm_totp,
-        "Turn the second factor on",
-        body=session.Code,
-        status=204,
-    ),
-    row(
-        "GET",
-        "/v1/presence",
-        ("server", "admin", "manager", "marketer", "analyst"),
-        presence.now,
-        "How many shoppers are where now",
-    ),
-    row(
-        "POST",
-        "/v1/privacy/look",
-        PRIVACY,
-        privacy_desk.look_up,
-        "What is kept of a shopper, in counts; needs a reason",
-        body=privacy_desk.Look,
-    ),
-    row(
-        "POST",
-        "/v1/privacy/copy",
-        PRIVACY,
-        privacy_desk.copy,
-        "A copy of everything kept of her; needs a reason",
-        body=privacy_desk.Look,
-        media="application/zip",
-    ),
-    row(
-        "POST",
-        "/v1/privacy/erase",
-        PRIVACY,
-        privacy_desk.erase,
-        "Erase her; needs a reason",
-        body=privacy_desk.Look,
-    ),
-    row("GET", "/v1/users", ADMIN, accounts.every, "Accounts of the console"),
-    row("POST", "/v1/users", ADMIN, accounts.add, "Make an account", body=NewUser, status=201),
-    row(
-        "PATCH",
-        "/v1/users/{user_id}",
-        ADMIN,
-        accounts.change,
-        "Change an account, and end its sessions",
-        body=ChangedUser,
-    ),
-    row("GET", "/v1/audit", AUDITORS, accounts.log, "The audit log", query=_PAGE),
-    row("GET", "/v1/audit/verified", AUDITORS, accounts.verify, "Whether the audit log is whole"),
-    row("POST", "/v1/csp-reports", ANYONE, console.csp_report, "A browser's report", status=204),
-    row("GET", "/", ANYONE, console.to_console, "To the console", status=302, media="text/html"),
-    row("GET", "/console/{path:.*}", ANYONE, console.page, "The console", media="text/html"),
-    row(
-        "GET",
-        "/console/map/{layer:roads|buildings|green|water}.geojson",
-        ANYONE,
-        console.map_layer,
-        "A layer of the demo's street map",
-        media="application/geo+json",
-    ),
+    *CONSOLE,
     row("GET", "/healthz", ANYONE, operations.healthz, "Alive"),
     row("GET", "/readyz", ANYONE, operations.readyz, "Ready"),
     row("GET", "/metrics", ANYONE, operations.metrics, "Metrics"),

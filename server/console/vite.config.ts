@@ -25,7 +25,7 @@ function compressed(): Plugin {
 export default defineConfig({
   base: "/console/",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
-  build: { target: "es2022", assetsInlineLimit: 0, chunkSizeWarningLimit: 1500, modulePreload: { polyfill: false } },
+  build: { rolldownOptions: { input: ["index.html", "docs.html"] }, target: "es2022", assetsInlineLimit: 0, chunkSizeWarningLimit: 1500, modulePreload: { polyfill: false } },
   worker: { format: "es" },
   plugins: [compressed()],
 });

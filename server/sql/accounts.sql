@@ -34,6 +34,7 @@ DELETE FROM sessions WHERE retailer_id = $1 AND user_id = $2 AND token_hash IS D
 -- add_user --
 INSERT INTO users (retailer_id, user_id, email, name, role, stores, password_hash)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (lower(email)) DO NOTHING RETURNING true
 
 -- users --
 -- All accounts, by address; $2 narrows it to one.

@@ -34,6 +34,7 @@ OPEN = {
     "DELETE /v1/session",
     "POST /v1/csp-reports",
     "GET /",
+    "GET /docs",
     "GET /console/{path}",
     "GET /console/map/{layer}.geojson",
     "GET /healthz",
@@ -121,7 +122,7 @@ async def test_a_role_reaches_the_routes_that_list_it_and_no_other(
     person = cast[0].people[role]
     wrong = []
     for route in ROUTES:
-        if not route.who or route.path == "/v1/stream" or "session" in route.path:
+        if not route.who or any(part in route.path for part in ("/v1/stream", "session", "{key}")):
             continue
         # An empty body: whoever is let in is told what is wrong with it, and nothing is done.
         status, answer = await person.call(

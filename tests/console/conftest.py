@@ -103,11 +103,13 @@ async def city(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFact
             yield City(vicino=vicino, fcm=fcm, keys=keys, session=session)
 
 
-async def add_people(vicino: Running, retailer_id: str) -> None:
-    """An account of every role, `ROLE@example.org`."""
+async def add_people(vicino: Running, retailer_id: str, *, domain: str = "example.org") -> None:
+    """An account of every role that needs no store, and where there are some a manager's: `ROLE@DOMAIN`."""
     for role in ("admin", "manager", "marketer", "analyst", "privacy"):
+        if role == "manager" and domain != "example.org":
+            continue
         stores = BOUND if role == "manager" else ()
-        wanted = NewUser(email=f"{role}@example.org", role=role, stores=stores, password=PASSWORD)
+        wanted = NewUser(email=f"{role}@{domain}", role=role, stores=stores, password=PASSWORD)
         async with vicino.database.transaction(retailer_id) as connection:
             await add_user(connection, retailer_id, wanted, actor="test", now_us=SystemClock().now_us())
 
@@ -168,7 +170,7 @@ class Desk:
     async def sit(
         self, role: str | None, path: str = "", *, width: int = 1280, height: int = 800, dark: bool = False
     ) -> Watched:
-        """A page of the console at `path`, signed in with that role."""
+        """A page of the console at `path`, signed in with that role, or as the account of that address."""
         context = await self._browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
@@ -193,7 +195,7 @@ class Desk:
 
 
 async def sign_in(page: Page, role: str, password: str = PASSWORD) -> None:
-    await page.get_by_label("E-mail").fill(f"{role}@example.org")
+    await page.get_by_label("E-mail").fill(role if "@" in role else f"{role}@example.org")
     await page.get_by_label("Password").fill(password)
     await page.get_by_role("button", name="Sign in").click()
     await page.get_by_role("navigation", name="Pages").wait_for(state="attached")

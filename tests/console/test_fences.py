@@ -203,13 +203,13 @@ async def test_presence_is_told_in_counts_that_are_about_nobody(city: City) -> N
     for _ in range(3):
         await walk_in(city, STADIUM.lat_deg, STADIUM.lon_deg, store="stadium")
 
-    few = await city.call("GET", "/v1/presence")
+    few = await city.call("GET", "/v1/headcount")
     assert (few["shoppers"], few["items"]) == (None, [])
     for _ in range(22):
         await walk_in(city, STADIUM.lat_deg, STADIUM.lon_deg, store="stadium")
 
     async def counted() -> Any:
-        items = (await city.call("GET", "/v1/presence"))["items"]
+        items = (await city.call("GET", "/v1/headcount"))["items"]
         return {item["geofence"]: item["shoppers"] for item in items}
 
     counts = await until(counted)

@@ -81,6 +81,12 @@ export async function ask<T>(method: string, path: string, options: Options = {}
   }
 }
 
+export async function askText(path: string): Promise<string> {
+  const response = await send("GET", path, { unattended: true });
+  if (!response.ok) throw await problemOf(response);
+  return response.text();
+}
+
 async function problemOf(response: Response): Promise<Problem> {
   let told: { code?: string; detail?: string; field?: string; problems?: Complaint[] } = {};
   try {

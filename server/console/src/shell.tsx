@@ -30,6 +30,7 @@ const PAGES: Entry[] = [
   { page: "privacy", title: "Privacy desk", icon: "privacy", roles: ["privacy"], view: lazy(() => import("./pages/privacy")) },
   { page: "audit", title: "Audit log", icon: "audit", roles: ["admin", "privacy"], view: lazy(() => import("./pages/audit")) },
   { page: "people", title: "People", icon: "people", roles: ["admin"], view: lazy(() => import("./pages/people")) },
+  { page: "operator", title: "Operator", icon: "gauge", roles: ["admin"], view: lazy(() => import("./pages/operator")) },
   { page: "me", title: "Your account", icon: "me", roles: ["admin", "manager", "marketer", "analyst", "privacy"], view: lazy(() => import("./pages/me")) },
 ];
 

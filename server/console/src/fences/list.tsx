@@ -3,7 +3,7 @@ import { useMemo, useState } from "preact/hooks";
 import { metres, number, squareMetres } from "../format";
 import { Icon } from "../icons";
 import { areaOf } from "../map/geometry";
-import type { Presence, World } from "../pages/fences";
+import type { Headcount, World } from "../pages/fences";
 import { Button, Empty, Notice } from "../ui";
 import { type FenceFeature, shapeOf } from "./model";
 
@@ -13,14 +13,14 @@ const SHOWN = 200;
 interface Props {
   world: World;
   counts: Map<string, string>;
-  presence: Presence | null;
+  headcount: Headcount | null;
   bound: boolean;
   missing: boolean;
   open: (id: string) => void;
   add: () => void;
 }
 
-export function FenceList({ world, counts, presence, bound, missing, open, add }: Props): JSX.Element {
+export function FenceList({ world, counts, headcount, bound, missing, open, add }: Props): JSX.Element {
   const [query, setQuery] = useState("");
   const names = useMemo(() => new Map(world.stores.map((store) => [store.external_id, store.name])), [world]);
   const found = useMemo(() => search(world.fences, names, query), [world, names, query]);
@@ -37,7 +37,7 @@ export function FenceList({ world, counts, presence, bound, missing, open, add }
         </div>
         <p class="small-text quiet-text" role="status">
           {query ? `${number(found.length)} of ${number(world.fences.length)} fences` : `${number(world.fences.length)} fences, ${number(world.stores.length)} stores`}
-          {presence && ` · ${presence.shoppers === null ? `fewer than ${presence.k}` : `about ${number(presence.shoppers)}`} shoppers inside now`}
+          {headcount && ` · ${headcount.shoppers === null ? `fewer than ${headcount.k}` : `about ${number(headcount.shoppers)}`} shoppers inside now`}
         </p>
       </div>
       <div class="side-body">

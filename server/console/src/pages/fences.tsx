@@ -8,7 +8,7 @@ import { go } from "../router";
 import type { PageProps } from "../shell";
 import { Failed, Loading, useLoaded } from "../ui";
 
-export interface Presence {
+export interface Headcount {
   k: number;
   items: { geofence: string; store: string; shoppers: number }[];
   shoppers: number | null;
@@ -20,7 +20,7 @@ export interface World {
   sensitive: FenceFeature[];
 }
 
-const PRESENCE_EVERY_MS = 10_000;
+const HEADCOUNT_EVERY_MS = 10_000;
 
 const loadWorld = async (): Promise<World> => {
   const [stores, fences, sensitive] = await Promise.all([
@@ -33,9 +33,9 @@ const loadWorld = async (): Promise<World> => {
 
 export default function Fences({ user, layers, rest }: PageProps): JSX.Element {
   const world = useLoaded(loadWorld, []);
-  const presence = usePresence();
+  const headcount = useHeadcount();
   const [isNew, setNew] = useState(false);
-  const counts = useMemo(() => countsOf(presence), [presence]);
+  const counts = useMemo(() => countsOf(headcount), [headcount]);
 
   if (world.error && !world.value) return <div class="page"><Failed error={world.error} again={world.again} /></div>;
   if (!world.value) return <Loading what="stores and geofences" />;
@@ -65,7 +65,7 @@ export default function Fences({ user, layers, rest }: PageProps): JSX.Element {
         <FenceList
           world={world.value}
           counts={counts}
-          presence={presence}
+          headcount={headcount}
           bound={user.role === "manager"}
           missing={rest !== "" && !chosen}
           open={(id) => go("fences", id)}
@@ -76,24 +76,24 @@ export default function Fences({ user, layers, rest }: PageProps): JSX.Element {
   );
 }
 
-function usePresence(): Presence | null {
-  const [presence, setPresence] = useState<Presence | null>(null);
+function useHeadcount(): Headcount | null {
+  const [headcount, setHeadcount] = useState<Headcount | null>(null);
   useEffect(() => {
     const look = () => {
       if (document.hidden) return;
       // A count that cannot be had just now is shown as it was.
-      ask<Presence>("GET", "/v1/presence", { unattended: true }).then(setPresence, () => {});
+      ask<Headcount>("GET", "/v1/headcount", { unattended: true }).then(setHeadcount, () => {});
     };
     look();
-    const timer = setInterval(look, PRESENCE_EVERY_MS);
+    const timer = setInterval(look, HEADCOUNT_EVERY_MS);
     return () => clearInterval(timer);
   }, []);
-  return presence;
+  return headcount;
 }
 
-function countsOf(presence: Presence | null): Map<string, string> {
+function countsOf(headcount: Headcount | null): Map<string, string> {
   const counts = new Map<string, string>();
-  for (const { geofence, shoppers } of presence?.items ?? []) {
+  for (const { geofence, shoppers } of headcount?.items ?? []) {
     counts.set(geofence, `about ${shoppers} inside`);
   }
   return counts;
