@@ -57,7 +57,8 @@ async def test_a_page_fits_and_has_no_serious_fault_for_those_who_cannot_see_it(
     page = await page_of(desk, path, role, heading, **LOOKS[look])
     await shoot(page, f"{path.replace('/', '-')}-{look}")
 
-    assert not await page.evaluate("document.documentElement.scrollWidth > innerWidth"), "it scrolls sideways"
+    for box in ("document.documentElement", "document.querySelector('.main')"):
+        assert not await page.evaluate(f"{box}.scrollWidth > {box}.clientWidth"), "it scrolls sideways"
     await page.evaluate(AXE.read_text(encoding="utf-8"))
     found = await page.evaluate("axe.run({resultTypes: ['violations']})")
     serious = [
@@ -69,7 +70,7 @@ async def test_a_page_fits_and_has_no_serious_fault_for_those_who_cannot_see_it(
 
 
 async def test_the_first_page_is_light_and_soon_there(desk: Desk, city: City) -> None:
-    watched = await desk.sit("admin")
+    watched = await desk.sit("admin", "icon.svg")
     sizes: list[int] = []
 
     async def weigh(request: Any) -> None:

@@ -117,24 +117,27 @@ export function Toasts(): JSX.Element {
 export interface Loaded<T> {
   value: T | null;
   error: Error | null;
-  again: () => void;
+  again: () => Promise<void>;
 }
 
-/** Loads something, again when what it depends on changes. */
+/** Loads something, again when what it depends on changes; what was there stays until then. */
 export function useLoaded<T>(load: () => Promise<T>, on: readonly unknown[]): Loaded<T> {
   const [state, setState] = useState<{ value: T | null; error: Error | null }>({ value: null, error: null });
-  const [turn, setTurn] = useState(0);
+  const newest = useRef(0);
+  const again = async () => {
+    const mine = ++newest.current;
+    try {
+      const value = await load();
+      if (mine === newest.current) setState({ value, error: null });
+    } catch (error) {
+      if (mine === newest.current) setState((before) => ({ value: before.value, error: asError(error) }));
+    }
+  };
   useEffect(() => {
-    let current = true;
-    load().then(
-      (value) => current && setState({ value, error: null }),
-      (error: unknown) => current && setState((before) => ({ value: before.value, error: asError(error) })),
-    );
-    return () => {
-      current = false;
-    };
-  }, [...on, turn]);
-  return { ...state, again: () => setTurn(turn + 1) };
+    void again();
+    return () => void newest.current++;
+  }, on);
+  return { ...state, again };
 }
 
 export function asError(error: unknown): Error {

@@ -20,7 +20,7 @@ interface Props {
   list: JSX.Element;
   open: (id: string) => void;
   close: () => void;
-  published: (id: string) => void;
+  published: (id: string) => Promise<void>;
 }
 
 /** Typing a number, or moving a handle by key after key, is one step. */
@@ -59,9 +59,9 @@ export function Editor(props: Props): JSX.Element {
     if (first?.shape) map?.show(first.shape);
   }, [identity, map, isNew ? null : chosen]);
 
-  const leave = () => !changed || confirm("Leave without saving? Your changes to this fence are lost.");
   const changedNow = useRef(changed);
   changedNow.current = changed;
+  const leave = () => !changedNow.current || confirm("Leave without saving? Your changes to this fence are lost.");
   const shapeNow = useRef(shape);
   shapeNow.current = shape;
   const mayLeave = useRef(leave);
@@ -126,8 +126,8 @@ export function Editor(props: Props): JSX.Element {
     try {
       await ask("POST", "/v1/geofences", { body: { type: "FeatureCollection", features: [feature] } });
       say(draft.isNew ? "The fence is live" : "Saved, and live");
-      setSteps((before) => before && { at: 0, drafts: [{ ...named, isNew: false }] });
-      props.published(named.external_id);
+      changedNow.current = false;
+      await props.published(named.external_id);
     } catch (failed) {
       setError(asError(failed));
     } finally {
@@ -141,8 +141,8 @@ export function Editor(props: Props): JSX.Element {
     try {
       await ask("DELETE", `/v1/geofences/${encodeURIComponent(draft.external_id)}`);
       say("Removed. It can be restored from its history by its id.");
-      setSteps(null);
-      props.published("");
+      changedNow.current = false;
+      await props.published("");
     } catch (failed) {
       setError(asError(failed));
     } finally {
@@ -210,9 +210,9 @@ export function Editor(props: Props): JSX.Element {
           editing={draft !== null}
           shape={shape}
           choose={props.open}
-          changed={(next, done) => {
+          changed={(next, done, what) => {
             if (!draft) return;
-            if (done) step(withShape(draft, next), "handle");
+            if (done) step(withShape(draft, next), what);
             else setMoving(next);
           }}
           drawn={() => setDrawing((kind) => {

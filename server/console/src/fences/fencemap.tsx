@@ -26,7 +26,7 @@ interface Props {
   /** The shape being edited: circles are drawn by it, areas by the drawing tool. */
   shape: Shape | null;
   choose: (external_id: string) => void;
-  changed: (shape: Shape, done: boolean) => void;
+  changed: (shape: Shape, done: boolean, what: string) => void;
   drawn: () => void;
   ready: (handle: MapHandle | null) => void;
 }
@@ -50,7 +50,7 @@ export function FenceMap(props: Props): JSX.Element {
       addLayers(made);
       fill(made, latest.current);
       fillDraft(made, latest.current);
-      drawing = new Drawing(made, accent(), (shape, done) => latest.current.changed(shape, done), () => latest.current.drawn());
+      drawing = new Drawing(made, accent(), (shape, done, what) => latest.current.changed(shape, done, what), () => latest.current.drawn());
       latest.current.ready(handleOf(made, drawing));
       made.once("idle", () => box.current?.setAttribute("data-ready", ""));
     };

@@ -26,7 +26,7 @@ interface Props {
   save: () => void;
   remove: () => void;
   close: () => void;
-  restored: () => void;
+  restored: () => Promise<void>;
 }
 
 export function FenceForm(props: Props): JSX.Element {
@@ -91,6 +91,7 @@ function StoreField(props: Omit<Props, "error"> & { error: string | null }): JSX
   useEffect(() => setText(draft.store ? nameOf(draft.store) : ""), [draft.store]);
   const settle = (typed: string, final: boolean) => {
     const wanted = typed.trim().toLocaleLowerCase();
+    if (draft.store && wanted === nameOf(draft.store).toLocaleLowerCase()) return setWrong(null);
     const found = stores.find((one) => `${one.name} · ${one.external_id}`.toLocaleLowerCase() === wanted || one.external_id.toLocaleLowerCase() === wanted)
       ?? (stores.filter((one) => one.name.toLocaleLowerCase() === wanted).length === 1 ? stores.find((one) => one.name.toLocaleLowerCase() === wanted) : undefined);
     setWrong(final && typed && !found ? "There is no such store; choose one from the list." : null);

@@ -7,7 +7,7 @@ import { asError, Badge, Button, Failed, say } from "../ui";
 import { type FenceFeature, shapeOf, type Version } from "./model";
 
 /** Every version of a fence; an older one can be put in force again. */
-export function History({ id, restored }: { id: string; restored: () => void }): JSX.Element {
+export function History({ id, restored }: { id: string; restored: () => Promise<void> }): JSX.Element {
   const [versions, setVersions] = useState<Version[] | null>(null);
   const [error, setError] = useState<Error | null>(null);
   const load = () => {
@@ -21,7 +21,7 @@ export function History({ id, restored }: { id: string; restored: () => void }):
     try {
       await ask("POST", "/v1/geofences", { body: version.body });
       say("The earlier version is in force again");
-      restored();
+      await restored();
       load();
     } catch (failed) {
       setError(asError(failed));

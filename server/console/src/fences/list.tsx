@@ -41,7 +41,7 @@ export function FenceList({ world, counts, headcount, bound, missing, open, add 
         </p>
       </div>
       <div class="side-body">
-        {missing && <Notice kind="warn">The fence in the address is not there any more, or not one of yours.</Notice>}
+        {missing && <div class="side-form"><Notice kind="warn">The fence in the address is not there any more, or not one of yours.</Notice></div>}
         {!world.stores.length ? (
           <Empty title="No stores yet">
             <p>{bound ? "None of the stores your account is bound to is published." : "Fences belong to stores. Import those first:"}</p>

@@ -78,7 +78,8 @@ export function featureOf(draft: Draft): FenceFeature | null {
     external_id: draft.external_id,
     store: draft.store,
     name: draft.name,
-    dwell_s: Number(draft.dwell_s),
+    // What is no number is sent as typed: the server names the field.
+    dwell_s: (Number.isNaN(Number(draft.dwell_s)) ? draft.dwell_s : Number(draft.dwell_s)) as number,
     enabled: draft.enabled,
   };
   if (draft.valid) properties.valid = draft.valid;

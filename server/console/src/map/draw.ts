@@ -13,11 +13,12 @@ export class Drawing {
   private handles: Marker[] = [];
   private circle: Circle | null = null;
 
-  /** `changed` hears of every new shape; `done` tells that a step is complete, and may be undone as one. */
+  /** `changed` hears of every new shape; `done` tells that a step is complete, and may be undone as one: with
+   * those just before of the same `what`. */
   constructor(
     private readonly map: MapLibre,
     accent: Hex,
-    private readonly changed: (shape: Shape, done: boolean) => void,
+    private readonly changed: (shape: Shape, done: boolean, what: string) => void,
     private readonly drawn: () => void,
   ) {
     const styles = { fillColor: accent, fillOpacity: 0.15, outlineColor: accent, outlineWidth: 2 } as const;
@@ -59,6 +60,11 @@ export class Drawing {
 
   /** Shows a shape with its handles. */
   edit(shape: Shape): void {
+    if (shape.kind === "circle" && this.circle && this.handles.length) {
+      // The handles stay where they are in the order of the page, and so does the focus.
+      this.circle = shape;
+      return this.place(shape);
+    }
     this.clear();
     if (shape.kind === "circle") this.editCircle(shape);
     else if (shape.geometry.type === "Polygon" && shape.geometry.coordinates.length === 1) this.editArea(shape);
@@ -89,16 +95,16 @@ export class Drawing {
   private editCircle(circle: Circle): void {
     this.circle = circle;
     const centre = this.handle("Centre: arrow keys move it by 1 m, with Shift by 10 m", "handle", [circle.lon, circle.lat], (lngLat, done) =>
-      this.circle && this.reshape({ ...this.circle, lon: lngLat[0] ?? 0, lat: lngLat[1] ?? 0 }, done));
+      this.circle && this.reshape({ ...this.circle, lon: lngLat[0] ?? 0, lat: lngLat[1] ?? 0 }, done, "centre"));
     const rim = this.handle("Radius: arrow keys change it by 1 m, with Shift by 10 m", "handle rim", this.rimOf(circle), (lngLat, done) =>
-      this.circle && this.reshape({ ...this.circle, radius_m: Math.max(10, Math.round(distance([this.circle.lon, this.circle.lat], lngLat))) }, done));
+      this.circle && this.reshape({ ...this.circle, radius_m: Math.max(10, Math.round(distance([this.circle.lon, this.circle.lat], lngLat))) }, done, "rim"));
     centre.getElement().addEventListener("keydown", (event) => this.key(event, (east, north) => {
       if (!this.circle) return;
       const [lon = 0, lat = 0] = moved([this.circle.lon, this.circle.lat], east, north);
-      this.reshape({ ...this.circle, lon, lat }, true);
+      this.reshape({ ...this.circle, lon, lat }, true, "centre");
     }));
     rim.getElement().addEventListener("keydown", (event) => this.key(event, (east, north) => {
-      if (this.circle) this.reshape({ ...this.circle, radius_m: Math.max(10, this.circle.radius_m + east + north) }, true);
+      if (this.circle) this.reshape({ ...this.circle, radius_m: Math.max(10, this.circle.radius_m + east + north) }, true, "rim");
     }));
   }
 
@@ -128,11 +134,15 @@ export class Drawing {
     return moved([circle.lon, circle.lat], circle.radius_m, 0);
   }
 
-  private reshape(circle: Circle, done: boolean): void {
+  private reshape(circle: Circle, done: boolean, what: string): void {
     this.circle = circle;
+    this.place(circle);
+    this.changed(circle, done, what);
+  }
+
+  private place(circle: Circle): void {
     this.handles[0]?.setLngLat([circle.lon, circle.lat]);
     this.handles[1]?.setLngLat(this.rimOf(circle) as [number, number]);
-    this.changed(circle, done);
   }
 
   private finished(id: string | number, action: string): void {
@@ -143,7 +153,7 @@ export class Drawing {
       const ring = feature.geometry.coordinates[0] ?? [];
       // terra-draw is still within its own event: what was drawn is taken over after it.
       queueMicrotask(() => {
-        this.changed(mode === "circle" ? circleOf(ring) : { kind: "area", geometry: { type: "Polygon", coordinates: [ring] } }, true);
+        this.changed(mode === "circle" ? circleOf(ring) : { kind: "area", geometry: { type: "Polygon", coordinates: [ring] } }, true, "drawn");
         this.drawn();
       });
     } else if (this.id !== null) this.tell(this.id, true);
@@ -151,7 +161,7 @@ export class Drawing {
 
   private tell(id: string | number, done: boolean): void {
     const geometry = this.draw.getSnapshotFeature(id)?.geometry;
-    if (geometry?.type === "Polygon") this.changed({ kind: "area", geometry: { type: "Polygon", coordinates: geometry.coordinates } }, done);
+    if (geometry?.type === "Polygon") this.changed({ kind: "area", geometry: { type: "Polygon", coordinates: geometry.coordinates } }, done, "corner");
   }
 }
 

@@ -17,7 +17,7 @@ interface Props {
   stores: Store[];
   products: Product[];
   mayEdit: boolean;
-  saved: (id: string) => void;
+  saved: (id: string) => Promise<void>;
 }
 
 const PLACEHOLDERS = ["product", "discount", "distance_m", "store", "until"];
@@ -49,7 +49,7 @@ export function OfferEditor(props: Props): JSX.Element {
       await ask("POST", "/v1/offers", { body: offerOf({ ...fields, external_id: id }) });
       say(props.isNew ? "The offer is published" : "Saved, and published");
       changedNow.current = false;
-      props.saved(id);
+      await props.saved(id);
     } catch (failed) {
       setError(asError(failed));
     } finally {
@@ -62,7 +62,7 @@ export function OfferEditor(props: Props): JSX.Element {
       await ask("DELETE", `/v1/offers/${encodeURIComponent(fields.external_id)}`);
       say("The offer is withdrawn; coupons that are out stay good");
       changedNow.current = false;
-      props.saved("");
+      await props.saved("");
     } catch (failed) {
       setError(asError(failed));
     }

@@ -43,7 +43,7 @@ export default function Audit(): JSX.Element {
       {first.error && <Failed error={first.error} again={first.again} />}
       {error && <Failed error={error} />}
       {!first.value ? <Loading what="the audit log" /> : entries.length ? (
-        <div class="table-box">
+        <div class="table-box" role="region" aria-label="Table" tabIndex={0}>
           <table>
             <thead><tr><th scope="col" class="number">No.</th><th scope="col">When</th><th scope="col">Who</th><th scope="col">Did</th><th scope="col">To</th><th scope="col">With</th></tr></thead>
             <tbody>

@@ -56,9 +56,9 @@ export default function Fences({ user, layers, rest }: PageProps): JSX.Element {
         setNew(false);
         go("fences");
       }}
-      published={(id) => {
+      published={async (id) => {
+        await world.again();
         setNew(false);
-        world.again();
         go("fences", id);
       }}
       list={

@@ -80,7 +80,7 @@ function Stream(): JSX.Element {
       {!first.value && !first.error ? (
         <Loading what="moments" />
       ) : shown.length ? (
-        <div class="table-box">
+        <div class="table-box" role="region" aria-label="Table" tabIndex={0}>
           <table class="moments">
             <thead>
               <tr><th scope="col">Time</th><th scope="col">Store</th><th scope="col">Because of</th><th scope="col" class="number">Intent</th><th scope="col">Decision</th><th scope="col">Fix to push</th></tr>

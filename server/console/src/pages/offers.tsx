@@ -37,8 +37,8 @@ export default function Offers({ user, rest }: PageProps): JSX.Element {
       stores={value.stores}
       products={products.value ?? []}
       mayEdit={mayEdit}
-      saved={(id) => {
-        again();
+      saved={async (id) => {
+        await again();
         go("offers", id);
       }}
     />
@@ -72,7 +72,7 @@ function List({ offers, stores, mayEdit }: { offers: Offer[]; stores: Store[]; m
             <Icon name="search" />
             <input type="search" aria-label="Search offers" placeholder="Search offers" value={query} onInput={(event) => setQuery(event.currentTarget.value)} />
           </div>
-          <div class="table-box">
+          <div class="table-box" role="region" aria-label="Table" tabIndex={0}>
             <table>
               <thead><tr><th scope="col">Offer</th><th scope="col">State</th><th scope="col" class="number">Worth</th><th scope="col">Where</th><th scope="col">Until</th><th scope="col" class="number">Budget</th></tr></thead>
               <tbody>

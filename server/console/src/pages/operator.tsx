@@ -120,7 +120,7 @@ function Keys(): JSX.Element {
         <div class="actions"><Button kind="primary" type="submit">Make a key</Button></div>
       </form>
       {!keys.value ? <Loading what="keys" /> : keys.value.items.length ? (
-        <div class="table-box">
+        <div class="table-box" role="region" aria-label="Table" tabIndex={0}>
           <table>
             <thead><tr><th scope="col">Key</th><th scope="col">Kind</th><th scope="col">Store</th><th scope="col">Made</th><th scope="col">State</th><th scope="col"><span class="visually-hidden">Actions</span></th></tr></thead>
             <tbody>

@@ -49,7 +49,7 @@ export default function People({ user }: PageProps): JSX.Element {
       {error && <Failed error={error} />}
       {accounts.error && <Failed error={accounts.error} again={accounts.again} />}
       {!accounts.value ? <Loading what="accounts" /> : (
-        <div class="table-box">
+        <div class="table-box" role="region" aria-label="Table" tabIndex={0}>
           <table>
             <thead><tr><th scope="col">Account</th><th scope="col">Role</th><th scope="col">Stores</th><th scope="col">Second factor</th><th scope="col">Since</th><th scope="col"><span class="visually-hidden">Actions</span></th></tr></thead>
             <tbody>

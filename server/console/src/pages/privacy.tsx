@@ -105,7 +105,7 @@ export default function Privacy(): JSX.Element {
           <section aria-label="Trail of consents">
             <h2>Every answer she gave</h2>
             {found.told.consent_history.length ? (
-              <div class="table-box">
+              <div class="table-box" role="region" aria-label="Table" tabIndex={0}>
                 <table>
                   <thead><tr><th scope="col">When</th><th scope="col">Purpose</th><th scope="col">Answer</th><th scope="col">Text</th><th scope="col">Told by</th></tr></thead>
                   <tbody>

@@ -89,7 +89,7 @@ function Candidates({ receipt }: { receipt: Receipt }): JSX.Element {
   const most = Math.max(...receipt.candidates.map(({ score }) => score ?? 0), 1e-9);
   const own = (candidate: Candidate): Gate[] => candidate.gates.filter((gate) => !receipt.gates.some((one) => one.code === gate.code && one.detail === gate.detail));
   return (
-    <div class="table-box">
+    <div class="table-box" role="region" aria-label="Table" tabIndex={0}>
       <table>
         <thead><tr><th scope="col">Offer</th><th scope="col">Score</th><th scope="col">What stood in its way</th></tr></thead>
         <tbody>
