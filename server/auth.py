@@ -38,13 +38,19 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An authenticated caller."""
 
     retailer_id: str
-    kind: str  #: app | server | till | device
-    name: str  #: what to tell callers of one kind apart by: a key's hash or a device's id
+    kind: str  #: app | server | till | device, or a person's role (`server.accounts.roles`)
+    name: str  #: what to tell callers of one kind apart by: a key's hash, a device's id, a person's address
     device_id: str | None = None
     shopper_id: str | None = None
     store: str | None = None  #: the store a till key is bound to
     expires_at_us: int | None = None
     public_key: bytes | None = None  #: Ed25519: the device signs what it sends
+    user_id: str | None = None  #: the account of a person; her role is the kind
+    stores: frozenset[str] | None = None  #: what a store manager may see and touch; None: every store
+
+    def reaches(self, store: str | None) -> bool:
+        """Whether the caller may see and touch what is of this store."""
+        return self.stores is None or store in self.stores
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True, gc=False):

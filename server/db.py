@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import asyncpg
@@ -112,7 +112,7 @@ class Database:
                 await connection.execute(f"{begin}; SELECT set_config('vicino.retailer_id', {name}, true)")
                 yield connection
             except BaseException:
-                if not connection.is_closed():
+                with suppress(asyncpg.InterfaceError, *_GONE, OSError):  # a connection that is gone has none
                     await connection.execute("ROLLBACK")
                 raise
             await connection.execute("COMMIT")

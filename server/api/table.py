@@ -15,20 +15,36 @@ from server.api import (
     rights,
     webhooks,
 )
+from server.api.console_table import CONSOLE
 from server.api.openapi import openapi
-from server.api.route import Handler, Route
+from server.api.route import Route
+from server.api.rows import ADMIN, EVERYBODY, PAGE, WATCHERS, row
 from server.imports import ImportKind
 from server.webhooks.replay import Replay
 from server.wire import Crossings, Events, Ping
 
 _IMPORT_MOST = 64 << 20  #: bytes of an import's body
-_PAGE = ("cursor", "limit")
 
 #: Who may call a route.
 APP, DEVICE, SERVER = ("app",), ("device",), ("server",)
 DEVICE_OR_SERVER, TILL = ("device", "server"), ("till", "server")
 APP_OR_SERVER, APP_DEVICE_OR_SERVER = ("app", "server"), ("app", "device", "server")
 ANYONE: tuple[str, ...] = ()
+#: Who may see and who may change what is published.
+_MAY_READ = {
+    "stores": EVERYBODY,
+    "geofences": ("server", "admin", "manager"),
+    "catalog": ("server", "admin", "manager", "marketer"),
+    "offers": ("server", "admin", "manager", "marketer", "analyst"),
+    "sensitive": ("server", "admin", "manager", "privacy"),
+}
+_MAY_CHANGE = {
+    "stores": ("server", "admin"),
+    "geofences": ("server", "admin", "manager"),
+    "catalog": ("server", "admin"),
+    "offers": ("server", "admin", "marketer"),
+    "sensitive": ("server", "admin", "privacy"),
+}
 
 _NOUNS = {
     "stores": "stores",
@@ -39,29 +55,37 @@ _NOUNS = {
 }
 
 
-def row(method: str, path: str, who: tuple[str, ...], handler: Handler, summary: str, **more: Any) -> Route:
-    """A row of the table, as short as it can be read."""
-    return Route(method=method, path=path, who=who, handler=handler, summary=summary, **more)
-
-
 def _published(kind: ImportKind) -> list[Route]:
     noun, path = _NOUNS[kind], f"/v1/{kind}"
     return [
-        row("GET", path, SERVER, management.get_many(kind), f"Published {noun}", query=_PAGE),
+        row("GET", path, _MAY_READ[kind], management.get_many(kind), f"Published {noun}", query=PAGE),
         row(
             "POST",
             path,
-            SERVER,
+            _MAY_CHANGE[kind],
             management.put_many(kind),
             f"Create or update {noun}, by external id; `dry_run=true` only tells",
             query=("dry_run", "radius_m"),
             body_most=_IMPORT_MOST,
         ),
-        row("GET", f"{path}/{{external_id}}", SERVER, management.get_single(kind), f"One of the {noun}"),
+        row(
+            "GET",
+            f"{path}/{{external_id}}",
+            _MAY_READ[kind],
+            management.get_single(kind),
+            f"One of the {noun}",
+        ),
+        row(
+            "GET",
+            f"{path}/{{external_id}}/versions",
+            _MAY_READ[kind],
+            management.get_history(kind),
+            f"Every version of one of the {noun}",
+        ),
         row(
             "DELETE",
             f"{path}/{{external_id}}",
-            SERVER,
+            _MAY_CHANGE[kind],
             management.delete_single(kind),
             f"Remove one of the {noun}",
         ),
@@ -132,7 +156,7 @@ ROUTES: list[Route] = [
         DEVICE,
         management.get_many("geofences"),
         "The geofences, for a phone that compares for itself",
-        query=_PAGE,
+        query=PAGE,
     ),
     row("POST", "/v1/events", DEVICE_OR_SERVER, pings.events, "Send browse events", body=Events, sheds=True),
     *(
@@ -163,7 +187,7 @@ ROUTES: list[Route] = [
         row("OPTIONS", path, ANYONE, ingest.preflight, "A browser's question before it")
         for path in ingest.TRACK_PATHS
     ),
-    row("GET", "/v1/inbox", DEVICE, offers.inbox, "The shopper's offers", query=_PAGE),
+    row("GET", "/v1/inbox", DEVICE, offers.inbox, "The shopper's offers", query=PAGE),
     row(
         "GET",
         "/v1/inbox/{id}/code.svg",
@@ -199,10 +223,10 @@ ROUTES: list[Route] = [
     row("GET", "/v1/me/export", DEVICE, rights.copy, "A copy of everything kept of the shopper, as a ZIP"),
     row("DELETE", "/v1/me", DEVICE, rights.erase, "Erase the shopper; answers a receipt"),
     row("POST", "/v1/redemptions", TILL, offers.redeem, "Redeem a coupon, once", body=offers.Redemption),
-    row("GET", "/v1/decisions", SERVER, decisions.of_device, "A device's receipts", query=("device", *_PAGE)),
-    row("GET", "/v1/decisions/{id}", SERVER, decisions.one, "One receipt"),
-    row("GET", "/v1/settings", SERVER, management.get_settings, "The retailer's settings"),
-    row("PUT", "/v1/settings", SERVER, management.put_settings, "Change settings"),
+    row("GET", "/v1/decisions", SERVER, decisions.of_device, "A device's receipts", query=("device", *PAGE)),
+    row("GET", "/v1/decisions/{id}", WATCHERS, decisions.one, "One receipt"),
+    row("GET", "/v1/settings", EVERYBODY, management.get_settings, "The retailer's settings"),
+    row("PUT", "/v1/settings", ("server", *ADMIN), management.put_settings, "Change settings"),
     *(route for kind in get_args(ImportKind) for route in _published(kind)),
     row(
         "POST",
@@ -213,7 +237,7 @@ ROUTES: list[Route] = [
         body=overrides.NewOverride,
         status=201,
     ),
-    row("GET", "/v1/overrides", SERVER, overrides.every, "Overrides, and what became of each", query=_PAGE),
+    row("GET", "/v1/overrides", SERVER, overrides.every, "Overrides, and what became of each", query=PAGE),
     row("POST", "/v1/overrides/{id}/approve", SERVER, overrides.approve, "Approve what another asked for"),
     row("DELETE", "/v1/overrides/{id}", SERVER, overrides.end, "Refuse or end an override"),
     row(
@@ -236,7 +260,7 @@ ROUTES: list[Route] = [
         SERVER,
         webhooks.messages,
         "What was sent to an endpoint",
-        query=("state", *_PAGE),
+        query=("state", *PAGE),
     ),
     row(
         "POST",
@@ -246,6 +270,7 @@ ROUTES: list[Route] = [
         "Send settled messages once more",
         body=Replay,
     ),
+    *CONSOLE,
     row("GET", "/healthz", ANYONE, operations.healthz, "Alive"),
     row("GET", "/readyz", ANYONE, operations.readyz, "Ready"),
     row("GET", "/metrics", ANYONE, operations.metrics, "Metrics"),

@@ -6,11 +6,12 @@ be refused. Its answer says how far and how long the device may still go from wh
 of the region. That has to be cheap: under an overload most answers are such.
 """
 
+import math
 from typing import NamedTuple
 
 import msgspec
 
-from geo.distance import distance_m
+from geo.distance import point_earth_centred
 from geo.fix import SECOND_US, STALE_AFTER_US
 from geo.region import RIM, surely_within_m
 from server.edge.room import Outlook, Worth
@@ -23,16 +24,17 @@ SAME_DEG = 1e-6  #: positions that are no farther apart are the same: JSON has r
 class Left(NamedTuple):
     """What is left of a safe region."""
 
-    within_s: float
+    within_s: int
     next: bytes  #: as JSON: what a phone is told
 
 
 class Region(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A safe region that a device was told of."""
 
+    centre: tuple[float, float, float]  #: Earth-centred
     after_m: float
     until_us: int
-    others: bytes  #: the other circles to watch, as JSON, each after a comma
+    watch: bytes  #: the circles to watch, as JSON; the first is the region's rim
 
 
 class Told(msgspec.Struct, kw_only=True, gc=False):
@@ -52,40 +54,43 @@ class Told(msgspec.Struct, kw_only=True, gc=False):
         return self.read
 
     def _region(self, told: "_Next") -> Region | None:
-        rim = _circle.decode(told.watch[0]) if told.watch else None
+        rim = next(iter(_circles.decode(told.watch)), None)
         if rim is None or rim.geofence_id != RIM:
             return None
         if max(abs(rim.lat - self.lat_deg), abs(rim.lon - self.lon_deg)) > SAME_DEG:
             return None
         return Region(
+            centre=point_earth_centred(self.lat_deg, self.lon_deg),
             after_m=told.after_m,
             until_us=self.at_us + round(told.within_s * SECOND_US),
-            others=b"".join(b",%b" % one for one in told.watch[1:]),
+            watch=bytes(told.watch),
         )
 
     def left_around(self, ping: RecordFixes, region: Region) -> Left | None:
-        """What is left of the region around the newest of the ping's fixes; None where not all lie in it."""
-        newest_us, here_m, here = -1, 0.0, (0.0, 0.0)
+        """What is left of the region for a device at the newest of the ping's fixes; None where not all of
+        them lie in it. The circles to watch are as they were.
+        """
+        newest_us, here_m, lat_deg = -1, 0.0, 0.0
         for fix in ping.fixes:
             at_us = fix.fixed_at_us
-            away_m = distance_m(self.lat_deg, self.lon_deg, fix.lat_deg, fix.lon_deg)
+            # The chord: at the 5 km that no region is larger than, a tenth of a millimetre less than the way.
+            away_m = math.dist(region.centre, point_earth_centred(fix.lat_deg, fix.lon_deg))
             if not (self.at_us <= at_us < region.until_us and away_m < region.after_m):
                 return None
             if at_us > newest_us:
-                newest_us, here_m, here = at_us, away_m, (fix.lat_deg, fix.lon_deg)
+                newest_us, here_m, lat_deg = at_us, away_m, fix.lat_deg
         if newest_us < 0:
             return None
-        after_m = surely_within_m(region.after_m - here_m, here[0])
-        within_s = (region.until_us - newest_us) / SECOND_US
-        rim = f'"lat":{here[0]!r},"lon":{here[1]!r},"radius_m":{after_m!r}'
-        told = f'{{"after_m":{after_m!r},"within_s":{within_s!r},"watch":[{{"geofence_id":"{RIM}",{rim}}}'
-        return Left(within_s, told.encode() + region.others + b"]}")
+        after_m = max(0.0, surely_within_m(region.after_m - here_m, lat_deg) - 0.005)  # rounds down
+        within_s, ms = divmod((region.until_us - newest_us) // 1000, 1000)
+        told = b'{"after_m":%.2f,"within_s":%d.%03d,"watch":%b}' % (after_m, within_s, ms, region.watch)
+        return Left(within_s, told)
 
 
 class _Next(msgspec.Struct, frozen=True, gc=False):
     after_m: float
     within_s: float
-    watch: list[msgspec.Raw]
+    watch: msgspec.Raw
 
 
 class _Circle(msgspec.Struct, frozen=True, gc=False):
@@ -95,7 +100,7 @@ class _Circle(msgspec.Struct, frozen=True, gc=False):
 
 
 _next = msgspec.json.Decoder(_Next)
-_circle = msgspec.json.Decoder(_Circle)
+_circles = msgspec.json.Decoder(list[_Circle])
 
 
 class Shedding:

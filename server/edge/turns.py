@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 
 TURN_S = 0.004  #: a batch takes some eight turns, and should not wait for longer than it works
-LATE_S = 0.1  #: who has been in line for longer is not looked at closely any more
+LATE_S = 0.05  #: who has been in line for longer is not looked at closely any more
 
 #: Is given what has come, and whether it has waited for too long.
 GoOn = Callable[[bytes, bool], None]

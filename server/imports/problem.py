@@ -57,6 +57,7 @@ REMEDIES = {
     "sensitive_place": "Draw it elsewhere, correct the place or its distance_m, or ask for an override.",
     "clipped": "If that matters draw it beside the sensitive place, or ask for an override.",
     "far_from_store": "Are longitude and latitude swapped? GeoJSON puts the longitude first.",
+    "foreign_store": "Ask an admin, who can bind your account to that store.",
     "geocoder_failed": "Try again later, or give `lat` and `lon`.",
     "geocoder_limit": "Send the rest again, or use `vicino import`, which has no such limit.",
     "invalid": "Give a value of the type that is expected.",

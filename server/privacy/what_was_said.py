@@ -1,5 +1,6 @@
 """The data map's tables of decisions and what follows from them, and those without shoppers."""
 
+from server.privacy.staff import STAFF
 from server.privacy.table import (
     AUDIT,
     DECISION,
@@ -202,6 +203,10 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
     Table(
         name="published",
         about="stores, geofences, products, offers, settings, sensitive places, overrides in force",
-        other=("retailer_id", "kind", "external_id", "version_from", "version_to", "body", "published_at"),
+        other=(
+            *("retailer_id", "kind", "external_id", "version_from", "version_to", "body", "published_at"),
+            "published_by",
+        ),
     ),
+    *STAFF,
 )

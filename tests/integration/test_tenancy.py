@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("database")
 GLOBAL_TABLES = {"signing_keys"}
 
 #: Tables of which the server itself may delete nothing: they are a record of who did what.
-FOR_GOOD = {"overrides"}
+FOR_GOOD = {"overrides", "audit"}
 
 # Something to put into a column, by its type; what is text or bytes is the retailer's own name.
 LITERALS = {
