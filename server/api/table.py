@@ -46,6 +46,8 @@ _MAY_CHANGE = {
     "sensitive": ("server", "admin", "privacy"),
 }
 
+_OVERRIDERS = ("server", "admin", "privacy")
+
 _NOUNS = {
     "stores": "stores",
     "geofences": "geofences, as GeoJSON",
@@ -231,15 +233,19 @@ ROUTES: list[Route] = [
     row(
         "POST",
         "/v1/overrides",
-        SERVER,
+        _OVERRIDERS,
         overrides.ask,
         "Ask that a geofence be heard in sensitive places",
         body=overrides.NewOverride,
         status=201,
     ),
-    row("GET", "/v1/overrides", SERVER, overrides.every, "Overrides, and what became of each", query=PAGE),
-    row("POST", "/v1/overrides/{id}/approve", SERVER, overrides.approve, "Approve what another asked for"),
-    row("DELETE", "/v1/overrides/{id}", SERVER, overrides.end, "Refuse or end an override"),
+    row(
+        "GET", "/v1/overrides", _OVERRIDERS, overrides.every, "Overrides, and what became of each", query=PAGE
+    ),
+    row(
+        "POST", "/v1/overrides/{id}/approve", _OVERRIDERS, overrides.approve, "Approve what another asked for"
+    ),
+    row("DELETE", "/v1/overrides/{id}", _OVERRIDERS, overrides.end, "Refuse or end an override"),
     row(
         "POST",
         "/v1/webhooks",
