@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from geo.distance import FloatArray, IndexArray
 from geo.fences.boxes import Boxes
-from geo.fences.ranges import as_view, spread
+from geo.fences.ranges import spread
 
 #: A cell's side as a share of the usual box's: smaller means fewer needless candidates and more memory. This
 #: makes some six entries of a box.
@@ -72,11 +72,6 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         per_degree = self.columns_per_degree[row // self.rows_per_degree]
         return row, ((lon_deg + 180.0) * per_degree).astype(np.int64)
 
-    def cell_of_one(self, lat_deg: float, lon_deg: float) -> tuple[int, int]:
-        """The same for one point."""
-        row = int((lat_deg + 90.0) * self.rows_per_degree)
-        return row, int((lon_deg + 180.0) * self.column_scales[row // self.rows_per_degree])
-
     def about(self, boxes: Boxes) -> int:
         """About how many cells all boxes touch."""
         degree = np.clip((boxes.south + boxes.north) / 2 + 90.0, 0, 179).astype(np.int64)
@@ -111,8 +106,6 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     mask: int
     first: IndexArray  #: bucket b holds cards[first[b]] .. cards[first[b + 1] - 1], in the boxes' order
     cards: Records
-    first_view: memoryview
-    cards_view: memoryview  #: as bytes
 
     @classmethod
     def build(cls, mesh: Mesh, boxes: Boxes, cards: Records) -> "Grid":
@@ -130,34 +123,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         first = np.zeros(mask + 2, np.int32)
         np.cumsum(np.bincount(entry >> _HIGH, minlength=mask + 1), out=first[1:])
         entry &= _LOW
-        cards = cards.take(entry)
-        return cls(
-            mesh=mesh,
-            stride=stride,
-            mask=mask,
-            first=first,
-            cards=cards,
-            first_view=as_view(first),
-            cards_view=as_view(cards.view(np.uint8)),
-        )
-
-    def candidates(self, lat_deg: FloatArray, lon_deg: FloatArray) -> tuple[Longs, Records]:
-        """How many boxes may hold each point, and their cards, point by point in the boxes' order."""
-        row, column = self.mesh.cell(lat_deg, lon_deg)
-        row *= self.stride
-        row += column
-        row &= self.mask
-        end = self.first[1:].take(row)
-        count = (end - self.first.take(row)).astype(np.int64)
-        entry = (end - count.cumsum()).repeat(count)
-        entry += np.arange(len(entry))
-        return count, self.cards.take(entry)
-
-    def candidates_of_one(self, lat_deg: float, lon_deg: float) -> range:
-        """Which cards are those for one point."""
-        row, column = self.mesh.cell_of_one(lat_deg, lon_deg)
-        bucket = (row * self.stride + column) & self.mask
-        return range(self.first_view[bucket], self.first_view[bucket + 1])
+        return cls(mesh=mesh, stride=stride, mask=mask, first=first, cards=cards.take(entry))
 
 
 def _entries(cells: tuple[IndexArray, Longs, Longs], begin: int, stride: int, mask: int) -> Longs:
