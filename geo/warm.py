@@ -1,4 +1,4 @@
-"""`python -m geo.warm`: compiles what is compiled (`geo.compiled`) before anybody waits for it."""
+"""`python -m geo.warm`: compiles what is to be (`geo.compiled`) before anybody waits for it."""
 
 from itertools import product
 
@@ -6,6 +6,7 @@ import numpy as np
 import shapely
 
 from geo.batch import FixBatch
+from geo.compiled import forget_others
 from geo.engine import Fleet, sense
 from geo.fence import Area, Circle, Fence
 from geo.fix import SECOND_US, Fix
@@ -34,4 +35,5 @@ def warm() -> int:
 
 
 if __name__ == "__main__":
+    forget_others()
     assert warm()
