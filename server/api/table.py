@@ -15,19 +15,24 @@ from server.api import (
     webhooks,
 )
 from server.api.openapi import openapi
-from server.api.route import Handler, Route
+from server.api.route import Route
+from server.api.row import (
+    ANYONE,
+    APP,
+    APP_DEVICE_OR_SERVER,
+    APP_OR_SERVER,
+    DEVICE,
+    DEVICE_OR_SERVER,
+    SERVER,
+    row,
+)
+from server.api.selling import SELLING
 from server.imports import ImportKind
 from server.webhooks.replay import Replay
 from server.wire import Crossings, Events, Ping
 
 _IMPORT_MOST = 64 << 20  #: bytes of an import's body
 _PAGE = ("cursor", "limit")
-
-#: Who may call a route.
-APP, DEVICE, SERVER = ("app",), ("device",), ("server",)
-DEVICE_OR_SERVER, TILL = ("device", "server"), ("till", "server")
-APP_OR_SERVER, APP_DEVICE_OR_SERVER = ("app", "server"), ("app", "device", "server")
-ANYONE: tuple[str, ...] = ()
 
 _NOUNS = {
     "stores": "stores",
@@ -36,11 +41,6 @@ _NOUNS = {
     "offers": "offers",
     "sensitive": "sensitive places, as GeoJSON",
 }
-
-
-def row(method: str, path: str, who: tuple[str, ...], handler: Handler, summary: str, **more: Any) -> Route:
-    """A row of the table, as short as it can be read."""
-    return Route(method=method, path=path, who=who, handler=handler, summary=summary, **more)
 
 
 def _published(kind: ImportKind) -> list[Route]:
@@ -174,6 +174,14 @@ ROUTES: list[Route] = [
     ),
     row(
         "POST",
+        "/v1/inbox/{id}/read",
+        DEVICE,
+        offers.read,
+        "Say that an offer was seen in the app",
+        status=204,
+    ),
+    row(
+        "POST",
         "/v1/notifications/{id}/{outcome:delivered|opened|dismissed}",
         DEVICE,
         offers.outcome,
@@ -197,7 +205,7 @@ ROUTES: list[Route] = [
     row("PUT", "/v1/me/preferences", DEVICE, devices.put_preferences, "Set own limits"),
     row("GET", "/v1/me/export", DEVICE, rights.copy, "A copy of everything kept of the shopper, as a ZIP"),
     row("DELETE", "/v1/me", DEVICE, rights.erase, "Erase the shopper; answers a receipt"),
-    row("POST", "/v1/redemptions", TILL, offers.redeem, "Redeem a coupon, once", body=offers.Redemption),
+    *SELLING,
     row("GET", "/v1/decisions", SERVER, decisions.of_device, "A device's receipts", query=("device", *_PAGE)),
     row("GET", "/v1/decisions/{id}", SERVER, decisions.one, "One receipt"),
     row("GET", "/v1/settings", SERVER, management.get_settings, "The retailer's settings"),
