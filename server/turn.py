@@ -14,7 +14,7 @@ from offers.decide import decide, remembered
 from offers.decision import Answers, Decision
 from offers.moment import Moment
 from offers.overlap import in_order, spoken_by, with_overlaps
-from offers.shopper import with_event, with_outcome, with_redemption
+from offers.shopper import with_event, with_outcome, with_redemption, with_reversal
 from server.admit import Admitted, admit, settle
 from server.admit_pings import admit_pings
 from server.inputs import (
@@ -24,6 +24,7 @@ from server.inputs import (
     RecordFixes,
     RecordOutcome,
     RecordRedemption,
+    RecordReversal,
     ShopperErased,
 )
 from server.matched import matched, whereabouts_by_report
@@ -172,6 +173,8 @@ def _note(inputs: Iterable[Input], records: dict[str, Record]) -> None:
                 shopper = with_event(shopper, event, now_us=item.received_at_us)
         elif isinstance(item, RecordRedemption):
             shopper = with_redemption(shopper, item.offer, at_us=item.received_at_us, sku=item.sku)
+        elif isinstance(item, RecordReversal):
+            shopper = with_reversal(shopper, item.offer)
         elif isinstance(item, RecordOutcome):
             shopper = with_outcome(shopper, item.decision_id, item.outcome)
         else:

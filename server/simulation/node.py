@@ -152,7 +152,7 @@ class Node:
             pings=turn.pings,
         )
         moments = [one for one in turn.moments if one.moment_id not in self._durable.receipts]
-        ledgers = self._durable.ledgers(self._world.catalogue, day)
+        ledgers = self._durable.ledgers(self._world.catalogue, moments, now_us, day)
         decisions = decide_all(turn, moments, self._world, ledgers, now_us=now_us, took=ledgers.take)
         changed = turn.changed
         states = {name: pack_record(turn.records[name], self._phones) for name in changed}

@@ -118,11 +118,12 @@ DELETE FROM inbox WHERE retailer_id = $1 AND shopper_id = $2
 -- erase_coupons --
 -- What her open coupons hold of their offers' budgets is given back; what was redeemed stays counted.
 WITH gone AS (
-  DELETE FROM coupons WHERE retailer_id = $1 AND shopper_id = $2 RETURNING offer, status, spend
+  DELETE FROM coupons WHERE retailer_id = $1 AND shopper_id = $2 RETURNING offer, status, spend, purses
 ), freed AS (
   UPDATE ledgers l SET outstanding = l.outstanding - g.coupons, spend_reserved = l.spend_reserved - g.spend
-  FROM (SELECT offer, count(*) AS coupons, sum(spend) AS spend FROM gone WHERE status = 'reserved' GROUP BY offer) AS g
-  WHERE l.retailer_id = $1 AND l.offer = g.offer
+  FROM (SELECT offer, purse, count(*) AS coupons, sum(spend) AS spend FROM gone, unnest(purses) AS purse
+        WHERE status = 'reserved' GROUP BY offer, purse) AS g
+  WHERE l.retailer_id = $1 AND l.offer = g.offer AND l.purse = g.purse
 )
 SELECT count(*) FROM gone
 
