@@ -5,6 +5,8 @@ from typing import Protocol
 
 import msgspec
 
+from offers.learn.explore import Exploration
+from offers.learn.intent import Reason
 from offers.moment import Moment
 from offers.problem import OffersError
 from offers.relevance import Evidence, Interest
@@ -30,6 +32,29 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     question: str  #: `quota` or `budget`
     subject: str  #: the scope, or the offer
     granted: bool
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the learning policy said of a moment, whether or not it was asked to decide it."""
+
+    model: str  #: the fitted model that it went on from; empty: the priors
+    lessons: int  #: outcomes and decisions learned until then
+    exploration: Exploration
+    rescale: float  #: κ, of the objective
+    uniform: float  #: the draw, from 0 to 1; follows from the moment
+    propensities: tuple[
+        tuple[str | None, float], ...
+    ]  #: of the arms in the draw, the best first; None: nothing
+    drawn: str | None  #: the offer; None: nothing
+    terms: dict[str, dict[str, float]]  #: of the objective, by offer, of those that passed every gate
+    held_back: tuple[str, ...]  #: offers left out since a smaller discount is believed to do as much
+    reasons: tuple[Reason, ...]  #: of the intent
+    shadow: bool = False  #: the rules decided
+
+    @property
+    def propensity(self) -> float:
+        """Of what was drawn."""
+        return dict(self.propensities)[self.drawn]
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -60,7 +85,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     intent: int  #: 0 to 100: the strongest interest, saturating
     answers: tuple[Answer, ...]
     propensity: float  #: probability that the policy gave this action
-    policy: str
+    policy: str  #: that decided: `rules` or `learn`
+    judgement: Judgement | None = None  #: of the learning policy, where it was asked
     version: int  #: of the catalogue
     decided_at_us: int
     expires_at_us: int | None  #: of the coupon

@@ -8,7 +8,7 @@ import msgspec
 from geo.plausibility import Plausibility
 from offers.catalogue import Catalogue
 from offers.decide import decide
-from offers.decision import Answer, Candidate, Decision, RecordedAnswers
+from offers.decision import Answer, Candidate, Decision, Judgement, RecordedAnswers
 from offers.hours import microseconds, rfc3339
 from offers.moment import Moment
 from offers.relevance import Evidence
@@ -39,6 +39,8 @@ def receipt(decision: Decision, timings_ms: dict[str, float] | None = None) -> d
         "decided_at": rfc3339(decision.decided_at_us),
         "timings_ms": timings_ms or {},
     }
+    if decision.judgement is not None:
+        told["judgement"] = _judgement(decision.judgement)
     if decision.ghost is not None:
         told["ghost"] = _choice(decision.ghost)
     if decision.chosen is not None and decision.expires_at_us is not None:
@@ -107,7 +109,25 @@ def _candidate(candidate: Candidate, decision: Decision) -> dict[str, Any]:
         told["sku"] = candidate.sku
     if candidate.score is not None:
         told["score"] = round(candidate.score, 9)
+    if decision.judgement is not None and (terms := decision.judgement.terms.get(candidate.offer)):
+        told["terms"] = terms
     return told
+
+
+def _judgement(judged: Judgement) -> dict[str, Any]:
+    """All but the terms, which stand with the candidates. Numbers in full: they can be added up again."""
+    return {
+        "model": judged.model or None,
+        "lessons": judged.lessons,
+        "shadow": judged.shadow,
+        "drawn": judged.drawn,
+        "propensities": [{"offer": offer, "propensity": share} for offer, share in judged.propensities],
+        "uniform": judged.uniform,
+        "exploration": msgspec.to_builtins(judged.exploration),
+        "rescale": judged.rescale,
+        "held_back": list(judged.held_back),
+        "intent_reasons": [msgspec.to_builtins(reason) for reason in judged.reasons],
+    }
 
 
 def _choice(candidate: Candidate) -> dict[str, Any]:

@@ -21,7 +21,7 @@ FLOOR = 0.01
 SHORTLIST_LEAST, SHORTLIST_MOST = 4, 8
 
 
-class Exploration(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Exploration(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """How much is tried out."""
 
     gamma: float = 1000.0  #: greater: the best is more often taken

@@ -20,7 +20,7 @@ from offers.learn.blr import Floats
 LEVER_LEAST, LEVER_MOST = 0.5, 2.0
 
 
-class Economics(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Economics(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """What a retailer says of money, in the currency of the prices."""
 
     push_cost: float = 0.02  #: of a message: what it costs, and her attention
