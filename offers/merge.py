@@ -7,6 +7,7 @@ at is remembered together. The known shopper's own limits stand; where there are
 import msgspec
 
 from offers.interest import NAMES_MAX, TRACES_MAX, Interests, Trace
+from offers.learn.hers import Hers, joined
 from offers.preferences import Preferences
 from offers.shopper import HISTORY_MAX, OfferHistory, Shopper
 
@@ -31,6 +32,7 @@ def merged(known: Shopper, other: Shopper) -> Shopper:
         ),
         contacts=tuple(sorted(contacts.values(), key=lambda contact: (contact.at_us, contact.decision_id))),
         history=_history(known.history, other.history),
+        hers=joined(known.hers, other.hers) if personal is not None and personal.granted else Hers(),
     )
 
 

@@ -55,6 +55,7 @@ class OfferBody(Wire, frozen=True, kw_only=True):
     limits: Limits | None = None
     budget: Budget | None = None
     prior_response: float | None = None
+    lever: float | None = None
     message: dict[str, Message]
 
 
@@ -78,6 +79,7 @@ def offer_from_body(body: Any) -> Offer:
         limits=wire.limits or Limits(),
         budget=wire.budget or Budget(),
         prior_response=wire.prior_response,
+        lever=wire.lever,
         messages=dict(sorted(wire.message.items())),
     )
 
@@ -96,6 +98,7 @@ def offer_body(offer: Offer) -> dict[str, Any]:
         limits=offer.limits if offer.limits != Limits() else None,
         budget=offer.budget if offer.budget != Budget() else None,
         prior_response=offer.prior_response,
+        lever=offer.lever,
         message=offer.messages,
     )
     return plain(body)
@@ -127,6 +130,8 @@ def _check_offer(problems: Problems, wire: OfferBody) -> None:
         check_money(problems, "budget.spend", budget.spend)
     likely = wire.prior_response is None or 0 < wire.prior_response <= 1
     problems.check(likely, "prior_response", "out_of_range", "must be above 0, at most 1")
+    bounded = wire.lever is None or 0.5 <= wire.lever <= 2
+    problems.check(bounded, "lever", "out_of_range", "must be from 0.5 to 2")
     _check_messages(problems, wire.message)
 
 
@@ -137,7 +142,7 @@ def _check_discount(problems: Problems, discount: Discount) -> None:
         return
     check_money(problems, "discount.value", value)
     if discount.kind == "percent":
-        problems.check(0 < value <= 100, "discount.value", "out_of_range", "must be above 0 %, at most 100 %")
+        problems.check(0 <= value <= 100, "discount.value", "out_of_range", "must be from 0 % to 100 %")
     if discount.kind == "amount":
         problems.check(value > 0, "discount.value", "out_of_range", "must be above 0")
 

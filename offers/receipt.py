@@ -10,6 +10,7 @@ from offers.catalogue import Catalogue
 from offers.decide import decide
 from offers.decision import Answer, Candidate, Decision, Judgement, RecordedAnswers
 from offers.hours import microseconds, rfc3339
+from offers.learn.learner import Learner
 from offers.moment import Moment
 from offers.relevance import Evidence
 from offers.shopper import Shopper
@@ -31,7 +32,7 @@ def receipt(decision: Decision, timings_ms: dict[str, float] | None = None) -> d
         "outcome": decision.outcome,
         "reasons": list(decision.reasons),
         "gates": _gates(decision.gates),
-        "candidates": [_candidate(candidate, decision) for candidate in decision.candidates[:CANDIDATES_MAX]],
+        "candidates": _candidates(decision),
         "answers": [msgspec.to_builtins(answer) for answer in decision.answers],
         "propensity": decision.propensity,
         "policy": decision.policy,
@@ -57,11 +58,18 @@ def recorded_answers(told: dict[str, Any]) -> RecordedAnswers:
 
 
 def redecide(
-    told: dict[str, Any], moment: Moment, shopper: Shopper, catalogue: Catalogue, *, salt: bytes
+    told: dict[str, Any],
+    moment: Moment,
+    shopper: Shopper,
+    catalogue: Catalogue,
+    *,
+    salt: bytes,
+    learner: Learner | None = None,
 ) -> Decision:
-    """The decision of a stored receipt, made again from the inputs of then."""
+    """The decision of a stored receipt, made again from the inputs of then, and from what was learned."""
     now_us = microseconds(msgspec.convert(told["decided_at"], type=datetime))
-    return decide(moment, shopper, catalogue, recorded_answers(told), salt=salt, now_us=now_us)
+    answers = recorded_answers(told)
+    return decide(moment, shopper, catalogue, answers, salt=salt, now_us=now_us, learner=learner)
 
 
 def same_decision(told: dict[str, Any], decision: Decision) -> bool:
@@ -103,14 +111,23 @@ def _evidence(part: Evidence) -> dict[str, Any]:
     }
 
 
+def _candidates(decision: Decision) -> list[dict[str, Any]]:
+    """The best ones, those that the learning policy judged with their terms."""
+    judged, told = decision.judgement, list[dict[str, Any]]()
+    terms = {} if judged is None else {offer: place for place, offer in enumerate(judged.offers)}
+    for candidate in decision.candidates[:CANDIDATES_MAX]:
+        told.append(_candidate(candidate, decision))
+        if judged is not None and (place := terms.get(candidate.offer)) is not None:
+            told[-1]["terms"] = {name: column[place] for name, column in judged.terms.items()}
+    return told
+
+
 def _candidate(candidate: Candidate, decision: Decision) -> dict[str, Any]:
     told: dict[str, Any] = {"offer": candidate.offer, "gates": _gates((*decision.gates, *candidate.gates))}
     if candidate.sku is not None:
         told["sku"] = candidate.sku
     if candidate.score is not None:
         told["score"] = round(candidate.score, 9)
-    if decision.judgement is not None and (terms := decision.judgement.terms.get(candidate.offer)):
-        told["terms"] = terms
     return told
 
 

@@ -47,7 +47,12 @@ class Effects:
         """The effect as it is believed; 0 of one never seen."""
         return self.learned.get(key, (0.0, 0.0))[0]
 
-    def means(self, keys: Sequence[str]) -> list[float]:
+    def means(self, keys: Sequence[str]) -> list[float] | float:
+        """Of each; one number where they are all the same."""
+        if not self.learned:
+            return 0.0
+        if len(set(keys)) == 1:
+            return self.mean(keys[0])
         get, unseen = self.learned.get, (0.0, 0.0)
         return [get(key, unseen)[0] for key in keys]
 

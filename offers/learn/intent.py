@@ -31,9 +31,13 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def intent(organic: Head, row: Floats, keys: Keys) -> Intent:
     """The intent of one row: odds of buying over those of the bias alone."""
-    parts = [Reason(name=c.name, weight=float(v)) for c, v in zip(COLUMNS, row * organic.mean, strict=True)]
-    parts += [Reason(name=kind, weight=of.mean(keys[kind])) for kind, of in organic.effects.items()]
-    reasons = [part for part in parts if part.name != "bias" and abs(part.weight) >= REASON_LEAST]
+    parts = [(c.name, weight) for c, weight in zip(COLUMNS, (row * organic.mean).tolist(), strict=True)]
+    parts += [(kind, of.mean(keys[kind])) for kind, of in organic.effects.items()]
+    reasons = [
+        Reason(name=name, weight=weight)
+        for name, weight in parts
+        if name != "bias" and abs(weight) >= REASON_LEAST
+    ]
     times = exp(min(organic.eta(row, keys) - float(organic.mean[0]), 50.0))
     strongest = sorted(reasons, key=lambda part: (-abs(part.weight), part.name))
     return Intent(level=round(100 * times / (times + HALFWAY)), reasons=tuple(strongest[:REASONS_MAX]))

@@ -20,7 +20,7 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True):
     """For how many days what is kept, counted from when it happened."""
 
     visits: int = 90  #: transitions and visits
-    decisions: int = 180  #: decisions with receipts, inbox, outbox
+    decisions: int = 180  #: decisions with receipts, inbox, outbox; lessons
     redemptions: int = 396  #: coupons
     audit: int = 365  #: receipts and keyed hashes of erasures
 
@@ -30,6 +30,7 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True):
             "transitions": self.visits,
             "visits": self.visits,
             "decisions": self.decisions,
+            "lessons": self.decisions,
             "inbox": min(self.decisions, self.redemptions),
             "outbox": min(self.decisions, self.redemptions),
             "coupons": self.redemptions,

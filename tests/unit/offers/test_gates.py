@@ -8,11 +8,11 @@ import pytest
 
 from offers.candidate_gates import CANDIDATE_GATES
 from offers.catalogue import Discount, Limits
-from offers.decide import remembered
 from offers.decision import Decision
 from offers.gates import MOMENT_GATES, shopper_cap
 from offers.hours import DAY_US, HOUR_US, MINUTE_US, SECOND_US, QuietHours, microseconds
 from offers.preferences import Preferences
+from offers.remember import remembered
 from offers.shopper import Contact, Shopper, with_offer, with_preferences, with_redemption
 from offers.situation import Situation
 from tests.unit.offers.scene import (
@@ -108,6 +108,7 @@ ALONE = {
         "already_redeemed",
         {"who": with_redemption(shopper(), "trainers-15", at_us=NOON_US - DAY_US)},
     ),
+    "wants to know how": ("moment_kind", {"moment": changed(MOMENT, trigger="how_to")}),
     "retailer's quota": (
         "retailer_cap",
         {"published": catalogue(retailer_per_day=9), "answers": Granting("retailer")},
@@ -130,6 +131,16 @@ def test_without_any_hindrance_the_offer_is_made() -> None:
 def test_each_gate_alone_silences_with_its_code(code: str, changes: dict[str, Any]) -> None:
     decision = decided(**changes)
     assert (decision.outcome, decision.delivery, decision.reasons) == ("silence", "none", (code,))
+
+
+def test_a_reminder_answers_who_wants_to_know_in_the_inbox_alone() -> None:
+    reminder = catalogue(changed(OFFER, discount=Discount(kind="percent", value=Decimal(0))))
+    decision = decided(changed(MOMENT, trigger="how_to"), published=reminder)
+    assert (decision.outcome, decision.delivery, decision.reasons) == (
+        "offer",
+        "inbox_only",
+        ("moment_kind",),
+    )
 
 
 def test_the_table_tries_every_gate() -> None:
