@@ -36,6 +36,7 @@ class Prospects:
     def __init__(self, at: Situation) -> None:
         self.at = at
         self.rack = rack_of(at.catalogue, at.moment.store) if at.store is not None else _NOWHERE
+        self.every = np.ones(len(self.rack), dtype=np.bool_)  #: not to be changed
         self.levels = np.zeros(len(self.rack))  #: of her interest in each
         self.repeated = np.zeros(len(self.rack), dtype=np.bool_)
         self.traces: list[tuple[Evidence, Spoken]] = []  #: what speaks for any
@@ -183,7 +184,9 @@ class Candidates(Sequence[Candidate]):
 
 def _asked(of: Prospects, code: str, places: Iterable[int]) -> Mask:
     """A gate asked of some offers; the others pass it."""
-    mask, gate = np.ones(len(of), dtype=np.bool_), _GATES[code]
+    if not (places := [*places]):
+        return of.every
+    mask, gate = of.every.copy(), _GATES[code]
     for place in places:
         mask[place] = gate(of.at, of.prospect(place))[0]
     return mask
@@ -220,7 +223,7 @@ def _worth(of: Prospects) -> Mask:
 def _kind(of: Prospects) -> Mask:
     if helps_only(of.at.moment.trigger):
         return np.asarray(of.shown.worth == 0)
-    return np.ones(len(of), dtype=np.bool_)
+    return of.every
 
 
 def _limits(of: Prospects) -> Mask:

@@ -104,17 +104,18 @@ class Head:
 
 def _mode(mean: float, variance: float, happened: float, offset: float) -> tuple[float, float]:
     """The η after the outcome that is most likely, and the curvature of the likelihood there."""
-    eta, p = mean, _sigmoid(mean + offset)
+    eta, p = mean, sigmoid_of(mean + offset)
     for _ in range(NEWTON_STEPS):
         eta += ((happened - p) * variance + mean - eta) / (1.0 + variance * p * (1.0 - p))
-        p = _sigmoid(eta + offset)
+        p = sigmoid_of(eta + offset)
     return eta, p * (1.0 - p)
 
 
-def _sigmoid(eta: float) -> float:
+def sigmoid_of(eta: float) -> float:
+    """σ(η) of one number."""
     return 1.0 / (1.0 + exp(-eta)) if eta > -30.0 else exp(eta)
 
 
 def moderated(eta: float, variance: float) -> float:
     """The probability when the logit itself is uncertain: closer to one half (MacKay 1992)."""
-    return _sigmoid(eta / (1.0 + pi * variance / 8.0) ** 0.5)
+    return sigmoid_of(eta / (1.0 + pi * variance / 8.0) ** 0.5)

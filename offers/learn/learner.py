@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from offers.learn.arms import Arms, Scene
-from offers.learn.blr import Floats, Head, Keys, sigmoid
+from offers.learn.blr import Floats, Head, Keys, sigmoid, sigmoid_of
 from offers.learn.explore import Draw, Exploration, draw, uniform_of
 from offers.learn.fairness import Budgets, Shares
 from offers.learn.features import features
@@ -94,8 +94,7 @@ class Learner:
 
     def opt_out(self, scene: Scene) -> float:
         """The probability that one more push makes her turn pushes off."""
-        eta = self.heads["optout"].mean @ _pressure(scene.pushes_24h, scene.pushes_7d)
-        return float(sigmoid(np.array([eta]))[0])
+        return sigmoid_of(float(self.heads["optout"].mean @ _pressure(scene.pushes_24h, scene.pushes_7d)))
 
     def learn_open(self, option: Option, opened: bool) -> None:
         """At once when the phone reports it; False when the offer has ended unopened."""

@@ -35,9 +35,10 @@ def minimised(
     # The best score until then within the group: by ranks, to which a group can be added without rounding.
     scores = np.sort(score[few])
     rank = np.searchsorted(scores, score[few])
-    _, number = np.unique(group, return_inverse=True)
-    best = np.maximum.accumulate(rank + number * len(few))
     same = group[1:] == group[:-1]
+    number = np.zeros(len(few), dtype=np.intp)
+    np.cumsum(~same, out=number[1:])
+    best = np.maximum.accumulate(rank + number * len(few))
     bar = scores[best[:-1] - number[:-1] * len(few)]
     left[few[1:][same & (score[few[1:]] <= bar + indifference)]] = False
     return left

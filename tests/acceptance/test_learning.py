@@ -10,7 +10,10 @@ from offers.learn.again import redrawn, rescored
 from server.app import running
 from server.cli.state_hash import stored_state
 from server.clock import from_us
+from server.errors import BadUse
 from server.lane import Lane
+from server.learners import Learners
+from server.models import NothingLearned, activate, fit_model, roll_back
 from server.replay_journal import replay_day
 from tests.acceptance.mall import OFFER, Mall, Shopper, mall, mall_config, until
 
@@ -187,3 +190,80 @@ async def test_a_killed_server_comes_back_with_all_that_it_had_learned(
 
         async with running(config, clock=opened.clock) as again:
             assert await again.engine.state(retailer_id) == before
+
+
+async def use(opened: Mall, model: str | None) -> None:
+    """Puts a model into use, as the command does."""
+    retailer_id = opened.keys["retailer_id"]
+    async with opened.vicino.database.transaction(retailer_id) as connection:
+        await activate(connection, retailer_id, model)
+    await opened.vicino.engine.live(retailer_id)
+
+
+async def test_a_fitted_model_is_swapped_in_and_out_and_a_replay_does_the_same(learning: Mall) -> None:
+    retailer_id, database = learning.keys["retailer_id"], learning.vicino.database
+    await lives_a_day(learning)
+    before = (await comes_near(learning))[1]["judgement"]
+
+    model = await fit_model(database, retailer_id)
+    await use(learning, model.model)
+    fitted = (await comes_near(learning))[1]["judgement"]
+    await lives_a_day(learning)
+    async with database.transaction(retailer_id) as connection:
+        assert await roll_back(connection, retailer_id) is None
+    await learning.vicino.engine.live(retailer_id)
+    rolled_back = (await comes_near(learning))[1]["judgement"]
+
+    assert [one["model"] for one in (before, fitted, rolled_back)] == [None, model.model, None]
+    assert fitted["lessons"] >= before["lessons"]  # what it had not read when it was fitted is learned again
+    replayed = await replay_day(database, retailer_id, from_us(learning.clock.now_us()).date())
+    assert (replayed.different, replayed.different_lessons) == ((), ())
+
+
+async def test_a_model_that_does_not_exist_is_refused(learning: Mall) -> None:
+    with pytest.raises(BadUse, match="no model mdl_none"):
+        await use(learning, "mdl_none")
+
+
+async def test_nothing_can_be_fitted_before_anything_was_learned(database_url: str, tmp_path: Path) -> None:
+    async with mall(database_url, tmp_path) as opened:
+        with pytest.raises(NothingLearned, match="policy"):
+            await fit_model(opened.vicino.database, opened.keys["retailer_id"])
+
+
+async def test_what_was_learned_of_somebody_erased_is_gone_and_a_restart_comes_to_the_same(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Lane, "close", never)
+    async with mall(database_url, tmp_path, policy="learn", learning=LEARNING) as opened:
+        retailer_id = opened.keys["retailer_id"]
+        shopper, _, item = await makes_offer(opened)
+        await shopper.post(f"/v1/notifications/{item['id']}/opened", None)
+        await shopper.call("DELETE", "/v1/me")
+        await comes_near(opened)
+        before = await opened.vicino.engine.state(retailer_id)
+        async with opened.vicino.database.transaction(retailer_id) as connection:
+            left = await connection.fetchval(
+                "SELECT count(*) FROM lessons WHERE shopper_id = $1", shopper.shopper_id
+            )
+        config = mall_config(database_url, tmp_path, opened.fcm)
+        await opened.stop()
+
+        async with running(config, clock=opened.clock) as again:
+            assert await again.engine.state(retailer_id) == before
+    assert left == 0
+
+
+async def test_a_batch_that_fails_teaches_nothing(learning: Mall, monkeypatch: pytest.MonkeyPatch) -> None:
+    retailer_id = learning.keys["retailer_id"]
+    shopper, _, item = await makes_offer(learning)
+    before = await learning.vicino.engine.state(retailer_id)
+    with monkeypatch.context() as patched:
+        patched.setattr(Learners, "save", fails)
+        status, _ = await shopper.call("POST", f"/v1/notifications/{item['id']}/opened", None)
+    assert status == 422
+    assert (await learning.vicino.engine.state(retailer_id)).sha256 == before.sha256
+
+
+async def fails(*_: object) -> None:
+    raise ValueError("as a defect would")
