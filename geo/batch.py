@@ -40,6 +40,10 @@ class FixBatch(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             speed_mps=float32_precision(np.array([fix.speed_mps for fix in fixes], np.float64)),
         )
 
+    def take(self, order: npt.NDArray[np.integer]) -> "FixBatch":
+        """Some of the fixes, in this order."""
+        return FixBatch(**{name: getattr(self, name)[order] for name in FixBatch.__struct_fields__})
+
     def __len__(self) -> int:
         return len(self.device)
 
