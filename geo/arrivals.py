@@ -43,6 +43,7 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     @classmethod
     def of(cls, batch: FixBatch, fences: FenceSet, rules: Rules) -> "Arrivals":
         """Sorts and matches a batch."""
+        batch = batch.behaved()
         slot = batch.device
         single = _ascends(slot)
         if not single:
