@@ -60,8 +60,8 @@ def search(
 
     -1 where the pairs are more than there is room for.
     """
-    # By short steps, so that the processor waits for many far pieces of memory at a time. Cards are only touched
-    # at first.
+    # By short steps, so that the processor waits for many far pieces of memory at a time. Cards are touched
+    # first.
     last = len(lattice.cards) - 1
     for i in range(len(lat_deg)):
         room.end[i] = _bucket(lattice, lat_deg[i], lon_deg[i])
