@@ -1,8 +1,11 @@
 """Memory under steady load: the server's, at the beginning (once warm) and at the end.
 
-`BENCH_SOAK_S` says for how long; an hour is what is asked, five minutes the default.
+`BENCH_SOAK_S` says for how long (an hour is what is asked, five minutes the default), `BENCH_SOAK_RATE` how
+many pings a second. Between beginning and end it is looked at twenty times: growth that ends is another thing
+than growth that goes on.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,12 +15,14 @@ from bench._load import paced
 from bench._run import each
 from bench._served import Phones, data_folder, opened, vicino
 
-FENCES, PHONES, RATE, CONNECTIONS = 1_000, 500, 150.0, 32
+FENCES, PHONES, CONNECTIONS = 1_000, 500, 32
+RATE = float(os.environ.get("BENCH_SOAK_RATE", "150"))
 WARM_S = 60.0
+LOOKS = 20
 
 
 def run() -> Iterator[dict[str, Any]]:
-    """The resident memory at the end, with that at the beginning as its baseline."""
+    """The resident memory at the end, with that at the beginning as its baseline; and what lay between."""
     yield from each(_measure)
 
 
@@ -27,14 +32,23 @@ async def _measure() -> AsyncIterator[dict[str, Any]]:
         _, tokens = await opened(url, folder, fences=FENCES, phones=PHONES)
         phones = Phones(tokens)
         await paced(url, phones.request, rate=RATE, connections=CONNECTIONS, seconds=WARM_S)
-        warm_mb = _resident_mb(pid)
+        curve_mb = [_resident_mb(pid)]
+        looking = asyncio.create_task(_look(pid, seconds / LOOKS, curve_mb))
         outcome = await paced(url, phones.request, rate=RATE, connections=CONNECTIONS, seconds=seconds)
+        looking.cancel()
         yield {
             "name": "soak",
             "value": _resident_mb(pid),
             "unit": f"MB after {seconds:g} s at {RATE:g} pings/s ({outcome.status[200]} acknowledged)",
-            "baseline": {"name": "once warm", "value": warm_mb},
+            "baseline": {"name": "once warm", "value": curve_mb[0]},
+            "curve_mb": curve_mb,
         }
+
+
+async def _look(pid: int, every_s: float, curve_mb: list[float]) -> None:
+    while True:
+        await asyncio.sleep(every_s)
+        curve_mb.append(_resident_mb(pid))
 
 
 def _resident_mb(pid: int) -> float:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import asyncpg
 import msgspec
@@ -104,10 +104,18 @@ class Database:
         With `snapshot` all its statements see the database as it was at the first (for long reads).
         Raises DatabaseBusy and DatabaseGone, also for what goes wrong inside the block.
         """
-        isolation: Literal["repeatable_read"] | None = "repeatable_read" if snapshot else None
-        async with self._acquire() as connection, connection.transaction(isolation=isolation):
-            await connection.execute("SELECT set_config('vicino.retailer_id', $1, true)", retailer_id)
-            yield connection
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ" if snapshot else "BEGIN"
+        async with self._acquire() as connection:
+            # In hexadecimal no id can be anything but an id; so both go in one round trip.
+            name = f"convert_from('\\x{retailer_id.encode().hex()}', 'UTF8')"
+            try:
+                await connection.execute(f"{begin}; SELECT set_config('vicino.retailer_id', {name}, true)")
+                yield connection
+            except BaseException:
+                with suppress(asyncpg.InterfaceError, *_GONE, OSError):  # a connection that is gone has none
+                    await connection.execute("ROLLBACK")
+                raise
+            await connection.execute("COMMIT")
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[Connection]:

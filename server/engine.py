@@ -7,6 +7,7 @@ lock sees to that: a second engine is told so and stops.
 import asyncio
 from collections.abc import Callable, Collection, Coroutine
 from datetime import timedelta
+from functools import partial
 from typing import Any, cast
 
 import asyncpg
@@ -55,7 +56,7 @@ class Engine:
         *,
         journal_days: int,
         keep: Keep = Keep(),  # noqa: B008 - frozen
-        on_push: Callable[[], None],
+        on_push: Callable[[str], None],
         on_doubt: Callable[[str], None],
         on_quarantine: Callable[[str, str], None],
         room: Room,
@@ -218,7 +219,7 @@ class Engine:
             self._database,
             self._journal,
             self._clock,
-            on_push=self._on_push,
+            on_push=partial(self._on_push, retailer_id),
             on_doubt=self._on_doubt,
             on_world=lambda: lane.look(),  # noqa: PLW0108 - which is made below
         )

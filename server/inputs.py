@@ -44,13 +44,16 @@ class MoveDevice(RegisterDevice, frozen=True, kw_only=True):
     Where the one before was nobody known, she is the same person: what was known of her comes along.
     """
 
+    leaves: str | None = None  #: the shopper whose it was; with the batch it becomes her `LeaveShopper`
     brings: Shopper | None = None  #: the one before
     device: Device | None = None
     place: Packed | None = None  #: where the device is and was
 
 
 class LeaveShopper(_Input, frozen=True, kw_only=True):
-    """The device is another shopper's from now on."""
+    """The device is another shopper's from now on. It comes with a `MoveDevice`, in the same batch: they are
+    two so that each names one person, and goes with her erasure.
+    """
 
     device_id: str
     merged: bool = False  #: … who is the same person: nothing of her stays behind
@@ -64,7 +67,11 @@ class RecordFixes(_Input, frozen=True, kw_only=True):
     #: when the first of them lay in a store's fence but in a sensitive place; that fix itself is not kept
     sensitive_at_us: int | None = None
     in_sensitive: bool | None = None  #: whether the newest of them was dropped so; None until admitted
+    copied_at_us: tuple[
+        int, ...
+    ] = ()  #: when those were measured that repeat another's track (`geo/copies.py`)
     reports: tuple[Report, ...] = ()  #: what the phone's own region monitoring said: evidence, no more
+    background: bool = False  #: they were measured while the app was not in use; not journaled
     backlog: bool = False  #: from a client that keeps for days what it could not send
 
 
@@ -140,7 +147,9 @@ class ShopperErased(_Input, frozen=True, kw_only=True):
 
 
 class Suppressed(_Input, frozen=True, kw_only=True):
-    """A registration that would bring back somebody who was erased: refused, and not journaled."""
+    """A registration that would bring back somebody who was erased, or a move of a device that is somebody
+    else's by now: refused, and not journaled.
+    """
 
 
 Input = (

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from geo.copies import Copies
 from geo.index import FenceSet
 from server.clock import to_us
 from server.db import Connection, Database
@@ -46,7 +47,7 @@ class Memory:
         self.day = date.min  #: of that entry
         self.doubtful: set[str] = set()  #: shoppers of whom a batch that failed may have left anything
         self.republished = Republished(retailer_id)
-        self.phones = Phones(worlds.roll)  #: where the devices of these records are
+        self.phones = Phones(worlds.roll, Copies())  #: where the devices of these records are
         self._hints = Hints(self.phones)
         self._database = database
         self._records: dict[str, Record] = {}
@@ -68,7 +69,7 @@ class Memory:
         self._records.clear()
         self._days.clear()
         self.unsaved = Unsaved()
-        self.phones = Phones(self.worlds.roll)
+        self.phones = Phones(self.worlds.roll, Copies())
         self._hints = Hints(self.phones)
         self.republished.forget()
         self.seq = None
@@ -153,8 +154,10 @@ class Memory:
             not_before=self.day,
         )
 
-    def keep(self, turn: Turn, entry: Entry, saved: Collection[str]) -> None:
-        """Takes over what a batch has committed; the rows of `saved` have it too."""
+    def keep(self, turn: Turn, entry: Entry, saved: Collection[str], first: Entry | None = None) -> None:
+        """Takes over what a batch has committed; the rows of `saved` have it too. `first`: where it made up
+        for several entries, the first of them.
+        """
         if not entry.empty:
             self.seq, self.day = entry.seq, entry.day
         changed = turn.changed
@@ -164,7 +167,8 @@ class Memory:
             self._records[name] = turn.records[name]
             self._days[name] = (entry.day, row_day)
         self.unsaved.drop(saved)
-        since = Since(entry.seq, entry.written_at_us, entry.day)
+        first = first or entry
+        since = Since(first.seq, first.written_at_us, first.day)
         self.unsaved.note((name for name in changed if name not in saved), since)
         for name in turn.timed:
             at_us = record_wake_at_us(turn.records[name], self.phones, self.world)
@@ -181,6 +185,8 @@ class Memory:
         self.drop(shopper_ids)
         for shopper_id in shopper_ids:
             self.timers.put(shopper_id, None)
+            if self.phones.copies is not None:
+                self.phones.copies.forget_owner(shopper_id)
 
     def wake(self, shopper_ids: Collection[str], now_us: int) -> None:
         """Lets the lane wake those whom the batch has committed to, being the first of its world."""

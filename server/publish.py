@@ -17,7 +17,7 @@ from server.db import Connection
 from server.errors import VicinoError
 from server.sql import queries
 
-Kind: TypeAlias = Literal["settings", "store", "geofence", "product", "offer", "sensitive"]
+Kind: TypeAlias = Literal["settings", "store", "geofence", "product", "offer", "sensitive", "override"]
 Body: TypeAlias = Mapping[str, Any]
 #: kind -> external id -> published body
 Bodies: TypeAlias = dict[str, dict[str, Any]]
@@ -206,10 +206,20 @@ async def published_bodies(
 
 
 async def published_page(
-    connection: Connection, retailer_id: str, kind: Kind, *, after: str, limit: int
+    connection: Connection,
+    retailer_id: str,
+    kind: Kind,
+    *,
+    after: str,
+    limit: int,
+    stores: Iterable[str] | None = None,
 ) -> list[Any]:
-    """Up to `limit` rows (`external_id`, `body`) published now, in order, beyond the id `after`."""
-    return await connection.fetch(_SQL["current_page"], retailer_id, kind, after, limit)
+    """Up to `limit` rows (`external_id`, `body`) published now, in order, beyond the id `after`.
+
+    With `stores`: these stores, their geofences, and what is not of any store.
+    """
+    named = None if stores is None else list(stores)
+    return await connection.fetch(_SQL["current_page"], retailer_id, kind, after, limit, named)
 
 
 async def geofences_of(connection: Connection, retailer_id: str, store: str) -> list[str]:

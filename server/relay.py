@@ -77,14 +77,16 @@ class Relay:
         self._backoff = Backoff()
         self._recorder = Recorder(database, clock, self._backoff, observe)
         self._wake = asyncio.Event()
+        self._told: set[str] = set()  # whose outbox something was committed to
         self._sends: set[asyncio.Task[None]] = set()
         self._rounds = 0
         self._stopping = False
         self._stopped = asyncio.Event()
         self._stopped.set()
 
-    def wake(self) -> None:
-        """Tells the relay that something was committed to the outbox."""
+    def wake(self, *retailer_ids: str) -> None:
+        """Tells the relay that something was committed to the outbox, maybe whose: then it need not ask."""
+        self._told.update(retailer_ids)
         self._wake.set()
 
     async def run(self) -> None:
@@ -133,11 +135,11 @@ class Relay:
             await self._recorder.freed()
         if not (allowed := self._pace.allows(self._clock.now_us())):
             return 0
-        retailers = [one for one in await self._due_retailers() if self._backoff.ready(one)]
+        told, self._told = sorted(self._told), set()
+        retailers = [one for one in told or await self._due_retailers() if self._backoff.ready(one)]
         if not retailers or self._stopping:
             return 0
-        # Another retailer begins each round: where there is not room for all, none is always last.
-        self._rounds += 1
+        self._rounds += 1  # another begins each: where there is not room for all, none is always last
         first = self._rounds % len(retailers)
         claims = 0
         for waiting, retailer_id in enumerate([*retailers[first:], *retailers[:first]]):
@@ -189,8 +191,7 @@ class Relay:
         now_us, late_us = self._clock.now_us(), round(self._rules.late_s * _MICROSECONDS)
         refused, wanted = [], []
         for row in rows:
-            settlement = check(row, refusals, now_us=now_us, late_us=late_us)
-            if settlement is None:
+            if (settlement := check(row, refusals, now_us=now_us, late_us=late_us)) is None:
                 wanted.append(row)
             else:
                 refused.append((row, settlement))

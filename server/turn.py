@@ -19,6 +19,7 @@ from server.admit import Admitted, admit, settle
 from server.admit_pings import admit_pings
 from server.inputs import (
     Input,
+    LeaveShopper,
     RecordEvents,
     RecordFixes,
     RecordOutcome,
@@ -39,7 +40,7 @@ from server.world import World
 class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A micro-batch before its decisions."""
 
-    admitted: list[Admitted]  #: one per input, in order
+    admitted: list[Admitted]  #: one per input, in order, but for those that come with another
     asked: list[RecordFixes]  #: the pings as they came
     answers: list[Admitted]  #: one for each of them
     inputs: list[Input]  #: what goes into the journal
@@ -100,7 +101,11 @@ def begin(
     once = {one.moment_id: with_plausibility(one, settled, phones, world) for one in moments}
     followed = {item.shopper_id for item in taken.pings.items} | {one.shopper_id for one in seen}
     return Turn(
-        admitted=[answer for answer, _ in judged],
+        admitted=[
+            answer
+            for item, (answer, _) in zip(inputs, judged, strict=True)
+            if not isinstance(item, LeaveShopper)
+        ],
         asked=pings.items,
         answers=taken.answers,
         inputs=kept,

@@ -9,6 +9,8 @@ from aiohttp import web
 
 from offers.problem import BodyRejected
 from server import crash
+from server.accounts.roles import ROLES
+from server.api.cookie import signed_in
 from server.api.route import ANYBODY, SERVICES, Route
 from server.auth import Caller
 from server.db import out_of_order
@@ -112,6 +114,9 @@ async def _caller(request: web.Request, route: Route, door: Door) -> Caller:
 async def _known(request: web.Request, route: Route) -> Caller:
     credential = _credential(request)
     if credential is None:
+        found = await signed_in(request) if ROLES.keys() & set(route.who) else None
+        if found is not None:
+            return _allowed(found[1].caller, route)
         detail = f"send Authorization: Bearer with {_named(route.who)}"
         raise Problem(401, "no_credential", detail, headers={"WWW-Authenticate": "Bearer"})
     auth = request.app[SERVICES].auth
@@ -119,6 +124,11 @@ async def _known(request: web.Request, route: Route) -> Caller:
     if caller is None:
         _require_readable(credential)
         caller = await auth.caller(credential)
+    return _allowed(caller, route)
+
+
+def _allowed(caller: Caller, route: Route) -> Caller:
+    """The caller, if the route lists callers of that kind. Raises Problem 403."""
     if caller.kind not in route.who:
         raise Problem(
             403, "wrong_credential", f"this needs {_named(route.who)}, not {_named((caller.kind,))}"
@@ -144,6 +154,7 @@ _NAMES = {
     "device": "a device's access token",
     "server": "a server key (sk_…)",
     "till": "a till key (tk_…)",
+    **{role: f"a session as {role}" for role in ROLES},
 }
 
 

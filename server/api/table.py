@@ -10,20 +10,26 @@ from server.api import (
     management,
     offers,
     operations,
+    overrides,
     pings,
     rights,
     webhooks,
 )
+from server.api.console_table import CONSOLE
 from server.api.openapi import openapi
 from server.api.route import Route
-from server.api.row import (
+from server.api.rows import (
+    ADMIN,
     ANYONE,
     APP,
     APP_DEVICE_OR_SERVER,
     APP_OR_SERVER,
     DEVICE,
     DEVICE_OR_SERVER,
+    EVERYBODY,
+    PAGE,
     SERVER,
+    WATCHERS,
     row,
 )
 from server.api.selling import SELLING
@@ -32,7 +38,22 @@ from server.webhooks.replay import Replay
 from server.wire import Crossings, Events, Ping
 
 _IMPORT_MOST = 64 << 20  #: bytes of an import's body
-_PAGE = ("cursor", "limit")
+
+#: Who may see and who may change what is published.
+_MAY_READ = {
+    "stores": EVERYBODY,
+    "geofences": ("server", "admin", "manager"),
+    "catalog": ("server", "admin", "manager", "marketer"),
+    "offers": ("server", "admin", "manager", "marketer", "analyst"),
+    "sensitive": ("server", "admin", "manager", "privacy"),
+}
+_MAY_CHANGE = {
+    "stores": ("server", "admin"),
+    "geofences": ("server", "admin", "manager"),
+    "catalog": ("server", "admin"),
+    "offers": ("server", "admin", "marketer"),
+    "sensitive": ("server", "admin", "privacy"),
+}
 
 _NOUNS = {
     "stores": "stores",
@@ -46,21 +67,34 @@ _NOUNS = {
 def _published(kind: ImportKind) -> list[Route]:
     noun, path = _NOUNS[kind], f"/v1/{kind}"
     return [
-        row("GET", path, SERVER, management.get_many(kind), f"Published {noun}", query=_PAGE),
+        row("GET", path, _MAY_READ[kind], management.get_many(kind), f"Published {noun}", query=PAGE),
         row(
             "POST",
             path,
-            SERVER,
+            _MAY_CHANGE[kind],
             management.put_many(kind),
             f"Create or update {noun}, by external id; `dry_run=true` only tells",
             query=("dry_run", "radius_m"),
             body_most=_IMPORT_MOST,
         ),
-        row("GET", f"{path}/{{external_id}}", SERVER, management.get_single(kind), f"One of the {noun}"),
+        row(
+            "GET",
+            f"{path}/{{external_id}}",
+            _MAY_READ[kind],
+            management.get_single(kind),
+            f"One of the {noun}",
+        ),
+        row(
+            "GET",
+            f"{path}/{{external_id}}/versions",
+            _MAY_READ[kind],
+            management.get_history(kind),
+            f"Every version of one of the {noun}",
+        ),
         row(
             "DELETE",
             f"{path}/{{external_id}}",
-            SERVER,
+            _MAY_CHANGE[kind],
             management.delete_single(kind),
             f"Remove one of the {noun}",
         ),
@@ -131,7 +165,7 @@ ROUTES: list[Route] = [
         DEVICE,
         management.get_many("geofences"),
         "The geofences, for a phone that compares for itself",
-        query=_PAGE,
+        query=PAGE,
     ),
     row("POST", "/v1/events", DEVICE_OR_SERVER, pings.events, "Send browse events", body=Events, sheds=True),
     *(
@@ -162,7 +196,7 @@ ROUTES: list[Route] = [
         row("OPTIONS", path, ANYONE, ingest.preflight, "A browser's question before it")
         for path in ingest.TRACK_PATHS
     ),
-    row("GET", "/v1/inbox", DEVICE, offers.inbox, "The shopper's offers", query=_PAGE),
+    row("GET", "/v1/inbox", DEVICE, offers.inbox, "The shopper's offers", query=PAGE),
     row(
         "GET",
         "/v1/inbox/{id}/code.svg",
@@ -206,11 +240,23 @@ ROUTES: list[Route] = [
     row("GET", "/v1/me/export", DEVICE, rights.copy, "A copy of everything kept of the shopper, as a ZIP"),
     row("DELETE", "/v1/me", DEVICE, rights.erase, "Erase the shopper; answers a receipt"),
     *SELLING,
-    row("GET", "/v1/decisions", SERVER, decisions.of_device, "A device's receipts", query=("device", *_PAGE)),
-    row("GET", "/v1/decisions/{id}", SERVER, decisions.one, "One receipt"),
-    row("GET", "/v1/settings", SERVER, management.get_settings, "The retailer's settings"),
-    row("PUT", "/v1/settings", SERVER, management.put_settings, "Change settings"),
+    row("GET", "/v1/decisions", SERVER, decisions.of_device, "A device's receipts", query=("device", *PAGE)),
+    row("GET", "/v1/decisions/{id}", WATCHERS, decisions.one, "One receipt"),
+    row("GET", "/v1/settings", EVERYBODY, management.get_settings, "The retailer's settings"),
+    row("PUT", "/v1/settings", ("server", *ADMIN), management.put_settings, "Change settings"),
     *(route for kind in get_args(ImportKind) for route in _published(kind)),
+    row(
+        "POST",
+        "/v1/overrides",
+        SERVER,
+        overrides.ask,
+        "Ask that a geofence be heard in sensitive places",
+        body=overrides.NewOverride,
+        status=201,
+    ),
+    row("GET", "/v1/overrides", SERVER, overrides.every, "Overrides, and what became of each", query=PAGE),
+    row("POST", "/v1/overrides/{id}/approve", SERVER, overrides.approve, "Approve what another asked for"),
+    row("DELETE", "/v1/overrides/{id}", SERVER, overrides.end, "Refuse or end an override"),
     row(
         "POST",
         "/v1/webhooks",
@@ -231,7 +277,7 @@ ROUTES: list[Route] = [
         SERVER,
         webhooks.messages,
         "What was sent to an endpoint",
-        query=("state", *_PAGE),
+        query=("state", *PAGE),
     ),
     row(
         "POST",
@@ -241,6 +287,7 @@ ROUTES: list[Route] = [
         "Send settled messages once more",
         body=Replay,
     ),
+    *CONSOLE,
     row("GET", "/healthz", ANYONE, operations.healthz, "Alive"),
     row("GET", "/readyz", ANYONE, operations.readyz, "Ready"),
     row("GET", "/metrics", ANYONE, operations.metrics, "Metrics"),

@@ -57,7 +57,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 def vicino(ctx: click.Context) -> None:
     """Permission-based offers, the moment a shopper is near and interested."""
     ctx.obj = Config.from_env(os.environ)
-    logs.configure(ctx.obj.log)
+    logs.configure(ctx.obj.log, level=logs.LEVELS[ctx.obj.log_level])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,13 +2,16 @@
 
 import asyncio
 import gc
+import importlib
 import sys
 
 import click
+import msgspec
 
-from server.app import running
 from server.cli import run
 from server.config import Config
+from server.migrate import migrate
+from server.postgres import database_url
 
 
 @click.command(
@@ -40,7 +43,13 @@ def _spare_pauses() -> None:
 
 
 async def _serve(config: Config) -> None:
-    async with running(config) as vicino:
-        _spare_pauses()
-        click.echo(f"Vicino listens on {vicino.url} (API description: {vicino.url}/openapi.json)", err=True)
-        await asyncio.Event().wait()
+    # To read the program in takes longer than to start PostgreSQL: one beside the other.
+    reading = asyncio.create_task(asyncio.to_thread(importlib.import_module, "server.app"))
+    async with database_url(config) as url:
+        await migrate(url)
+        app = await reading
+        async with app.running(msgspec.structs.replace(config, database_url=url)) as vicino:
+            _spare_pauses()
+            described = f"{vicino.url}/openapi.json"
+            click.echo(f"Vicino listens on {vicino.url} (API description: {described})", err=True)
+            await asyncio.Event().wait()

@@ -11,9 +11,11 @@ from typing import Any, TypeAlias
 from msgspec.structs import asdict, replace
 
 from geo.fence import MAX_RADIUS_M, MIN_RADIUS_M
+from server.approvals import reset_unapproved
 from server.clock import from_us
 from server.db import Connection, Database
 from server.errors import BadUse
+from server.imports.author import Author, publish_as
 from server.imports.circles import circles_around
 from server.imports.formats import named_format, plain_bytes
 from server.imports.geocoding import Geocoder
@@ -23,10 +25,10 @@ from server.imports.locating import locate_stores
 from server.imports.problem import WHOLE_FILE, Problem, problem_at
 from server.imports.references import check_references
 from server.imports.report import PUBLISHED_KIND, ImportKind, ImportReport
+from server.imports.scope import check_scope
 from server.imports.sensitive import without_sensitive
 from server.imports.sieve import Sieve
-from server.lifecycle import reset_unapproved
-from server.publish import Change, Difference, current_version, diff, lock_publishing, publish_all
+from server.publish import Change, Difference, current_version, diff, lock_publishing
 
 #: Called with what is being done (`reading`, `locating`, `publishing`), how much is done, and of how much.
 Progress: TypeAlias = Callable[[str, int, int | None], None]
@@ -44,13 +46,16 @@ async def import_body(
     dry_run: bool = False,
     radius_m: float | None = None,
     geocoder: Geocoder | None = None,
+    stores: frozenset[str] | None = None,
+    author: Author | None = None,
     progress: Progress = lambda _what, _done, _total: None,
 ) -> ImportReport:
     """Imports `body`, whose format `content_type` or the file's `name` may state.
 
-    With `radius_m`, each store also gets a circular geofence under its own id. A dry run writes nothing
-    and reports the differences. Raises UnknownRetailer, BadUse (a radius out of range) and what
-    `database` raises; what is wrong with the records is in the report.
+    With `radius_m`, each store also gets a circular geofence under its own id. With `stores`, geofences have
+    to be of these: a store manager's; `author` is who publishes. A dry run writes nothing and reports the
+    differences. Raises UnknownRetailer, BadUse (a radius out of range) and what `database` raises; what is
+    wrong with the records is in the report.
     """
     if radius_m is not None and not (kind == "stores" and MIN_RADIUS_M <= radius_m <= MAX_RADIUS_M):
         raise BadUse(f"a radius is for stores, from {MIN_RADIUS_M:g} to {MAX_RADIUS_M:g} metres")
@@ -72,13 +77,19 @@ async def import_body(
     count = len(sieve.accepted)
     progress("publishing", 0, count)
     async with database.transaction(retailer_id) as connection:
+        # Locked before checking: no store may go between the check of a reference to it and the publication.
+        await lock_publishing(connection, retailer_id)
+        if stores is not None:
+            await check_scope(connection, retailer_id, sieve, stores)
         return await _publish(
             connection,
             retailer_id,
             kind,
             sieve,
+            now_us=now_us,
             dry_run=dry_run,
             radius_m=radius_m,
+            author=author,
             progress=lambda done: progress("publishing", done, count),
         )
 
@@ -89,20 +100,20 @@ async def _publish(
     kind: ImportKind,
     sieve: Sieve,
     *,
+    now_us: int,
     dry_run: bool,
     radius_m: float | None,
+    author: Author | None,
     progress: Callable[[int], None],
 ) -> ImportReport:
-    # Locked before checking: no store may go between the check of a reference to it and the publication.
-    await lock_publishing(connection, retailer_id)
-    await check_references(connection, retailer_id, kind, sieve)
+    await check_references(connection, retailer_id, kind, sieve, now_us)
     bodies = {external_id: record.body for external_id, record in sieve.accepted.items()}
     if kind == "offers":
         bodies |= await _drafts(connection, retailer_id, sieve, bodies)
     changes = [Change(kind=PUBLISHED_KIND[kind], bodies=bodies)]
     if radius_m is not None:
         circles = await circles_around(connection, retailer_id, sieve, radius_m)
-        kept = await without_sensitive(connection, retailer_id, sieve, circles)
+        kept = await without_sensitive(connection, retailer_id, sieve, circles, now_us)
         changes.append(Change(kind="geofence", bodies=kept))
     report = ImportReport(
         kind=kind,
@@ -115,7 +126,7 @@ async def _publish(
         found = await diff(connection, retailer_id, changes)
         version = await current_version(connection, retailer_id)
         return replace(report, version=version, differences=tuple(found), **_counts(found))
-    published = await publish_all(connection, retailer_id, changes, progress=progress)
+    published = await publish_as(connection, retailer_id, changes, author, progress=progress)
     return replace(report, **asdict(published))
 
 

@@ -1,5 +1,6 @@
 """The data map's tables of decisions and what follows from them, and those without shoppers."""
 
+from server.privacy.staff import STAFF
 from server.privacy.table import (
     AUDIT,
     DECISION,
@@ -211,8 +212,21 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
         other=("retailer_id", "key_hash", "kind", "store", "created_at", "revoked_at"),
     ),
     Table(
-        name="published",
-        about="stores, geofences, products, offers, settings, sensitive places",
-        other=("retailer_id", "kind", "external_id", "version_from", "version_to", "body", "published_at"),
+        name="overrides",
+        about="which geofences may be heard in sensitive places, who asked, who approved, and why",
+        other=(
+            *("retailer_id", "override_id", "geofence", "places", "reason", "until", "asked_by", "asked_at"),
+            *("approved_by", "approved_at", "ended_by", "ended_at"),
+        ),
+        kept="for good",
     ),
+    Table(
+        name="published",
+        about="stores, geofences, products, offers, settings, sensitive places, overrides in force",
+        other=(
+            *("retailer_id", "kind", "external_id", "version_from", "version_to", "body", "published_at"),
+            "published_by",
+        ),
+    ),
+    *STAFF,
 )

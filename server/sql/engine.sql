@@ -28,6 +28,10 @@ SELECT shopper_id, state, state_day, state_seq FROM states_of($1, $2)
 -- Which shopper a keyed hash of the retailer's own user id stands for.
 SELECT user_hash, shopper_id FROM shoppers WHERE retailer_id = $1 AND user_hash = ANY($2::bytea[])
 
+-- whose_devices --
+-- Whose these devices are now.
+SELECT device_id, shopper_id FROM devices WHERE retailer_id = $1 AND device_id = ANY($2::text[])
+
 -- due_wakes --
 -- The timers of all devices, soonest first, as they stand when an engine takes over.
 SELECT shopper_id, wake_at FROM shoppers WHERE retailer_id = $1 AND wake_at IS NOT NULL

@@ -257,6 +257,22 @@ class TestFcmTokens:
         assert isinstance(await fcm.send(push(2)), Accepted)
         assert len(standin.oauth.grants) == 2
 
+    async def test_a_push_lives_no_longer_for_having_waited_for_a_new_token(
+        self, fcm: FcmProvider, standin: StandinFcm, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await fcm.send(push(1))
+        standin.oauth.revoke_all()
+        renewed = fcm._tokens.renewed
+
+        async def slowly(token: str) -> str | Outcome:
+            clock.advance(20)
+            return await renewed(token)
+
+        monkeypatch.setattr(fcm._tokens, "renewed", slowly)
+        await fcm.send(replace(push(2), expires_at_us=clock.now_us() + 61_500_000))
+        delivery = await standin.wait_for_push("phone-2", timeout_s=1)
+        assert (delivery.expires_at_us - delivery.accepted_at_us) == 41_000_000
+
     async def test_a_hundred_refused_senders_share_one_new_token(
         self, fcm: FcmProvider, standin: StandinFcm
     ) -> None:
