@@ -12,10 +12,10 @@ from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
-from opening_hours import (
+from opening_hours import (  # type: ignore[attr-defined] # the stub lacks the error
     OpeningHours,
     State,
-    UnknownCountryError,  # type: ignore[attr-defined] # the stub lacks it
+    UnknownCountryError,
     validate,
 )
 
