@@ -3,7 +3,6 @@
 from typing import Any, get_args
 
 from server.api import (
-    campaigns,
     decisions,
     devices,
     ingest,
@@ -69,7 +68,6 @@ _NOUNS = {
 
 def _published(kind: ImportKind) -> list[Route]:
     noun, path = _NOUNS[kind], f"/v1/{kind}"
-    history = campaigns.versions if kind == "offers" else management.get_history(kind)
     return [
         row("GET", path, _MAY_READ[kind], management.get_many(kind), f"Published {noun}", query=PAGE),
         row(
@@ -92,7 +90,7 @@ def _published(kind: ImportKind) -> list[Route]:
             "GET",
             f"{path}/{{external_id}}/versions",
             _MAY_READ[kind],
-            history,
+            management.get_history(kind),
             f"Every version of one of the {noun}",
         ),
         row(
