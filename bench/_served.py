@@ -99,7 +99,7 @@ async def create_retailer(folder: Path) -> dict[str, str]:
     """A retailer beside the running server, with its keys."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "server", "retailer", "create", "Bench", "--quiet-hours", "none"),
-        "--json",
+        *("--policy", "rules", "--holdout", "0", "--json"),
         env=os.environ | {"PYTHONPATH": str(REPOSITORY), "VICINO_DATA_DIR": str(folder / "data")},
         stdout=asyncio.subprocess.PIPE,
     )
