@@ -183,6 +183,7 @@ async def _engine(
         clock,
         journal_days=config.journal_days,
         keep=Keep(
+            addresses=config.address_days,
             visits=config.visits_days,
             decisions=config.decisions_days,
             redemptions=config.redemptions_days,

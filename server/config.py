@@ -71,6 +71,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     journal_days: JournalDays = 1
     #: VICINO_ATTESTORS: verifiers of attestations, as NAME=MODULE:ATTRIBUTE with commas between.
     attestors: str = ""
+    #: VICINO_ADDRESS_DAYS: how long a push address is good that no app confirms, of a device unheard of.
+    address_days: Days = 60
     #: VICINO_VISITS_DAYS: how many days transitions and visits are kept.
     visits_days: Days = 90
     #: VICINO_DECISIONS_DAYS: how many days decisions with their receipts, inbox and outbox are kept.

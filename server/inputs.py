@@ -12,6 +12,7 @@ import msgspec
 from geo.fix import Fix
 from geo.packed import Packed
 from geo.reported import Report
+from offers.conditions import Traits
 from offers.consent import Consent, Purpose
 from offers.event import Event
 from offers.preferences import Preferences
@@ -101,6 +102,12 @@ class SetPreferences(_Input, frozen=True, kw_only=True):
     preferences: Preferences
 
 
+class SetTraits(_Input, frozen=True, kw_only=True):
+    """What the retailer's servers know of the shopper, replacing what they told before."""
+
+    traits: Traits
+
+
 class RecordOutcome(_Input, frozen=True, kw_only=True):
     """What became of a push on the phone."""
 
@@ -110,12 +117,19 @@ class RecordOutcome(_Input, frozen=True, kw_only=True):
 
 
 class RecordRedemption(_Input, frozen=True, kw_only=True):
-    """A coupon was redeemed at a till: the answer of the one conditional UPDATE, as it was granted."""
+    """A coupon was redeemed at a till, as it was granted."""
 
     offer: str
     sku: str | None  #: the product that the push named
     decision_id: str
     store: str  #: where
+
+
+class RecordReversal(_Input, frozen=True, kw_only=True):
+    """A redemption was taken back at a till."""
+
+    offer: str
+    decision_id: str
 
 
 class Wake(_Input, frozen=True, kw_only=True):
@@ -147,8 +161,10 @@ Input = (
     | RecordEvents
     | SetConsents
     | SetPreferences
+    | SetTraits
     | RecordOutcome
     | RecordRedemption
+    | RecordReversal
     | Wake
     | EraseShopper
     | ShopperErased

@@ -11,6 +11,7 @@ from server.privacy.erase import without_erased
 from server.publish import UnknownRetailer
 from server.redeem import Answer, Redeem, redeem
 from server.sql import queries
+from server.world import World
 
 SQL = queries("engine")
 
@@ -44,15 +45,16 @@ async def undecided(
 
 
 async def asked(
-    connection: Connection, retailer_id: str, head: Head, asks: Sequence[Redeem], inputs: Sequence[Input]
+    connection: Connection, world: World, asks: Sequence[Redeem], inputs: Sequence[Input]
 ) -> tuple[list[Answer], list[Input]]:
     """The tills' answers; and the inputs with the shoppers they turn out to be of, nobody who was erased
     among them, and with the redemptions that were granted.
     """
-    answers = [await redeem(connection, retailer_id, ask) for ask in asks]
+    retailer_id = world.retailer_id
+    answers = [await redeem(connection, retailer_id, ask, world.catalogue) for ask in asks]
     granted = [answer.granted for answer in answers if answer.granted is not None]
     inputs = await find_users(connection, retailer_id, inputs)
-    inputs = await without_erased(connection, retailer_id, head.secret, inputs)
+    inputs = await without_erased(connection, retailer_id, world.secret, inputs)
     return answers, [*await both_sides(connection, retailer_id, inputs), *granted]
 
 

@@ -6,7 +6,7 @@ makes no version. The retailer's own row, which its micro-batches lock one after
 last, so a large publication holds no ping up while it is written.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal, TypeAlias
 
@@ -85,17 +85,27 @@ async def lock_publishing(connection: Connection, retailer_id: str) -> None:
     await connection.execute(_SQL["lock_publishing"], retailer_id)
 
 
-async def publish_all(connection: Connection, retailer_id: str, changes: Sequence[Change]) -> Published:
-    """Publishes changes of several kinds under one new version. Raises UnknownRetailer."""
+async def publish_all(
+    connection: Connection,
+    retailer_id: str,
+    changes: Sequence[Change],
+    *,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Published:
+    """Publishes changes of several kinds under one new version. Raises UnknownRetailer.
+
+    `progress` is told how many bodies have been written.
+    """
     await lock_publishing(connection, retailer_id)
     old_version = await current_version(connection, retailer_id)
     version = old_version + 1
-    updated = inserted = removed = 0
+    updated = inserted = removed = done = 0
     for change in changes:
         for part in _parts(change.bodies):
             arguments = (retailer_id, change.kind, version, *_columns(part))
             updated += _rows(await connection.execute(_SQL["close_changed"], *arguments))
             inserted += _rows(await connection.execute(_SQL["insert_missing"], *arguments))
+            progress(done := done + len(part))
         removing = (retailer_id, change.kind, version, list(change.remove))
         removed += _rows(await connection.execute(_SQL["close_removed"], *removing))
     unchanged = sum(len(change.bodies) for change in changes) - inserted

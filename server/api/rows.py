@@ -7,12 +7,18 @@ from server.api.route import Handler, Route
 
 #: The query of a list.
 PAGE: Final = ("cursor", "limit")
+
+#: Credentials, by their kind.
 ANYONE: Final[tuple[str, ...]] = ()
+APP, DEVICE, SERVER = ("app",), ("device",), ("server",)
+DEVICE_OR_SERVER, TILL = ("device", "server"), ("till", "server")
+APP_OR_SERVER, APP_DEVICE_OR_SERVER = ("app", "server"), ("app", "device", "server")
 
 #: People in the console, by their roles, beside the retailer's servers.
 EVERYBODY: Final = ("server", *ROLES)
 SIGNED_IN: Final = tuple(ROLES)
 WATCHERS = ("server", "admin", "manager", "marketer")
+SELLERS = ("server", "admin", "marketer")
 ADMIN, PRIVACY, AUDITORS = ("admin",), ("privacy",), ("admin", "privacy")
 
 

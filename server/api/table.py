@@ -3,6 +3,7 @@
 from typing import Any, get_args
 
 from server.api import (
+    campaigns,
     decisions,
     devices,
     ingest,
@@ -18,18 +19,27 @@ from server.api import (
 from server.api.console_table import CONSOLE
 from server.api.openapi import openapi
 from server.api.route import Route
-from server.api.rows import ADMIN, EVERYBODY, PAGE, WATCHERS, row
+from server.api.rows import (
+    ADMIN,
+    ANYONE,
+    APP,
+    APP_DEVICE_OR_SERVER,
+    APP_OR_SERVER,
+    DEVICE,
+    DEVICE_OR_SERVER,
+    EVERYBODY,
+    PAGE,
+    SERVER,
+    WATCHERS,
+    row,
+)
+from server.api.selling import SELLING
 from server.imports import ImportKind
 from server.webhooks.replay import Replay
 from server.wire import Crossings, Events, Ping
 
 _IMPORT_MOST = 64 << 20  #: bytes of an import's body
 
-#: Who may call a route.
-APP, DEVICE, SERVER = ("app",), ("device",), ("server",)
-DEVICE_OR_SERVER, TILL = ("device", "server"), ("till", "server")
-APP_OR_SERVER, APP_DEVICE_OR_SERVER = ("app", "server"), ("app", "device", "server")
-ANYONE: tuple[str, ...] = ()
 #: Who may see and who may change what is published.
 _MAY_READ = {
     "stores": EVERYBODY,
@@ -46,6 +56,8 @@ _MAY_CHANGE = {
     "sensitive": ("server", "admin", "privacy"),
 }
 
+_OVERRIDERS = ("server", "admin", "privacy")
+
 _NOUNS = {
     "stores": "stores",
     "geofences": "geofences, as GeoJSON",
@@ -57,6 +69,7 @@ _NOUNS = {
 
 def _published(kind: ImportKind) -> list[Route]:
     noun, path = _NOUNS[kind], f"/v1/{kind}"
+    history = campaigns.versions if kind == "offers" else management.get_history(kind)
     return [
         row("GET", path, _MAY_READ[kind], management.get_many(kind), f"Published {noun}", query=PAGE),
         row(
@@ -79,7 +92,7 @@ def _published(kind: ImportKind) -> list[Route]:
             "GET",
             f"{path}/{{external_id}}/versions",
             _MAY_READ[kind],
-            management.get_history(kind),
+            history,
             f"Every version of one of the {noun}",
         ),
         row(
@@ -199,6 +212,14 @@ ROUTES: list[Route] = [
     ),
     row(
         "POST",
+        "/v1/inbox/{id}/read",
+        DEVICE,
+        offers.read,
+        "Say that an offer was seen in the app",
+        status=204,
+    ),
+    row(
+        "POST",
         "/v1/notifications/{id}/{outcome:delivered|opened|dismissed}",
         DEVICE,
         offers.outcome,
@@ -222,7 +243,7 @@ ROUTES: list[Route] = [
     row("PUT", "/v1/me/preferences", DEVICE, devices.put_preferences, "Set own limits"),
     row("GET", "/v1/me/export", DEVICE, rights.copy, "A copy of everything kept of the shopper, as a ZIP"),
     row("DELETE", "/v1/me", DEVICE, rights.erase, "Erase the shopper; answers a receipt"),
-    row("POST", "/v1/redemptions", TILL, offers.redeem, "Redeem a coupon, once", body=offers.Redemption),
+    *SELLING,
     row("GET", "/v1/decisions", SERVER, decisions.of_device, "A device's receipts", query=("device", *PAGE)),
     row("GET", "/v1/decisions/{id}", WATCHERS, decisions.one, "One receipt"),
     row("GET", "/v1/settings", EVERYBODY, management.get_settings, "The retailer's settings"),
@@ -231,15 +252,19 @@ ROUTES: list[Route] = [
     row(
         "POST",
         "/v1/overrides",
-        SERVER,
+        _OVERRIDERS,
         overrides.ask,
         "Ask that a geofence be heard in sensitive places",
         body=overrides.NewOverride,
         status=201,
     ),
-    row("GET", "/v1/overrides", SERVER, overrides.every, "Overrides, and what became of each", query=PAGE),
-    row("POST", "/v1/overrides/{id}/approve", SERVER, overrides.approve, "Approve what another asked for"),
-    row("DELETE", "/v1/overrides/{id}", SERVER, overrides.end, "Refuse or end an override"),
+    row(
+        "GET", "/v1/overrides", _OVERRIDERS, overrides.every, "Overrides, and what became of each", query=PAGE
+    ),
+    row(
+        "POST", "/v1/overrides/{id}/approve", _OVERRIDERS, overrides.approve, "Approve what another asked for"
+    ),
+    row("DELETE", "/v1/overrides/{id}", _OVERRIDERS, overrides.end, "Refuse or end an override"),
     row(
         "POST",
         "/v1/webhooks",

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from offers.problem import BodyRejected
-from offers.settings import settings_from_body
+from offers.settings import POLICIES, settings_from_body
 from server.auth import new_key, secret_hash
 from server.cli import run
 from server.cli._keys import key
@@ -43,7 +43,7 @@ Examples:
 @click.argument("name")
 @click.option("--quiet-hours", default="21:00-08:00", show_default=True, help="FROM-UNTIL, or none.")
 @click.option(
-    "--policy", type=click.Choice(["rules"]), default="rules", show_default=True, help="Who decides."
+    "--policy", type=click.Choice(POLICIES), default="rules", show_default=True, help="Who decides."
 )
 @click.option(
     "--holdout",

@@ -1,7 +1,8 @@
 """Who publishes: kept with every body, and noted in the audit log in the same transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -18,24 +19,34 @@ class Author(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def publish_as(
-    connection: Connection, retailer_id: str, changes: Sequence[Change], author: Author | None
+    connection: Connection,
+    retailer_id: str,
+    changes: Sequence[Change],
+    author: Author | None,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Published:
     """Publishes changes under the name of who made them; None: a server or a command."""
-    if author is None:
-        return await publish_all(connection, retailer_id, changes)
-    await connection.execute("SELECT set_config('vicino.author', $1, true)", author.email)
-    published = await publish_all(connection, retailer_id, changes)
+    await publishing_as(connection, author)
+    published = await publish_all(connection, retailer_id, changes, progress=progress)
     for change in changes:
         for action, names in (("published", [*change.bodies]), ("removed", [*change.remove])):
             if names:
                 subject = f"{change.kind} {names[0]}" + (f" and {len(names) - 1} more" if names[1:] else "")
-                await audit.note(
-                    connection,
-                    retailer_id,
-                    author.at,
-                    actor=author.email,
-                    action=action,
-                    subject=subject,
-                    version=published.version,
-                )
+                await noted(connection, retailer_id, author, action, subject, version=published.version)
     return published
+
+
+async def publishing_as(connection: Connection, author: Author | None) -> None:
+    """From here to the transaction's end, what is published is kept under the author's name."""
+    if author is not None:
+        await connection.execute("SELECT set_config('vicino.author', $1, true)", author.email)
+
+
+async def noted(
+    connection: Connection, retailer_id: str, author: Author | None, action: str, subject: str, **detail: Any
+) -> None:
+    """Notes in the audit log what a person did; what a server or a command does is in the server's log."""
+    if author is not None:
+        await audit.note(
+            connection, retailer_id, author.at, actor=author.email, action=action, subject=subject, **detail
+        )

@@ -6,7 +6,7 @@ its place, field, code and remedy.
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec.structs import asdict, replace
 
@@ -27,6 +27,7 @@ from server.imports.report import PUBLISHED_KIND, ImportKind, ImportReport
 from server.imports.scope import check_scope
 from server.imports.sensitive import without_sensitive
 from server.imports.sieve import Sieve
+from server.lifecycle import reset_unapproved
 from server.publish import Change, Difference, current_version, diff, lock_publishing
 
 #: Called with what is being done (`reading`, `locating`, `publishing`), how much is done, and of how much.
@@ -73,7 +74,8 @@ async def import_body(
         sieve.problems.append(problem_at(WHOLE_FILE, "no_records", "", "there is no record in it"))
     if kind == "stores":
         await locate_stores(database, retailer_id, sieve, geocoder, partial(progress, "locating"))
-    progress("publishing", len(sieve.accepted), None)
+    count = len(sieve.accepted)
+    progress("publishing", 0, count)
     async with database.transaction(retailer_id) as connection:
         # Locked before checking: no store may go between the check of a reference to it and the publication.
         await lock_publishing(connection, retailer_id)
@@ -88,6 +90,7 @@ async def import_body(
             dry_run=dry_run,
             radius_m=radius_m,
             author=author,
+            progress=lambda done: progress("publishing", done, count),
         )
 
 
@@ -101,9 +104,12 @@ async def _publish(
     dry_run: bool,
     radius_m: float | None,
     author: Author | None,
+    progress: Callable[[int], None],
 ) -> ImportReport:
     await check_references(connection, retailer_id, kind, sieve, now_us)
     bodies = {external_id: record.body for external_id, record in sieve.accepted.items()}
+    if kind == "offers":
+        bodies |= await _drafts(connection, retailer_id, sieve, bodies)
     changes = [Change(kind=PUBLISHED_KIND[kind], bodies=bodies)]
     if radius_m is not None:
         circles = await circles_around(connection, retailer_id, sieve, radius_m)
@@ -120,8 +126,21 @@ async def _publish(
         found = await diff(connection, retailer_id, changes)
         version = await current_version(connection, retailer_id)
         return replace(report, version=version, differences=tuple(found), **_counts(found))
-    published = await publish_as(connection, retailer_id, changes, author)
+    published = await publish_as(connection, retailer_id, changes, author, progress)
     return replace(report, **asdict(published))
+
+
+async def _drafts(
+    connection: Connection, retailer_id: str, sieve: Sieve, bodies: dict[str, Any]
+) -> dict[str, Any]:
+    """Where the retailer asks for approvals: what lacks one, as a draft, with a warning."""
+    drafts = await reset_unapproved(connection, retailer_id, bodies)
+    for name in drafts:
+        detail = "it needs an approval, and was published as a draft"
+        sieve.warnings.append(
+            problem_at(sieve.accepted[name].place, "needs_approval", "status", detail, name)
+        )
+    return drafts
 
 
 def _counts(differences: list[Difference]) -> dict[str, int]:

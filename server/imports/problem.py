@@ -46,6 +46,7 @@ REMEDIES = {
     "bad_encoding": "Save the file as UTF-8.",
     "bad_id": "Write the id without blanks around it.",
     "bad_interval": "Let `from` be before `until`.",
+    "bad_xml": "Check the XML there; what stood before it was read.",
     "bad_json": "Check the JSON syntax there; numbers must be finite.",
     "bad_latitude": "GeoJSON puts the longitude first: are the two swapped?",
     "bad_opening_hours": "Write OpenStreetMap's syntax, such as `Mo-Sa 09:00-20:00`.",

@@ -143,7 +143,7 @@ def test_scalar_twins_tell_the_same_numbers(data: st.DataObject, lat: float, lon
     sigma_m = 10 ** data.draw(st.floats(0, 3))
     lats, lons = columns(points)
     point, place = fences.match(lats, lons)
-    sure = fences.probability_inside(lats[point], lons[point], place, np.full(len(place), sigma_m))
+    sure = fences.probability_inside(lats, lons, (point, place), np.full(len(lats), sigma_m))
     one_by_one = [
         fences.probability_one(*points[i], found, sigma_m)
         for i, found in zip(point.tolist(), place.tolist(), strict=True)
@@ -224,7 +224,7 @@ def answers(fences: FenceSet, points: list[tuple[float, float]]) -> list[object]
     """All that a set tells of points, with fences by their ids."""
     lats, lons = columns(points)
     point, place = fences.match(lats, lons)
-    sure = fences.probability_inside(lats[point], lons[point], place, np.full(len(place), 40.0))
+    sure = fences.probability_inside(lats, lons, (point, place), np.full(len(lats), 40.0))
     names = [fences.fence(one).external_id for one in place.tolist()]
     near = [fences.nearest(*at, 5) for at in points]
     return [
