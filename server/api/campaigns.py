@@ -17,6 +17,7 @@ from server.api.management import author_of
 from server.api.route import SERVICES, json_answer
 from server.auth import Caller
 from server.clock import to_us
+from server.imports import get_one
 from server.imports.author import noted, publishing_as
 from server.lifecycle import history, move, stop_all
 from server.problems import Problem
@@ -73,8 +74,13 @@ async def stop(request: web.Request, caller: Caller) -> web.Response:
 
 async def versions(request: web.Request, caller: Caller) -> web.Response:
     """Every version of an offer, the newest first: what it said, from when, approved by whom."""
-    async with request.app[SERVICES].database.transaction(caller.retailer_id) as connection:
-        found = await history(connection, caller.retailer_id, request.match_info["external_id"])
+    database, name = request.app[SERVICES].database, request.match_info["external_id"]
+    if caller.stores is not None and not await get_one(
+        database, caller.retailer_id, "offers", name, stores=caller.stores
+    ):
+        raise Problem(404, "unknown_id", "nothing of that id among the offers")
+    async with database.transaction(caller.retailer_id) as connection:
+        found = await history(connection, caller.retailer_id, name)
     if not found:
         raise Problem(404, "unknown_id", "nothing of that id among the offers")
     return json_answer({"items": [_told(one) for one in found]})

@@ -28,9 +28,13 @@ async def publish_as(
     """Publishes changes under the name of who made them; None: a server or a command."""
     await publishing_as(connection, author)
     published = await publish_all(connection, retailer_id, changes, progress=progress)
+    changed = published.created + published.updated
     for change in changes:
-        for action, names in (("published", [*change.bodies]), ("removed", [*change.remove])):
-            if names:
+        for action, names, count in (
+            ("published", [*change.bodies], changed),
+            ("removed", [*change.remove], published.removed),
+        ):
+            if names and count:
                 subject = f"{change.kind} {names[0]}" + (f" and {len(names) - 1} more" if names[1:] else "")
                 await noted(connection, retailer_id, author, action, subject, version=published.version)
     return published
