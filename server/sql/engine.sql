@@ -244,6 +244,10 @@ VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING
 SELECT seq, day, written_at, version, inputs FROM journal
 WHERE retailer_id = $1 AND day = $2 AND seq > $3 ORDER BY seq
 
+-- journal_size --
+-- How many micro-batches a day has.
+SELECT count(*) FROM journal WHERE retailer_id = $1 AND day = $2
+
 -- newest_day --
 -- The day of the journal's newest entry.
 SELECT max(day) FROM journal WHERE retailer_id = $1
