@@ -11,6 +11,7 @@ from server.api import (
     offers,
     operations,
     pings,
+    reports,
     rights,
     webhooks,
 )
@@ -200,6 +201,16 @@ ROUTES: list[Route] = [
     row("POST", "/v1/redemptions", TILL, offers.redeem, "Redeem a coupon, once", body=offers.Redemption),
     row("GET", "/v1/decisions", SERVER, decisions.of_device, "A device's receipts", query=("device", *_PAGE)),
     row("GET", "/v1/decisions/{id}", SERVER, decisions.one, "One receipt"),
+    *(
+        row("GET", f"/v1/reports/{name}", SERVER, handler, summary, query=("since", "until", *more))
+        for name, handler, summary, more in (
+            ("lift", reports.lift, "What speaking changed, against the holdout", ()),
+            ("evaluation", reports.evaluate, "What other policies would have earned", ()),
+            ("funnel", reports.funnels, "How far moments came, by store and offer", ("store",)),
+            ("journeys", reports.journey, "The moments-of-truth map", ()),
+            ("pilot", reports.pilot, "Go, no-go or wait; `store` may be given again", ("store",)),
+        )
+    ),
     row("GET", "/v1/settings", SERVER, management.get_settings, "The retailer's settings"),
     row("PUT", "/v1/settings", SERVER, management.put_settings, "Change settings"),
     *(route for kind in get_args(ImportKind) for route in _published(kind)),

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
 
 from server.charts import write
 from server.cli import run
+from server.cli._period import console
 from server.cli._traces import progress_bar
 from server.config import Config
 from server.errors import BadUse
@@ -62,7 +62,7 @@ def command(config: Config, /, retailer: str, day: datetime, changes_file: Path 
     if more["as_json"]:
         click.echo(msgspec.json.encode(difference))
     else:
-        show(difference, Console(highlight=False, markup=False))
+        show(difference, console())
 
 
 def _settings(told: tuple[str, ...]) -> dict[str, str]:
