@@ -12,6 +12,7 @@ from server.api import (
     operations,
     overrides,
     pings,
+    reports,
     rights,
     webhooks,
 )
@@ -38,6 +39,8 @@ from server.webhooks.replay import Replay
 from server.wire import Crossings, Events, Ping
 
 _OVERRIDERS = ("server", "admin", "privacy")
+#: Whom numbers of all stores are for.
+_READERS = ("server", "admin", "marketer", "analyst")
 
 ROUTES: list[Route] = [
     row(
@@ -180,6 +183,16 @@ ROUTES: list[Route] = [
     *SELLING,
     row("GET", "/v1/decisions", SERVER, decisions.of_device, "A device's receipts", query=("device", *PAGE)),
     row("GET", "/v1/decisions/{id}", WATCHERS, decisions.one, "One receipt"),
+    *(
+        row("GET", f"/v1/reports/{name}", _READERS, handler, summary, query=("since", "until", *more))
+        for name, handler, summary, more in (
+            ("lift", reports.lift, "What speaking changed, against the holdout", ()),
+            ("evaluation", reports.evaluate, "What other policies would have earned", ()),
+            ("funnel", reports.funnels, "How far moments came, by store and offer", ("store",)),
+            ("journeys", reports.journey, "The moments-of-truth map", ()),
+            ("pilot", reports.pilot, "Go, no-go or wait; `store` may be given again", ("store",)),
+        )
+    ),
     row("GET", "/v1/settings", EVERYBODY, management.get_settings, "The retailer's settings"),
     row("PUT", "/v1/settings", ("server", *ADMIN), management.put_settings, "Change settings"),
     *PUBLISHED,

@@ -226,6 +226,10 @@ INSERT INTO quarantine (retailer_id, reason, detail, input) VALUES ($1, $2, $3, 
 SELECT seq, day, written_at, version, inputs FROM journal
 WHERE retailer_id = $1 AND day = $2 AND seq > $3 ORDER BY seq
 
+-- journal_size --
+-- How many micro-batches a day has.
+SELECT count(*) FROM journal WHERE retailer_id = $1 AND day = $2
+
 -- newest_day --
 -- The day of the journal's newest entry.
 SELECT max(day) FROM journal WHERE retailer_id = $1
