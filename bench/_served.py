@@ -99,7 +99,7 @@ async def create_retailer(folder: Path) -> dict[str, str]:
     """A retailer beside the running server, with its keys."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "server", "retailer", "create", "Bench", "--quiet-hours", "none"),
-        "--json",
+        *("--policy", "rules", "--holdout", "0", "--json"),
         env=os.environ | {"PYTHONPATH": str(REPOSITORY), "VICINO_DATA_DIR": str(folder / "data")},
         stdout=asyncio.subprocess.PIPE,
     )
@@ -170,19 +170,26 @@ class Phones:
         """The next phone's next request: its fixes since it sent the last one, evenly spaced."""
         phone = self._next
         self._next = (phone + 1) % len(self._heads)
-        lat, lon, north, east = self._ways[phone]
         now_s, since_s = time.time(), self._last_s[phone]
         self._last_s[phone] = now_s
         step_s = (now_s - since_s) / self._fixes
         fixes = []
         for number in range(1, self._fixes + 1):
             at_s = since_s + number * step_s
-            walked_s = at_s - self._began_s
-            off_north, off_east = next(self._noise)
-            place = (lat + north * walked_s + off_north, lon + east * walked_s + 2 * off_east)
+            place = self.place(phone, at_s - self._began_s)
             fixes.append(_FIX % (*place, _rfc3339(at_s), self._speeds[phone]))
         body = b'{"fixes":[%s]}' % b",".join(fixes)
         return self._heads[phone] % len(body) + body
+
+    def place(self, phone: int, walked_s: float) -> tuple[float, float]:
+        """Where a phone says it is after so long."""
+        lat, lon, north, east = self._ways[phone]
+        off_north, off_east = next(self._noise)
+        return lat + north * walked_s + off_north, lon + east * walked_s + 2 * off_east
+
+    def rests(self, phone: int) -> bool:
+        """Whether it lies still."""
+        return self._ways[phone][2] == 0.0
 
 
 def _rfc3339(at_s: float) -> bytes:

@@ -10,7 +10,7 @@ import msgspec
 from geo.fix import FUTURE_US, MAX_AGE_US
 from geo.reported import Report
 from offers.event import refuse_event
-from offers.shopper import Shopper, with_consents, with_preferences
+from offers.shopper import Shopper, with_consents, with_preferences, with_traits
 from server.device import Device
 from server.inputs import (
     EraseShopper,
@@ -22,6 +22,7 @@ from server.inputs import (
     RegisterDevice,
     SetConsents,
     SetPreferences,
+    SetTraits,
     ShopperErased,
 )
 from server.moves import arrived, left
@@ -72,6 +73,8 @@ def settle(
             shopper = with_consents(record.shopper, item.consents)
         elif isinstance(item, SetPreferences) and record is not None:
             shopper = with_preferences(record.shopper, item.preferences)
+        elif isinstance(item, SetTraits) and record is not None:
+            shopper = with_traits(record.shopper, item.traits)
         else:
             continue
         record = record.with_shopper(shopper)

@@ -14,8 +14,9 @@ from notifications.providers.base import Provider
 from notifications.providers.fcm import FcmProvider
 from notifications.providers.log import LogProvider
 from server import crash
+from server.accounts.sessions import Sessions
 from server.api.guard import guarded, tell_failures
-from server.api.plain import PlainPings
+from server.api.plain_messages import PlainMessages
 from server.api.route import SERVICES, Services, json_answer
 from server.api.table import ROUTES, description
 from server.attestation import Attestors, installed
@@ -33,6 +34,7 @@ from server.errors import BadUse
 from server.ids import new_id
 from server.imports import Geocoder
 from server.intake import Intake
+from server.live import Live
 from server.metrics import Metrics
 from server.migrate import migrate
 from server.postgres import database_url
@@ -61,6 +63,7 @@ def create_app(services: Services) -> web.Application:
     app[SERVICES] = services
     for route in ROUTES:
         app.router.add_route(route.method, route.path, guarded(route))
+    app.on_shutdown.append(services.live.stop)
     described = description(VERSION)
 
     async def openapi(_: web.Request) -> web.Response:
@@ -110,11 +113,13 @@ async def running(
             intake=Intake(database, engine, clock, metrics, attestors or installed(config.attestors)),
             door=await stack.enter_async_context(_door(config, room, metrics)),
             geocoder=geocoder,
+            sessions=Sessions(database, clock),
+            live=Live(database),
             webhook_hosts=config.private_webhook_hosts,
         )
         await stack.enter_async_context(_telling(config, database, clock))
         address = await stack.enter_async_context(
-            _listening(create_app(services), config, deadlines, metrics, PlainPings(services).take)
+            _listening(create_app(services), config, deadlines, metrics, PlainMessages(services).take)
         )
         yield Running(url=address, database_url=url, database=database, engine=engine, relay=relay)
 
@@ -178,6 +183,7 @@ async def _engine(
         clock,
         journal_days=config.journal_days,
         keep=Keep(
+            addresses=config.address_days,
             visits=config.visits_days,
             decisions=config.decisions_days,
             redemptions=config.redemptions_days,

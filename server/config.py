@@ -43,6 +43,7 @@ Days = Annotated[int, Meta(ge=1, le=3650, description="a number of days from 1 t
 Limits = Annotated[Literal["busy", "always", "off"], Meta(description="busy, always or off")]
 Fault = Annotated[str, Meta(pattern="^[a-z_]+:[1-9][0-9]*$", description="PLACE:N, as in before_commit:3")]
 LogFormat = Annotated[Literal["text", "json"], Meta(description="text or json")]
+LogLevel = Annotated[Literal["debug", "info", "warning"], Meta(description="debug, info or warning")]
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +71,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     journal_days: JournalDays = 1
     #: VICINO_ATTESTORS: verifiers of attestations, as NAME=MODULE:ATTRIBUTE with commas between.
     attestors: str = ""
+    #: VICINO_ADDRESS_DAYS: how long a push address is good that no app confirms, of a device unheard of.
+    address_days: Days = 60
     #: VICINO_VISITS_DAYS: how many days transitions and visits are kept.
     visits_days: Days = 90
     #: VICINO_DECISIONS_DAYS: how many days decisions with their receipts, inbox and outbox are kept.
@@ -94,6 +97,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     connections_per_address: Connections = 500
     #: VICINO_LOG: the form of the log on standard error.
     log: LogFormat = "text"
+    #: VICINO_LOG_LEVEL: the least that is logged.
+    log_level: LogLevel = "info"
     #: VICINO_FAULT: where the process dies when it comes past for the n-th time (`server.crash`).
     fault: Fault | None = None
 

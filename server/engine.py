@@ -23,12 +23,13 @@ from server.inputs import Input, RecordFixes
 from server.journal import PostgresJournal
 from server.lane import Lane
 from server.line import lock_head
+from server.outbox import prune_addresses
 from server.pipeline import Pipeline
 from server.privacy.consents import end_consents
 from server.privacy.erasing import CHANNEL as ERASURES
 from server.privacy.erasing import Erasing, Receipt, receipt
 from server.privacy.retention import Keep, forget_old
-from server.publish import CHANNEL
+from server.publish import CHANNEL, current_settings
 from server.redeem import Answer, Redeem
 from server.sql import queries
 
@@ -272,18 +273,24 @@ class Engine:
             await connection.execute(SQL["drop_journal_days"], today - timedelta(days=self._journal_days))
 
     async def _forget(self, retailer_id: str) -> None:
-        """Forgets what is kept for a time: first answers for a day, used refresh tokens for a week."""
+        """Forgets what is kept for a time: first answers for a day, used refresh tokens for a week, push
+        addresses that nobody has confirmed for long.
+        """
         now = from_us(self._clock.now_us())
         async with self._database.transaction(retailer_id) as connection:
             await connection.execute(SQL["forget_answers"], retailer_id, now - timedelta(days=1))
             await connection.execute(SQL["forget_tokens"], retailer_id, now, now - timedelta(days=7))
+            await connection.execute(SQL["forget_ledgers"], retailer_id, now - timedelta(days=100))
+            await prune_addresses(connection, retailer_id, now, days=self._keep_days.addresses)
 
     async def expire_coupons(self, retailer_id: str) -> None:
         """Gives back what the retailer's expired coupons hold of their offers' budgets."""
         async with self._database.transaction(retailer_id) as connection:
             # The lane's own lock first: whoever touches ledgers holds it, so nobody can deadlock over them.
             await lock_head(connection, retailer_id)
-            await connection.execute(SQL["expire_coupons"], retailer_id, from_us(self._clock.now_us()))
+            grace_s = (await current_settings(connection, retailer_id)).get("till_grace_s", 0)
+            over = from_us(self._clock.now_us()) - timedelta(seconds=grace_s)
+            await connection.execute(queries("redeem")["expire_coupons"], retailer_id, over)
 
 
 def _report(task: asyncio.Task[None]) -> None:

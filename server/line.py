@@ -6,11 +6,12 @@ import msgspec
 
 from offers.moment import Moment
 from server.db import Connection
-from server.inputs import Input, RegisterDevice
+from server.inputs import Input, LeaveShopper, MoveDevice, RegisterDevice, Suppressed
 from server.privacy.erase import without_erased
 from server.publish import UnknownRetailer
 from server.redeem import Answer, Redeem, redeem
 from server.sql import queries
+from server.world import World
 
 SQL = queries("engine")
 
@@ -44,15 +45,17 @@ async def undecided(
 
 
 async def asked(
-    connection: Connection, retailer_id: str, head: Head, asks: Sequence[Redeem], inputs: Sequence[Input]
+    connection: Connection, world: World, asks: Sequence[Redeem], inputs: Sequence[Input]
 ) -> tuple[list[Answer], list[Input]]:
     """The tills' answers; and the inputs with the shoppers they turn out to be of, nobody who was erased
     among them, and with the redemptions that were granted.
     """
-    answers = [await redeem(connection, retailer_id, ask) for ask in asks]
+    retailer_id = world.retailer_id
+    answers = [await redeem(connection, retailer_id, ask, world.catalogue) for ask in asks]
     granted = [answer.granted for answer in answers if answer.granted is not None]
     inputs = await find_users(connection, retailer_id, inputs)
-    return answers, [*await without_erased(connection, retailer_id, head.secret, inputs), *granted]
+    inputs = await without_erased(connection, retailer_id, world.secret, inputs)
+    return answers, [*await both_sides(connection, retailer_id, inputs), *granted]
 
 
 async def find_users(connection: Connection, retailer_id: str, inputs: Sequence[Input]) -> list[Input]:
@@ -68,3 +71,36 @@ async def find_users(connection: Connection, retailer_id: str, inputs: Sequence[
         else i
         for i in inputs
     ]
+
+
+async def both_sides(connection: Connection, retailer_id: str, inputs: Sequence[Input]) -> list[Input]:
+    """Each move of a device as two inputs, of her who gets it and of her who gives it away; a device that is
+    another shopper's by now stays where it is.
+    """
+    moving = [i.device_id for i in inputs if isinstance(i, MoveDevice)]
+    if not moving:
+        return list(inputs)
+    rows = await connection.fetch(SQL["whose_devices"], retailer_id, moving)
+    whose = {row["device_id"]: row["shopper_id"] for row in rows}
+    both: list[Input] = []
+    for item in inputs:
+        if not isinstance(item, MoveDevice):
+            both.append(item)
+        elif whose.get(item.device_id) != item.leaves:
+            both.append(Suppressed(shopper_id="", received_at_us=item.received_at_us))
+        else:
+            whose[item.device_id] = item.shopper_id
+            both.append(msgspec.structs.replace(item, leaves=None))
+            if item.leaves != item.shopper_id:
+                both.append(_leaving(item))
+    return both
+
+
+def _leaving(move: MoveDevice) -> LeaveShopper:
+    assert move.leaves is not None
+    return LeaveShopper(
+        shopper_id=move.leaves,
+        received_at_us=move.received_at_us,
+        device_id=move.device_id,
+        merged=move.brings is not None,
+    )

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from geo.copies import Copies
 from geo.index import FenceSet
 from server.clock import to_us
 from server.db import Connection, Database
 from server.effects.states import record_wake_at_us
 from server.hints import Hints
 from server.journal import Entry
+from server.learners import Learners
 from server.phones import Phones
 from server.records import Record, drop_record, pack_record, slot_of, take_record
 from server.republished import FRESH_US, Republished, points_inside
@@ -46,7 +48,8 @@ class Memory:
         self.day = date.min  #: of that entry
         self.doubtful: set[str] = set()  #: shoppers of whom a batch that failed may have left anything
         self.republished = Republished(retailer_id)
-        self.phones = Phones(worlds.roll)  #: where the devices of these records are
+        self.phones = Phones(worlds.roll, Copies())  #: where the devices of these records are
+        self.learners = Learners(retailer_id)
         self._hints = Hints(self.phones)
         self._database = database
         self._records: dict[str, Record] = {}
@@ -68,10 +71,16 @@ class Memory:
         self._records.clear()
         self._days.clear()
         self.unsaved = Unsaved()
-        self.phones = Phones(self.worlds.roll)
+        self.phones = Phones(self.worlds.roll, Copies())
         self._hints = Hints(self.phones)
         self.republished.forget()
+        self.learners.forget()
         self.seq = None
+
+    def doubt(self, shopper_ids: Iterable[str]) -> None:
+        """A batch has failed that had to do with these shoppers."""
+        self.doubtful |= set(shopper_ids)
+        self.learners.forget()
 
     def drop(self, shopper_ids: Iterable[str]) -> None:
         """Forgets some shoppers; their rows and the journal know them."""
@@ -184,6 +193,8 @@ class Memory:
         self.drop(shopper_ids)
         for shopper_id in shopper_ids:
             self.timers.put(shopper_id, None)
+            if self.phones.copies is not None:
+                self.phones.copies.forget_owner(shopper_id)
 
     def wake(self, shopper_ids: Collection[str], now_us: int) -> None:
         """Lets the lane wake those whom the batch has committed to, being the first of its world."""

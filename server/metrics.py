@@ -41,6 +41,10 @@ class Metrics:
         # Counter: requests and connections that were refused for now (429, 503), by the reason code.
         self._refused = self._counter("vicino_refused", "Requests refused for now", "reason")
         self._refused_for: dict[str, Counter] = {}
+        # Counter: what browsers reported of the console's content security policy. Each is a defect.
+        self.csp_reports = Counter(
+            "vicino_csp_reports", "Reports of the content security policy", registry=self.registry
+        )
         # Gauge: fixes, events and others that wait in all lanes.
         self._waiting = Gauge("vicino_waiting", "Fixes and events that wait", registry=self.registry)
         # Gauge: lanes that refuse what is worth least, because they cannot keep up.

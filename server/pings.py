@@ -197,6 +197,7 @@ class PackedPings(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc
     floats: list[bytes]  #: in the order of `_FLOATS`; empty where no row has one
     mock: bytes
     ids: list[str | None] | None
+    copied_at_us: dict[int, tuple[int, ...]] = {}
 
 
 def pack_pings(pings: Pings) -> PackedPings:
@@ -218,6 +219,7 @@ def pack_pings(pings: Pings) -> PackedPings:
         floats=[b"" if np.isnan(column).all() else column.astype("<f8").tobytes() for column in floats],
         mock=np.packbits(pings.mock).tobytes() if pings.mock.any() else b"",
         ids=pings.ids,
+        copied_at_us={ping: item.copied_at_us for ping, item in enumerate(items) if item.copied_at_us},
     )
 
 
@@ -236,6 +238,7 @@ def unpack_pings(packed: PackedPings) -> Pings:
             sensitive_at_us=packed.sensitive_at_us.get(ping),
             backlog=bool(packed.backlog[ping]),
             reports=packed.reports.get(ping, ()),
+            copied_at_us=packed.copied_at_us.get(ping, ()),
         )
         for ping, (shopper_id, device_id, received_at_us, in_sensitive) in enumerate(rows)
     ]

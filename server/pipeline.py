@@ -22,7 +22,7 @@ from server.effects.places import save_transitions
 from server.effects.states import save_devices, save_records
 from server.inputs import Input, RecordFixes
 from server.journal import Entry, Journal, split
-from server.ledgers import Ledgers
+from server.ledgers import Ledgers, places_of
 from server.line import asked, lock_head, undecided
 from server.memory import Memory
 from server.pings import Pings
@@ -59,7 +59,7 @@ class Pipeline:
         try:
             return await self._run(batch, touched)
         except BaseException:
-            self.memory.doubtful |= touched  # what they have become is for the next batch to read
+            self.memory.doubt(touched)  # what they have become is for the next batch to read
             raise
 
     async def _run(self, batch: Sequence[Input | Redeem], touched: set[str]) -> list[Admitted | Answer]:
@@ -81,7 +81,7 @@ class Pipeline:
                 await self.memory.worlds.at(head.version, head.secret)
                 # What only the database can answer: whether a coupon is good, whose a user id is.
                 asks = [item for item in batch if isinstance(item, Redeem)]
-                redeemed, inputs = await asked(connection, self.retailer_id, head, asks, inputs)
+                redeemed, inputs = await asked(connection, self.memory.world, asks, inputs)
                 turn = await self._begin(inputs, pings, touched, connection)
             entry = self.memory.entry(turn, now_us)
             concerned = await self.memory.concerned(connection, now_us)
@@ -96,8 +96,7 @@ class Pipeline:
         if pushed:
             self._on_push()
         told: dict[type, Iterator[Answer | Admitted]]
-        told = {Redeem: iter(redeemed), RecordFixes: iter(turn.answers)}
-        others = iter(turn.admitted)
+        told, others = {Redeem: iter(redeemed), RecordFixes: iter(turn.answers)}, iter(turn.admitted)
         return [next(told.get(type(item), others)) for item in batch]
 
     async def _begin(
@@ -132,17 +131,19 @@ class Pipeline:
     async def _write(self, connection: Connection, turn: Turn, entry: Entry) -> bool:
         """Decides; writes the journal and everything that follows, or none of it. Whether a push is due."""
         retailer_id, world, now_us = self.retailer_id, self.memory.world, entry.written_at_us
-        # Pure again, given what the offers have left: an offer or silence for each moment.
+        # Pure again, given what offers have left and what was learned: an offer or silence for each moment.
         moments = await undecided(connection, retailer_id, turn.moments, entry.seq)
-        stores = {one.store for one in moments if one.store and one.trigger not in SILENT_TRIGGERS}
-        ledgers = await Ledgers.lock(connection, retailer_id, world.catalogue, stores, entry.day)
-        decisions = decide_all(turn, moments, world, ledgers, now_us=now_us, took=ledgers.take)
-
+        places = places_of(one for one in moments if one.store and one.trigger not in SILENT_TRIGGERS)
+        ledgers = await Ledgers.lock(connection, retailer_id, world.catalogue, places, now_us=now_us)
+        learner = await self.memory.learners.ready(connection, turn, world)
+        decisions = decide_all(turn, moments, world, ledgers, learner, now_us=now_us, took=ledgers.take)
         await self._journal.append(connection, retailer_id, entry)
         saved = {name: turn.records[name] for name in turn.told}
         first = self.memory.first_on(entry.day, saved)
         await save_records(connection, retailer_id, entry, saved, turn.phones, world, first)
         await save_devices(connection, retailer_id, entry.inputs, now_us)
-        await save_transitions(connection, retailer_id, turn)
+        recalled = await save_transitions(connection, retailer_id, turn, now_us)
         await ledgers.write(connection, retailer_id, entry.day)
-        return await save_decisions(connection, world, entry, decisions, turn.records, clock=self._clock)
+        await self.memory.learners.save(connection, entry, turn.lessons)
+        made = (world, entry, decisions, turn.records, ledgers)
+        return await save_decisions(connection, *made, clock=self._clock) or recalled

@@ -77,6 +77,7 @@ class PlainPings:
                 received_at_us=services.clock.now_us(),
                 device_id=caller.device_id,
                 fixes=batch.records,
+                background=batch.background,
             )
             if (left := services.door.worthless(ping, outlook)) is not None:
                 reply(self._shed(left))
@@ -107,7 +108,10 @@ class PlainPings:
         except Exception as error:  # noqa: BLE001 - as above
             reply(self._refusal(told_of(error, services.door, "POST", "/v1/pings")))
         else:
-            reply(_TAKEN % (self._now(), len(body), body))
+            reply(self._taken(body))
+
+    def _taken(self, body: bytes) -> bytes:
+        return _TAKEN % (self._now(), len(body), body)
 
     def _busy(self) -> bytes:
         """The commonest refusal, written once a second."""

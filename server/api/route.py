@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from server.accounts.sessions import Sessions
 from server.auth import Authenticator, Caller
 from server.clock import Clock
 from server.db import Database
@@ -16,6 +17,7 @@ from server.edge.door import Door
 from server.engine import Engine
 from server.imports import Geocoder
 from server.intake import Intake
+from server.live import Live
 from server.metrics import Metrics
 
 Handler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
@@ -32,6 +34,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     intake: Intake
     door: Door
     geocoder: Geocoder | None  #: None: addresses without a position are refused
+    sessions: Sessions  #: who is signed in to the console
+    live: Live
     webhook_hosts: frozenset[str] = frozenset()  #: private hosts that webhooks may be sent to
 
 
@@ -43,7 +47,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     method: str
     path: str
-    who: tuple[str, ...]  #: kinds of callers that may call it: app, device, server, till; empty: anybody
+    who: tuple[
+        str, ...
+    ]  #: kinds of callers that may call it: app, device, server, till, roles of people; empty: anybody
     handler: Handler
     summary: str
     body: Any = None  #: the type of a JSON body

@@ -23,6 +23,9 @@ RETRY_S = (1, 5)  #: callers who were refused come back spread over this time
 UNCHANGED_S = 60.0
 #: Wrong credentials from one address. Each costs a look-up, so this limit always holds.
 WRONG = Rate(per_s=1.0, burst=60)
+#: Failed sign-ins of a person, by where they come from and by whose account it is. These always hold, too.
+SIGN_INS_OF_ADDRESS = Rate(per_s=1 / 20, burst=30)
+SIGN_INS_OF_ACCOUNT = Rate(per_s=1 / 180, burst=5)
 
 
 class DoorRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +58,7 @@ class Door:
             if rate is not None and rules.limits != "off"
         }
         self._wrong = Buckets(WRONG)
+        self._signing_in = {"address": Buckets(SIGN_INS_OF_ADDRESS), "account": Buckets(SIGN_INS_OF_ACCOUNT)}
         self.shedding = Shedding()
 
     @property
@@ -67,7 +71,7 @@ class Door:
 
         `forwarded` is what X-Forwarded-For says.
         """
-        address = self._address(peer, forwarded)
+        address = self.address(peer, forwarded)
         if address is not None:
             wait_s = self._wrong.wait_s(address, _now_s())
             if wait_s:
@@ -81,6 +85,22 @@ class Door:
         """Somebody at this address had none, or one that is not good."""
         if address is not None:
             self._wrong.take(address, _now_s())
+
+    def trusts(self, peer: str | None) -> bool:
+        """Whether this is a proxy of ours, whose word on how a request came to it is believed."""
+        return peer in self._rules.proxies
+
+    def admit_sign_in(self, address: str | None, account: str) -> None:
+        """Before a password is looked at. Raises Problem 429 after too many failed ones."""
+        for kind, name in (("account", account.strip().lower()), ("address", address or "")):
+            if wait_s := self._signing_in[kind].wait_s(name, _now_s()):
+                detail = f"too many failed sign-ins: try again in {max(1, round(wait_s / 60))} min"
+                raise self.refusal("too_many_sign_ins", detail, wait_s)
+
+    def wrong_sign_in(self, address: str | None, account: str) -> None:
+        """A sign-in failed."""
+        for kind, name in (("account", account.strip().lower()), ("address", address or "")):
+            self._signing_in[kind].take(name, _now_s())
 
     def admit_caller(self, caller: Caller, *, counted: bool, full: bool) -> None:
         """Before the body is read. `counted`: it counts for the credential now, and not by `admit_device`;
@@ -149,7 +169,7 @@ class Door:
             detail = f"this {kind} sends more than its share: try again later, with more in one request"
             raise self.refusal(f"rate_{kind}", detail, wait_s)
 
-    def _address(self, peer: str | None, forwarded: str | None) -> str | None:
+    def address(self, peer: str | None, forwarded: str | None) -> str | None:
         """The sender's address; None where it is a proxy's that does not tell whose request it is."""
         if peer not in self._rules.proxies:
             return peer

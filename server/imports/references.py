@@ -62,7 +62,9 @@ _REFERENCES: dict[ImportKind, tuple[_Reference, ...]] = {
 }
 
 
-async def check_references(connection: Connection, retailer_id: str, kind: ImportKind, sieve: Sieve) -> None:
+async def check_references(
+    connection: Connection, retailer_id: str, kind: ImportKind, sieve: Sieve, now_us: int
+) -> None:
     """Refuses geofences and offers of stores that are not published; warns of what may yet come."""
     for reference in _REFERENCES.get(kind, ()):
         # In a thread: over a large catalog it takes longer than the event loop may be held up.
@@ -74,7 +76,7 @@ async def check_references(connection: Connection, retailer_id: str, kind: Impor
         await _check_categories(connection, retailer_id, sieve)
     elif kind == "geofences":
         await _check_distances(connection, retailer_id, sieve)
-        await check_sensitive(connection, retailer_id, sieve)
+        await check_sensitive(connection, retailer_id, sieve, now_us)
 
 
 def _named(sieve: Sieve, reference: _Reference) -> set[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 
+from tests import logbook
 from tests.support import REPOSITORY
 
 START_S = 180.0  #: a start may take as long on a machine that does ten other things
@@ -45,6 +46,7 @@ class Server:
                     **self._environment,
                     "VICINO_FAULT": fault,
                     "PYTHONFAULTHANDLER": "1",
+                    "VICINO_LOG_LEVEL": "debug",
                 },
                 stdout=log,
                 stderr=log,
@@ -96,9 +98,10 @@ class Server:
         return f"its log ends so:\n{self.last_words(60)}"
 
     async def end(self) -> None:
-        """Whatever it does now, it is gone afterwards."""
+        """Whatever it does now, it is gone afterwards; its log is kept."""
         if self._process is not None and self._process.returncode is None:
             await self.kill()
+        logbook.take(self.log)
 
     def last_words(self, most: int = 3) -> str:
         lines = self.log.read_text(errors="replace").strip().splitlines()

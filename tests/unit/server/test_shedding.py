@@ -107,9 +107,14 @@ HEAD = b"POST /v1/pings HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer token\r\nCo
 
 
 def test_one_plain_request_is_read_from_its_bytes() -> None:
-    assert whole_request(HEAD + b"\r\n{}") == ("token", b"{}", None)
-    proxied = HEAD + b"X-Forwarded-For: 192.0.2.1, 10.0.0.1\r\n\r\n{}"
-    assert whole_request(proxied) == ("token", b"{}", "192.0.2.1, 10.0.0.1")
+    assert whole_request(HEAD + b"\r\n{}") == ("token", b"{}", None, HEAD)
+    proxied = HEAD + b"X-Forwarded-For: 192.0.2.1, 10.0.0.1\r\n"
+    assert whole_request(proxied + b"\r\n{}") == ("token", b"{}", "192.0.2.1, 10.0.0.1", proxied)
+
+
+def test_a_request_without_a_bearer_token_is_plain_and_has_no_credential() -> None:
+    basic = HEAD.replace(b"Bearer", b"Basic")
+    assert whole_request(basic + b"\r\n{}") == ("", b"{}", None, basic)
 
 
 def test_whatever_is_unusual_about_a_request_is_left_to_the_parser() -> None:
@@ -129,6 +134,6 @@ def test_whatever_is_unusual_about_a_request_is_left_to_the_parser() -> None:
         HEAD + b"X-Forwarded-For: a\r\nX-Forwarded-For: b\r\n\r\n{}",
         HEAD.replace(b": 2", b": +2") + b"\r\n{}",
         HEAD.replace(b"\r\n", b"\n") + b"\n{}",
-        HEAD.replace(b"Bearer", b"Basic") + b"\r\n{}",
+        HEAD.replace(b"Bearer", b"Basic") + b"Authorization: Basic other\r\n\r\n{}",
     )
     assert [data for data in unusual if whole_request(data) is not None] == []
