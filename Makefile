@@ -62,6 +62,8 @@ $(STAMPS)/uv: requirements/uv.txt
 
 $(STAMPS)/run: requirements/run.txt $(STAMPS)/uv
 	@$(call INSTALL,-r requirements/run.txt)
+	@echo "Compiling the fence engine …"
+	@$(BIN)/python -m geo.warm
 	@touch $@
 
 $(STAMPS)/dev: requirements/dev.txt $(STAMPS)/run

@@ -12,6 +12,7 @@ from offers.catalogue import Offer, Product
 from offers.category import path_from_text, within
 from offers.discount import margin_percent, worth_percent
 from offers.hours import DAY_US, SECOND_US, is_open, rfc3339
+from offers.learn.kinds import helps_only
 from offers.relevance import Interest
 from offers.shopper import OfferHistory
 from offers.situation import GateResult, Situation, Verdict, result
@@ -72,7 +73,8 @@ def minimum_worth(at: Situation, prospect: Prospect) -> Verdict:
     if worth is None:
         return not wanted, "worth not known without a price" + (f", {wanted:g} % wanted" if wanted else "")
     detail = f"worth {worth:.1f} %" + (f", {wanted:g} % wanted" if wanted else "")
-    return worth > 0 and worth >= Decimal(str(wanted or 0)), detail
+    reminds = prospect.offer.discount.value == 0 and prospect.offer.discount.kind == "percent"
+    return (worth > 0 or reminds) and worth >= Decimal(str(wanted or 0)), detail
 
 
 def segment(at: Situation, prospect: Prospect) -> Verdict:
@@ -148,6 +150,14 @@ def no_interest(at: Situation, prospect: Prospect) -> Verdict:
     return interest.interested, f"level {interest.level:.2f} of 0.50{repeated}"
 
 
+def moment_kind(at: Situation, prospect: Prospect) -> Verdict:
+    """Who wants to know or to do something is helped, not sold to: a reminder may tell, a discount not."""
+    if not helps_only(at.moment.trigger):
+        return True, "she may want to buy"
+    reminds = worth_percent(prospect.offer.discount, prospect.price) == 0
+    return reminds, f"{at.moment.trigger}: she wants to know or to do, not to buy"
+
+
 CANDIDATE_GATES: tuple[tuple[str, Callable[[Situation, Prospect], Verdict]], ...] = (
     ("not_live", not_live),
     ("schedule", schedule),
@@ -158,6 +168,7 @@ CANDIDATE_GATES: tuple[tuple[str, Callable[[Situation, Prospect], Verdict]], ...
     ("minimum_worth", minimum_worth),
     ("margin", margin),
     ("exclusive", exclusive),
+    ("moment_kind", moment_kind),
     ("offer_cap", offer_cap),
     ("already_redeemed", already_redeemed),
     ("already_offered", already_offered),

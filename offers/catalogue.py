@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from itertools import chain, islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -66,8 +66,8 @@ class Part(
 class Discount(Part, frozen=True, kw_only=True):
     """What an offer takes off; the maths are in `offers.discount`."""
 
-    #: `percent` (0 < value <= 100), `amount` (taken off), `price` (what is paid instead), `buy_get` (`value`
-    #: percent off `get` pieces for `buy` pieces bought) or `gift` (a product that is worth `value`)
+    #: `percent` (0 to 100; 0: a reminder), `amount` (taken off), `price` (what is paid instead), `buy_get`
+    #: (`value` percent off `get` pieces for `buy` pieces bought) or `gift` (a product that is worth `value`)
     kind: str
     value: Decimal
     buy: int | None = None
@@ -106,6 +106,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     prior_response: float | None = None  #: the share of shoppers whom the marketer expects to use it
     conditions: Conditions = Conditions()
     status: str = "live"  #: one of `offers.lifecycle.STATUSES`; only a live one is made to anybody
+    lever: float | None = None  #: the owner's weight, 0.5 to 2: what it adds counts so much
     messages: dict[str, Message] = {}
 
 
@@ -125,6 +126,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     whole_store: list[str]  #: offers on everything
     shelves: Shelves  #: the products
     categories: Wordbook[Path]  #: those of products and offers, and those above them
+    racks: dict[str, Any] = {}  #: each store's offers in columns, made when first asked for (`offers.rack`)
 
     @classmethod
     def build(
@@ -200,7 +202,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
         shelves = self.shelves.edited(replaced, all_products)
         if not offers and shelves is self.shelves:
             return msgspec.structs.replace(
-                self, version=version, settings=settings, stores=all_stores, products=all_products
+                self, version=version, settings=settings, stores=all_stores, products=all_products, racks={}
             )
         return Catalogue._of(
             version=version,

@@ -74,7 +74,9 @@ def check_discount(problems: Problems, discount: "Discount") -> None:
         problems.add("discount.kind", "unknown", f"must be one of {', '.join(KINDS)}")
         return
     check_money(problems, "discount.value", value)
-    if kind in ("percent", "buy_get"):
+    if kind == "percent":
+        problems.check(0 <= value <= 100, "discount.value", "out_of_range", "must be from 0 % to 100 %")
+    if kind == "buy_get":
         problems.check(0 < value <= 100, "discount.value", "out_of_range", "must be above 0 %, at most 100 %")
     if kind in ("amount", "gift"):
         problems.check(value > 0, "discount.value", "out_of_range", "must be above 0")

@@ -8,6 +8,7 @@ import msgspec
 
 from offers.conditions import Traits
 from offers.interest import NAMES_MAX, TRACES_MAX, Interests, Trace
+from offers.learn.hers import Hers, joined
 from offers.preferences import Preferences
 from offers.shopper import HISTORY_MAX, OfferHistory, Shopper
 
@@ -33,6 +34,7 @@ def merged(known: Shopper, other: Shopper) -> Shopper:
         ),
         contacts=tuple(sorted(contacts.values(), key=lambda contact: (contact.at_us, contact.decision_id))),
         history=_history(known.history, other.history),
+        hers=joined(known.hers, other.hers) if personal is not None and personal.granted else Hers(),
     )
 
 

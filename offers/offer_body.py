@@ -59,6 +59,7 @@ class OfferBody(Wire, frozen=True, kw_only=True):
     prior_response: float | None = None
     conditions: Conditions | None = None
     status: str = "live"
+    lever: float | None = None
     message: dict[str, Message]
 
 
@@ -84,6 +85,7 @@ def offer_from_body(body: Any) -> Offer:
         prior_response=wire.prior_response,
         conditions=wire.conditions or Conditions(),
         status=wire.status,
+        lever=wire.lever,
         messages=dict(sorted(wire.message.items())),
     )
 
@@ -104,6 +106,7 @@ def offer_body(offer: Offer) -> dict[str, Any]:
         prior_response=offer.prior_response,
         conditions=offer.conditions if offer.conditions != Conditions() else None,
         status=offer.status,
+        lever=offer.lever,
         message=offer.messages,
     )
     return plain(body)
@@ -135,6 +138,8 @@ def _check_offer(problems: Problems, wire: OfferBody) -> None:
     problems.check(likely, "prior_response", "out_of_range", "must be above 0, at most 1")
     known = wire.status in STATUSES
     problems.check(known, "status", "unknown", f"must be one of {', '.join(STATUSES)}")
+    bounded = wire.lever is None or 0.5 <= wire.lever <= 2
+    problems.check(bounded, "lever", "out_of_range", "must be from 0.5 to 2")
     _check_messages(problems, wire.message)
 
 

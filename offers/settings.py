@@ -6,6 +6,7 @@ import msgspec
 
 from offers.checks import check_count, check_country, check_locale, check_quiet_hours, check_timezone, plain
 from offers.hours import QuietHours
+from offers.learn.setup import Learning, check_learning
 from offers.problem import Problems, shaped
 
 POLICIES = ("rules", "learn")
@@ -42,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unkno
     plausible_at: float = 0.3  #: a moment of a device less plausible than this does not speak
     attestation: str = "none"  #: the verifier that is asked about an app that registers
     approach_s: int = 0  #: a moment this long before the fence is reached; 0: none before it
+    model: str | None = None  #: the fitted model that learning goes on from; None: the priors
+    learning: Learning = Learning()  #: of the policy `learn`
 
 
 def settings_from_body(body: Any) -> Settings:
@@ -79,6 +82,7 @@ def settings_from_body(body: Any) -> Settings:
     detail = f"must be one of {', '.join(PUSH_MODES)}"
     problems.check(settings.push_mode in PUSH_MODES, "push_mode", "unknown", detail)
     problems.text("attestation", settings.attestation)
+    check_learning(problems, settings.learning)
     _check_engine(problems, settings)
     problems.raise_if_any()
     return settings

@@ -13,6 +13,7 @@ from offers.consent import Consent, Purpose
 from offers.event import Event
 from offers.hours import DAY_US, HOUR_US
 from offers.interest import Interests, bought, noted
+from offers.learn.hers import Hers
 from offers.preferences import Preferences
 
 #: Contacts are remembered for so long: the longest window that caps look at, a week whose clock was set back.
@@ -54,6 +55,7 @@ class Shopper(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     contacts: tuple[Contact, ...] = ()  #: of the last 7 days, oldest first
     traits: Traits = Traits()  #: what the retailer's servers told of her
     history: dict[str, OfferHistory] = {}  #: by offer, the one touched last at the end
+    hers: Hers = Hers()  #: what is learned of her, and from her
 
     def permits(self, purpose: Purpose, now_us: int) -> bool:
         """Whether she has granted the purpose, and not too long ago."""
@@ -70,11 +72,15 @@ def with_consents(shopper: Shopper, answers: Mapping[Purpose, Consent]) -> Shopp
     consents = {**shopper.consents, **answers}
     locales = [consent.locale for consent in answers.values() if consent.locale is not None]
     personal = consents.get("personalisation")
+    granted = personal is not None and personal.granted
+    insight = consents.get("insight")
+    hers = shopper.hers if insight is not None and insight.granted else shopper.hers.without_habits()
     return msgspec.structs.replace(
         shopper,
         consents=consents,
         locale=locales[-1] if locales else shopper.locale,
-        interests=shopper.interests if personal is not None and personal.granted else Interests(),
+        interests=shopper.interests if granted else Interests(),
+        hers=hers if granted else Hers(),
     )
 
 

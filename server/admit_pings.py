@@ -147,17 +147,17 @@ def _copied(
     pings: Pings, fresh: Flags, slots: npt.NDArray[np.int32], phones: Phones
 ) -> dict[int, RecordFixes]:
     """The pings in which a fix repeats another shopper's track, with when that was measured."""
-    rows = fresh.nonzero()[0]
-    if phones.copies is None or not len(rows):
+    if phones.copies is None:
         return {}
+    rows = fresh.nonzero()[0]
     of_row = pings.of_row[rows]
-    owners = [pings.items[ping].shopper_id for ping in of_row.tolist()]
-    at_us, accuracy_m = pings.fixed_at_us[rows], pings.accuracy_m[rows]
-    places = pings.lat_deg[rows], pings.lon_deg[rows]
+    at_us = pings.fixed_at_us[rows].tolist()
+    places = (column[rows].tolist() for column in (pings.lat_deg, pings.lon_deg, pings.accuracy_m))
+    whose = of_row.tolist()
+    owners = [pings.items[ping].shopper_id for ping in whose]
     found: dict[int, tuple[int, ...]] = {}
-    for row in phones.copies.find(slots[of_row], owners, at_us, *places, accuracy_m):
-        ping = int(of_row[row])
-        found[ping] = (*found.get(ping, ()), int(at_us[row]))
+    for row in phones.copies.find(slots[of_row].tolist(), owners, at_us, *places):
+        found[whose[row]] = (*found.get(whose[row], ()), at_us[row])
     return {
         ping: msgspec.structs.replace(pings.items[ping], copied_at_us=times) for ping, times in found.items()
     }

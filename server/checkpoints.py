@@ -240,6 +240,7 @@ class Checkpoints:
                 if memory.known(name) is not None:  # her row may lag behind
                     [(_, packed, _, _)] = memory.packed([name])
                 digest.update(name.encode() + b"\0" + hashlib.sha256(packed).digest())
+            digest.update(await memory.learners.packed(connection))
         return State(seq=memory.seq or 0, sha256=digest.hexdigest())
 
 

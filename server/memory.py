@@ -17,6 +17,7 @@ from server.db import Connection, Database
 from server.effects.states import record_wake_at_us
 from server.hints import Hints
 from server.journal import Entry
+from server.learners import Learners
 from server.phones import Phones
 from server.records import Record, drop_record, pack_record, slot_of, take_record
 from server.republished import FRESH_US, Republished, points_inside
@@ -48,6 +49,7 @@ class Memory:
         self.doubtful: set[str] = set()  #: shoppers of whom a batch that failed may have left anything
         self.republished = Republished(retailer_id)
         self.phones = Phones(worlds.roll, Copies())  #: where the devices of these records are
+        self.learners = Learners(retailer_id)
         self._hints = Hints(self.phones)
         self._database = database
         self._records: dict[str, Record] = {}
@@ -72,7 +74,13 @@ class Memory:
         self.phones = Phones(self.worlds.roll, Copies())
         self._hints = Hints(self.phones)
         self.republished.forget()
+        self.learners.forget()
         self.seq = None
+
+    def doubt(self, shopper_ids: Iterable[str]) -> None:
+        """A batch has failed that had to do with these shoppers."""
+        self.doubtful |= set(shopper_ids)
+        self.learners.forget()
 
     def drop(self, shopper_ids: Iterable[str]) -> None:
         """Forgets some shoppers; their rows and the journal know them."""

@@ -59,7 +59,7 @@ class Pipeline:
         try:
             return await self._run(batch, touched)
         except BaseException:
-            self.memory.doubtful |= touched  # what they have become is for the next batch to read
+            self.memory.doubt(touched)  # what they have become is for the next batch to read
             raise
 
     async def _run(self, batch: Sequence[Input | Redeem], touched: set[str]) -> list[Admitted | Answer]:
@@ -96,8 +96,7 @@ class Pipeline:
         if pushed:
             self._on_push()
         told: dict[type, Iterator[Answer | Admitted]]
-        told = {Redeem: iter(redeemed), RecordFixes: iter(turn.answers)}
-        others = iter(turn.admitted)
+        told, others = {Redeem: iter(redeemed), RecordFixes: iter(turn.answers)}, iter(turn.admitted)
         return [next(told.get(type(item), others)) for item in batch]
 
     async def _begin(
@@ -132,12 +131,12 @@ class Pipeline:
     async def _write(self, connection: Connection, turn: Turn, entry: Entry) -> bool:
         """Decides; writes the journal and everything that follows, or none of it. Whether a push is due."""
         retailer_id, world, now_us = self.retailer_id, self.memory.world, entry.written_at_us
-        # Pure again, given what the offers have left: an offer or silence for each moment.
+        # Pure again, given what offers have left and what was learned: an offer or silence for each moment.
         moments = await undecided(connection, retailer_id, turn.moments, entry.seq)
         places = places_of(one for one in moments if one.store and one.trigger not in SILENT_TRIGGERS)
         ledgers = await Ledgers.lock(connection, retailer_id, world.catalogue, places, now_us=now_us)
-        decisions = decide_all(turn, moments, world, ledgers, now_us=now_us, took=ledgers.take)
-
+        learner = await self.memory.learners.ready(connection, turn, world)
+        decisions = decide_all(turn, moments, world, ledgers, learner, now_us=now_us, took=ledgers.take)
         await self._journal.append(connection, retailer_id, entry)
         saved = {name: turn.records[name] for name in turn.told}
         first = self.memory.first_on(entry.day, saved)
@@ -145,5 +144,6 @@ class Pipeline:
         await save_devices(connection, retailer_id, entry.inputs, now_us)
         recalled = await save_transitions(connection, retailer_id, turn, now_us)
         await ledgers.write(connection, retailer_id, entry.day)
+        await self.memory.learners.save(connection, entry, turn.lessons)
         made = (world, entry, decisions, turn.records, ledgers)
         return await save_decisions(connection, *made, clock=self._clock) or recalled

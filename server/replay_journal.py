@@ -17,6 +17,7 @@ from offers.receipt import recorded_answers, same_decision
 from server.db import Connection, Database
 from server.errors import VicinoError
 from server.journal import Entry, PostgresJournal
+from server.learners import Relearned
 from server.line import undecided
 from server.phones import Phones
 from server.publish import UnknownRetailer, load_published
@@ -45,6 +46,8 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     different: tuple[str, ...]  #: ids of decisions that came out otherwise, or not at all, or newly
     states: int  #: shoppers whose state at the end of the day could be compared
     different_states: tuple[str, ...]
+    lessons: int  #: that the learning policy was taught
+    different_lessons: tuple[int, ...]  #: journal entries that taught it otherwise
 
 
 async def replay_day(
@@ -82,6 +85,8 @@ class _Replay:
         self._stored: dict[int, dict[str, bytes]] = {}  # by the entry as of which they hold
         self._states = 0
         self._different_states: list[str] = []
+        self._learning = Relearned(retailer_id)
+        self._different_lessons: list[int] = []
 
     async def begin(self) -> None:
         """Reads the states to compare with. A row holds as of some entry of the day, or of a later day's: the
@@ -100,8 +105,11 @@ class _Replay:
         answers = _Answers({row["moment_id"]: recorded_answers(row["receipt"]) for row in rows})
         turn = begin(entry.inputs, entry.pings, self._records, self._phones, world)
         moments = await undecided(self._connection, self._retailer_id, turn.moments, entry.seq)
-        decisions = decide_all(turn, moments, world, answers, now_us=entry.written_at_us)
+        learner = await self._learning.learner(self._connection, entry.seq)
+        decisions = decide_all(turn, moments, world, answers, learner, now_us=entry.written_at_us)
         self._records |= turn.records
+        if not self._learning.same(turn.lessons):
+            self._different_lessons.append(entry.seq)
         made = {decision.decision_id: decision for decision in decisions}
         self._different += sorted(made.keys() ^ told.keys())
         self._different += [
@@ -125,6 +133,8 @@ class _Replay:
             different=tuple(self._different[:DIFFERENCES_MOST]),
             states=self._states,
             different_states=tuple(self._different_states[:DIFFERENCES_MOST]),
+            lessons=self._learning.lessons,
+            different_lessons=tuple(self._different_lessons[:DIFFERENCES_MOST]),
         )
 
     def _compare(self, stored: Mapping[str, bytes]) -> None:

@@ -114,6 +114,10 @@ class Sessions:
             now = from_us(self._clock.now_us())
             await audit.note(connection, user.retailer_id, now, actor=user.email, action="signed_out")
 
+    async def denied(self, user: User, what: str) -> None:
+        """Somebody asked for what her role does not have."""
+        await self._note(user.retailer_id, user.email, "denied", route=what)
+
     async def _note(self, retailer_id: str, email: str, action: str, **detail: str) -> None:
         async with self._database.transaction(retailer_id) as connection:
             now = from_us(self._clock.now_us())

@@ -10,6 +10,7 @@ from aiohttp import web
 from offers.problem import BodyRejected
 from server import crash
 from server.accounts.roles import ROLES
+from server.accounts.sessions import User
 from server.api.cookie import signed_in
 from server.api.route import ANYBODY, SERVICES, Route
 from server.auth import Caller
@@ -116,7 +117,7 @@ async def _known(request: web.Request, route: Route) -> Caller:
     if credential is None:
         found = await signed_in(request) if ROLES.keys() & set(route.who) else None
         if found is not None:
-            return _allowed(found[1].caller, route)
+            return await _person(request, found[1], route)
         detail = f"send Authorization: Bearer with {_named(route.who)}"
         raise Problem(401, "no_credential", detail, headers={"WWW-Authenticate": "Bearer"})
     auth = request.app[SERVICES].auth
@@ -125,6 +126,13 @@ async def _known(request: web.Request, route: Route) -> Caller:
         _require_readable(credential)
         caller = await auth.caller(credential)
     return _allowed(caller, route)
+
+
+async def _person(request: web.Request, user: User, route: Route) -> Caller:
+    """The person, if the route lists her role; what she was denied is in the audit log."""
+    if user.role not in route.who:
+        await request.app[SERVICES].sessions.denied(user, f"{route.method} {route.path}")
+    return _allowed(user.caller, route)
 
 
 def _allowed(caller: Caller, route: Route) -> Caller:

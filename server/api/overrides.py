@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import asyncpg
 import msgspec
-import structlog
 from aiohttp import web
 
 from geo.geojson import feature_from_fence, fence_from_feature
 from geo.problem import FenceRejected
+from server.accounts import audit
 from server.api.pages import cursor_for, limit_of, position_of
 from server.api.route import SERVICES, Services, json_answer
 from server.auth import Caller
@@ -27,7 +27,6 @@ from server.sql import queries
 from server.wire import Body, Time, decode, rfc3339
 
 SQL = queries("overrides")
-log = structlog.get_logger("vicino.overrides")
 
 DAY_US = 86_400_000_000
 LONGEST_DAYS = 365  #: for which an override may hold
@@ -63,7 +62,7 @@ async def ask(request: web.Request, caller: Caller) -> web.Response:
             *(caller.retailer_id, new_id("ovr"), geofence, places),
             *(wanted.reason, wanted.until, caller.name, from_us(now_us)),
         )
-    _log("override_asked", row, caller)
+        await _note(connection, "override_asked", row, caller, now_us)
     return json_answer(_shown(row, now_us) | {"share": round(share, 3)}, status=201)
 
 
@@ -76,7 +75,7 @@ async def approve(request: web.Request, caller: Caller) -> web.Response:
         if (state := _state(row, now_us)) != "asked":
             raise Problem(409, "not_asked", f"it is {state}: only what was asked for can be approved")
         if row["asked_by"] == caller.name:
-            detail = "who asked cannot approve: another administrator must, with a server key of their own"
+            detail = "who asked cannot approve: another administrator must, or another server key"
             raise Problem(403, "second_person", detail)
         row = await _changed(connection, "approve_override", caller, request, now_us)
         body = {
@@ -87,7 +86,7 @@ async def approve(request: web.Request, caller: Caller) -> web.Response:
         }
         spent = await _spent(connection, caller, now_us)
         await publish(connection, caller.retailer_id, "override", {row["override_id"]: body}, remove=spent)
-    _log("override_approved", row, caller)
+        await _note(connection, "override_approved", row, caller, now_us)
     return await _live(services, caller, row, now_us)
 
 
@@ -101,7 +100,7 @@ async def end(request: web.Request, caller: Caller) -> web.Response:
             row = await _changed(connection, "end_override", caller, request, now_us)
             spent = [row["override_id"], *await _spent(connection, caller, now_us)]
             await publish(connection, caller.retailer_id, "override", {}, remove=spent)
-            _log("override_ended", row, caller)
+            await _note(connection, "override_ended", row, caller, now_us)
     return await _live(services, caller, row, now_us)
 
 
@@ -173,5 +172,9 @@ def _at(at: datetime | None) -> str | None:
     return None if at is None else rfc3339(to_us(at))
 
 
-def _log(event: str, row: Any, caller: Caller) -> None:
-    log.info(event, retailer=caller.retailer_id, override=row["override_id"], by=caller.name)
+async def _note(connection: Connection, action: str, row: Any, caller: Caller, now_us: int) -> None:
+    subject = f"override {row['override_id']}"
+    names = caller.retailer_id, from_us(now_us)
+    await audit.note(
+        connection, *names, actor=caller.name, action=action, subject=subject, reason=row["reason"]
+    )

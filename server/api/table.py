@@ -1,6 +1,6 @@
 """The table of routes: everything that can be called, by whom, and what goes in and out."""
 
-from typing import Any, get_args
+from typing import Any
 
 from server.api import (
     decisions,
@@ -17,6 +17,7 @@ from server.api import (
 )
 from server.api.console_table import CONSOLE
 from server.api.openapi import openapi
+from server.api.published_table import PUBLISHED
 from server.api.route import Route
 from server.api.rows import (
     ADMIN,
@@ -33,73 +34,10 @@ from server.api.rows import (
     row,
 )
 from server.api.selling import SELLING
-from server.imports import ImportKind
 from server.webhooks.replay import Replay
 from server.wire import Crossings, Events, Ping
 
-_IMPORT_MOST = 64 << 20  #: bytes of an import's body
-
-#: Who may see and who may change what is published.
-_MAY_READ = {
-    "stores": EVERYBODY,
-    "geofences": ("server", "admin", "manager"),
-    "catalog": ("server", "admin", "manager", "marketer"),
-    "offers": ("server", "admin", "manager", "marketer", "analyst"),
-    "sensitive": ("server", "admin", "manager", "privacy"),
-}
-_MAY_CHANGE = {
-    "stores": ("server", "admin"),
-    "geofences": ("server", "admin", "manager"),
-    "catalog": ("server", "admin"),
-    "offers": ("server", "admin", "marketer"),
-    "sensitive": ("server", "admin", "privacy"),
-}
-
-_NOUNS = {
-    "stores": "stores",
-    "geofences": "geofences, as GeoJSON",
-    "catalog": "products",
-    "offers": "offers",
-    "sensitive": "sensitive places, as GeoJSON",
-}
-
-
-def _published(kind: ImportKind) -> list[Route]:
-    noun, path = _NOUNS[kind], f"/v1/{kind}"
-    return [
-        row("GET", path, _MAY_READ[kind], management.get_many(kind), f"Published {noun}", query=PAGE),
-        row(
-            "POST",
-            path,
-            _MAY_CHANGE[kind],
-            management.put_many(kind),
-            f"Create or update {noun}, by external id; `dry_run=true` only tells",
-            query=("dry_run", "radius_m"),
-            body_most=_IMPORT_MOST,
-        ),
-        row(
-            "GET",
-            f"{path}/{{external_id}}",
-            _MAY_READ[kind],
-            management.get_single(kind),
-            f"One of the {noun}",
-        ),
-        row(
-            "GET",
-            f"{path}/{{external_id}}/versions",
-            _MAY_READ[kind],
-            management.get_history(kind),
-            f"Every version of one of the {noun}",
-        ),
-        row(
-            "DELETE",
-            f"{path}/{{external_id}}",
-            _MAY_CHANGE[kind],
-            management.delete_single(kind),
-            f"Remove one of the {noun}",
-        ),
-    ]
-
+_OVERRIDERS = ("server", "admin", "privacy")
 
 ROUTES: list[Route] = [
     row(
@@ -244,19 +182,23 @@ ROUTES: list[Route] = [
     row("GET", "/v1/decisions/{id}", WATCHERS, decisions.one, "One receipt"),
     row("GET", "/v1/settings", EVERYBODY, management.get_settings, "The retailer's settings"),
     row("PUT", "/v1/settings", ("server", *ADMIN), management.put_settings, "Change settings"),
-    *(route for kind in get_args(ImportKind) for route in _published(kind)),
+    *PUBLISHED,
     row(
         "POST",
         "/v1/overrides",
-        SERVER,
+        _OVERRIDERS,
         overrides.ask,
         "Ask that a geofence be heard in sensitive places",
         body=overrides.NewOverride,
         status=201,
     ),
-    row("GET", "/v1/overrides", SERVER, overrides.every, "Overrides, and what became of each", query=PAGE),
-    row("POST", "/v1/overrides/{id}/approve", SERVER, overrides.approve, "Approve what another asked for"),
-    row("DELETE", "/v1/overrides/{id}", SERVER, overrides.end, "Refuse or end an override"),
+    row(
+        "GET", "/v1/overrides", _OVERRIDERS, overrides.every, "Overrides, and what became of each", query=PAGE
+    ),
+    row(
+        "POST", "/v1/overrides/{id}/approve", _OVERRIDERS, overrides.approve, "Approve what another asked for"
+    ),
+    row("DELETE", "/v1/overrides/{id}", _OVERRIDERS, overrides.end, "Refuse or end an override"),
     row(
         "POST",
         "/v1/webhooks",

@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 import click
 import msgspec
 
+from offers.settings import POLICIES
 from server.cli._traces import progress_bar
 from server.simulation.plan import Outcome, Plan
 
@@ -34,10 +35,13 @@ Examples:
 @click.option("--seeds", type=click.IntRange(1), default=10, show_default=True, help="How many simulations.")
 @click.option("--shoppers", type=click.IntRange(1), default=20, show_default=True, help="In each.")
 @click.option("--days", type=click.IntRange(1, 30), default=1, show_default=True, help="In each.")
+@click.option(
+    "--policy", type=click.Choice(POLICIES), default="rules", show_default=True, help="Who decides."
+)
 @click.option("--jobs", type=click.IntRange(1), help="Processes to run them in; else one per processor.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each simulation.")
 def command(  # noqa: PLR0917 - click passes every option by name
-    what: str, seed: int, seeds: int, shoppers: int, days: int, jobs: int | None, as_json: bool
+    what: str, seed: int, seeds: int, shoppers: int, days: int, policy: str, jobs: int | None, as_json: bool
 ) -> None:
     """Simulate a whole Vicino in memory, and see that it keeps its promises whatever goes wrong.
 
@@ -47,7 +51,9 @@ def command(  # noqa: PLR0917 - click passes every option by name
     broken ends it with status 1 and the command that does the same again.
     """
     del what  # `delivery` is the only one so far
-    plans = [Plan(seed=number, shoppers=shoppers, days=days) for number in range(seed, seed + seeds)]
+    plans = [
+        Plan(seed=number, shoppers=shoppers, days=days, policy=policy) for number in range(seed, seed + seeds)
+    ]
     began = time.monotonic()
     outcomes = []
     with progress_bar(beside_output=as_json) as progress:

@@ -129,7 +129,7 @@ class _Made:
             moment.store,
             self._item,
             "pending" if push else "inbox_only",
-            None if push else "late",
+            None if push else self.decision.reasons[0],
             self._now,
             from_us(moment.received_at_us),
             self._push_expires_at,

@@ -30,9 +30,13 @@ async def publish_as(
         return await publish_all(connection, retailer_id, changes, progress=progress)
     await connection.execute("SELECT set_config('vicino.author', $1, true)", author.email)
     published = await publish_all(connection, retailer_id, changes, progress=progress)
+    changed = published.created + published.updated
     for change in changes:
-        for action, names in (("published", [*change.bodies]), ("removed", [*change.remove])):
-            if names:
+        for action, names, count in (
+            ("published", [*change.bodies], changed),
+            ("removed", [*change.remove], published.removed),
+        ):
+            if names and count:
                 subject = f"{change.kind} {names[0]}" + (f" and {len(names) - 1} more" if names[1:] else "")
                 await audit.note(
                     connection,

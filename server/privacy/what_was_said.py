@@ -35,6 +35,30 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
         exported=True,
     ),
     Table(
+        name="lessons",
+        about="what the learning policy was taught by what came of decisions",
+        purpose="personalisation; to be fitted again",
+        personal={
+            "shopper_id": IDS["shopper_id"],
+            "learned_at": "when",
+            "lesson": "features of a moment as numbers, without a place, and what came of it",
+        },
+        other=("retailer_id", "seq", "number"),
+        kept=DECISIONS,
+        erased=WITH_SHOPPER,
+        exported=True,
+    ),
+    Table(
+        name="learners",
+        about="all that a retailer's policy has learned, of nobody in particular",
+        other=("retailer_id", "seq", "day", "learner"),
+    ),
+    Table(
+        name="models",
+        about="fitted models, of nobody in particular",
+        other=("retailer_id", "model_id", "created_at", "as_of", "learner", "figures"),
+    ),
+    Table(
         name="ledgers",
         about="what offers have given out, in sums",
         other=(

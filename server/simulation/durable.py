@@ -61,7 +61,9 @@ class Durable:
     def __init__(self) -> None:
         self.journal: list[Entry] = []
         self.states: dict[str, bytes] = {}  #: by shopper, as of the newest entry
+        self.learner = b""  #: all that was learned, as of the same
         self.checkpoint: dict[str, bytes] = {}
+        self.checkpoint_learner = b""
         self.checkpoint_seq = 0
         self.receipts: dict[str, tuple[int, dict[str, Any]]] = {}  #: by moment: the batch, the receipt
         self.outbox: dict[str, OutboxRow] = {}
@@ -73,15 +75,16 @@ class Durable:
         self._ledgers: dict[str, dict[str, Any]] = {}
         self.sent: Counter[tuple[int, str]] = Counter()  #: offers by day and scope
 
-    def commit(self, entry: Entry | None, states: dict[str, bytes]) -> None:
-        """The journal row and the new states."""
+    def commit(self, entry: Entry | None, states: dict[str, bytes], learner: bytes) -> None:
+        """The journal row, the new states, and what was learned."""
         if entry is not None:
             self.journal.append(entry)
         self.states |= states
+        self.learner = learner
 
     def keep_checkpoint(self) -> None:
         """All states as they are, so that a recovery begins here."""
-        self.checkpoint = dict(self.states)
+        self.checkpoint, self.checkpoint_learner = dict(self.states), self.learner
         self.checkpoint_seq = len(self.journal)
 
     def ledgers(self, catalogue: Any, moments: Iterable[Moment], now_us: int, day: int) -> Ledgers:

@@ -130,6 +130,10 @@ SELECT count(*) FROM gone
 -- erase_decisions --
 DELETE FROM decisions WHERE retailer_id = $1 AND shopper_id = $2
 
+-- erase_lessons --
+-- What was learned of her. What the model has become by it names nobody.
+DELETE FROM lessons WHERE retailer_id = $1 AND shopper_id = $2
+
 -- erase_visits --
 DELETE FROM visits WHERE retailer_id = $1 AND shopper_id = $2
 
@@ -213,6 +217,11 @@ ORDER BY entered_at, device_id, geofence
 -- export_decisions --
 SELECT to_jsonb(t) AS row FROM decisions t WHERE retailer_id = $1 AND shopper_id = $2
 ORDER BY decided_at, decision_id
+
+-- export_lessons --
+-- The bytes in hexadecimal digits: what of a person is in them is in the record as well.
+SELECT to_jsonb(t) || jsonb_build_object('lesson', encode(lesson, 'hex')) AS row
+FROM lessons t WHERE retailer_id = $1 AND shopper_id = $2 ORDER BY seq, number
 
 -- export_coupons --
 SELECT to_jsonb(t) AS row FROM coupons t WHERE retailer_id = $1 AND shopper_id = $2 ORDER BY issued_at, decision_id

@@ -234,6 +234,14 @@ async def test_what_a_person_publishes_has_her_name_in_history_and_audit_log(cas
     ].items()
 
 
+async def test_what_a_person_was_denied_is_in_the_audit_log(cast: tuple[Cast, Cast]) -> None:
+    assert (await cast[0].people["analyst"].call("GET", "/v1/users"))[0] == 403
+
+    log = (await cast[0].people["privacy"].call("GET", "/v1/audit"))[1]["items"]
+    said = {"actor": "analyst@one.example", "action": "denied", "detail": {"route": "GET /v1/users"}}
+    assert said.items() <= log[0].items()
+
+
 async def test_a_session_ends_with_the_account_and_with_a_changed_role(cast: tuple[Cast, Cast]) -> None:
     people = cast[0].people
     accounts = (await people["admin"].call("GET", "/v1/users"))[1]["items"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from server.accounts import audit
 from server.auth import new_key, secret_hash
 from server.clock import from_us
 from server.replay_journal import replay_day
@@ -115,11 +116,17 @@ async def test_two_administrators_let_a_geofence_be_heard_in_a_sensitive_place_f
     assert (await shopper.ping(north_m=20))["accepted"] == 1
     at_noon.clock.advance(30)
     assert (await shopper.ping(north_m=200))["rejected"] != [], "beside the geofence nothing is excused"
+    day = from_us(at_noon.clock.now_us()).date()
     at_noon.clock.advance(24 * 3600)
     assert (await shopper.ping(north_m=20))["rejected"] == [{"index": 0, "reason": "sensitive_place"}]
     [row] = (await at_noon.server.get("/v1/overrides"))["items"]
     assert (row["state"], row["reason"]) == ("expired", override(at_noon)["reason"])
-    day = from_us(at_noon.clock.now_us()).date()
+    async with at_noon.vicino.database.transaction(at_noon.keys["retailer_id"]) as connection:
+        noted = await audit.page(connection, at_noon.keys["retailer_id"], None, 10)
+    assert [(one["action"], one["actor"]) for one in noted] == [
+        ("override_approved", approved["approved_by"]),
+        ("override_asked", asked["asked_by"]),
+    ]
     told = await replay_day(at_noon.vicino.database, at_noon.keys["retailer_id"], day)
     assert (told.different, told.different_states) == ((), ())
 

@@ -26,7 +26,7 @@ async def fences(desk: Desk, role: str = "admin", rest: str = "", **more: Any) -
     """The page, with the map drawn."""
     watched = await desk.sit(role, f"fences{rest}", **more)
     await watched.page.locator(".side h1").wait_for()
-    await watched.page.wait_for_function("document.querySelector('.map[data-ready]') !== null")
+    await watched.page.locator(".map[data-ready]").wait_for()
     return watched
 
 

@@ -82,7 +82,7 @@ async def test_the_first_page_is_light_and_soon_there(desk: Desk, city: City) ->
     await watched.page.goto(f"{city.url}/console/fences")
     await watched.page.get_by_role("button", name="New fence").wait_for()
     took_s = time.monotonic() - start
-    await watched.page.wait_for_function("document.querySelector('.map[data-ready]') !== null")
+    await watched.page.locator(".map[data-ready]").wait_for()
 
     print(f"\ninteractive after {took_s:.1f} s, {sum(sizes) / 1e6:.2f} MB over the wire")
     assert sum(sizes) < 1_500_000

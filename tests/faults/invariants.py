@@ -167,6 +167,7 @@ async def i5_the_journal_leads_to_the_stored_state(found: Evidence) -> list[str]
             compared += replayed.states
             wrong += [f"decision {name} of {day} comes out otherwise" for name in replayed.different]
             wrong += [f"state of {name} on {day} comes out otherwise" for name in replayed.different_states]
+            wrong += [f"lessons of batch {seq} come out otherwise" for seq in replayed.different_lessons]
     return wrong if compared else [*wrong, "there is no state to compare"]
 
 

@@ -9,11 +9,11 @@ import pytest
 from offers.candidate_gates import CANDIDATE_GATES
 from offers.catalogue import Discount, Limits
 from offers.conditions import Conditions, Segments, Traits
-from offers.decide import remembered
 from offers.decision import Decision
 from offers.gates import MOMENT_GATES, shopper_cap
 from offers.hours import DAY_US, HOUR_US, MINUTE_US, SECOND_US, QuietHours, microseconds
 from offers.preferences import Preferences
+from offers.remember import remembered
 from offers.shopper import (
     Contact,
     Shopper,
@@ -120,6 +120,7 @@ ALONE = {
         "already_redeemed",
         {"who": with_redemption(shopper(), "trainers-15", at_us=NOON_US - DAY_US)},
     ),
+    "wants to know how": ("moment_kind", {"moment": changed(MOMENT, trigger="how_to")}),
     "retailer's quota": (
         "retailer_cap",
         {"published": catalogue(retailer_per_day=9), "answers": Granting("retailer")},
@@ -224,6 +225,16 @@ def test_public_holidays_are_those_of_the_stores_country(
         now_us=independence_day,
     )
     assert decision.reasons == reasons
+
+
+def test_a_reminder_answers_who_wants_to_know_in_the_inbox_alone() -> None:
+    reminder = catalogue(changed(OFFER, discount=Discount(kind="percent", value=Decimal(0))))
+    decision = decided(changed(MOMENT, trigger="how_to"), published=reminder)
+    assert (decision.outcome, decision.delivery, decision.reasons) == (
+        "offer",
+        "inbox_only",
+        ("moment_kind",),
+    )
 
 
 def test_the_table_tries_every_gate() -> None:

@@ -136,7 +136,7 @@ def answers(world: World) -> dict[str, Any]:
     """Everything that a world can be asked, in every order that shows."""
     lat, lon, fences = LAT + POINTS[0], LON + POINTS[1], world.fences
     point, place = fences.match(lat, lon)
-    sure = fences.probability_inside(lat[point], lon[point], place, np.full(len(place), 15.0))
+    sure = fences.probability_inside(lat, lon, (point, place), np.full(len(lat), 15.0))
     ids = [fences.fence(at).external_id for at in place.tolist()]
     catalogue = {name: getattr(world.catalogue, name) for name in world.catalogue.__struct_fields__}
     shelves = catalogue.pop("shelves")
