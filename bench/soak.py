@@ -1,11 +1,10 @@
 """Memory under steady load: the server's, at the beginning (once warm) and at the end.
 
 `BENCH_SOAK_S` says for how long (an hour is what is asked, five minutes the default), `BENCH_SOAK_RATE` how
-many pings a second. Between beginning and end it is looked at twenty times: growth that ends is another thing
-than growth that goes on.
+many pings a second. Between beginning and end it is looked at twenty times, and the phones refresh their
+tokens: growth that ends is another thing than growth that goes on.
 """
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 from bench._load import paced
 from bench._run import each
-from bench._served import Phones, data_folder, opened, vicino
+from bench._served import Phones, data_folder, installed, opened, refreshed, vicino
 
 FENCES, PHONES, CONNECTIONS = 1_000, 500, 32
 RATE = float(os.environ.get("BENCH_SOAK_RATE", "150"))
@@ -29,26 +28,29 @@ def run() -> Iterator[dict[str, Any]]:
 async def _measure() -> AsyncIterator[dict[str, Any]]:
     seconds = float(os.environ.get("BENCH_SOAK_S", "300"))
     async with data_folder() as folder, vicino(folder) as (url, pid):
-        _, tokens = await opened(url, folder, fences=FENCES, phones=PHONES)
-        phones = Phones(tokens)
-        await paced(url, phones.request, rate=RATE, connections=CONNECTIONS, seconds=WARM_S)
-        curve_mb = [_resident_mb(pid)]
-        looking = asyncio.create_task(_look(pid, seconds / LOOKS, curve_mb))
-        outcome = await paced(url, phones.request, rate=RATE, connections=CONNECTIONS, seconds=seconds)
-        looking.cancel()
+        keys, _ = await opened(url, folder, fences=FENCES, phones=0)
+        given = await installed(url, keys["app_key"], PHONES)
+        phones = Phones([one["access_token"] for one in given])
+
+        async def pings(for_s: float) -> int:
+            outcome = await paced(url, phones.request, rate=RATE, connections=CONNECTIONS, seconds=for_s)
+            assert set(outcome.status) == {200}, outcome.status
+            return outcome.status[200]
+
+        await pings(WARM_S)
+        curve_mb, taken = [_resident_mb(pid)], 0
+        for _ in range(LOOKS):
+            taken += await pings(seconds / LOOKS)
+            given = await refreshed(url, keys["app_key"], given)
+            phones.renew([one["access_token"] for one in given])
+            curve_mb.append(_resident_mb(pid))
         yield {
             "name": "soak",
-            "value": _resident_mb(pid),
-            "unit": f"MB after {seconds:g} s at {RATE:g} pings/s ({outcome.status[200]} acknowledged)",
+            "value": curve_mb[-1],
+            "unit": f"MB after {seconds:g} s at {RATE:g} pings/s ({taken} acknowledged)",
             "baseline": {"name": "once warm", "value": curve_mb[0]},
             "curve_mb": curve_mb,
         }
-
-
-async def _look(pid: int, every_s: float, curve_mb: list[float]) -> None:
-    while True:
-        await asyncio.sleep(every_s)
-        curve_mb.append(_resident_mb(pid))
 
 
 def _resident_mb(pid: int) -> float:

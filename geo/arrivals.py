@@ -43,11 +43,13 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     @classmethod
     def of(cls, batch: FixBatch, fences: FenceSet, rules: Rules) -> "Arrivals":
         """Sorts and matches a batch."""
+        batch = batch.behaved()
         slot = batch.device
         single = _ascends(slot)
-        order = slice(None) if single else np.lexsort((batch.fixed_at_us, slot))
-        slot, at_us = slot[order], batch.fixed_at_us[order]
-        lat, lon, accuracy_m = batch.lat_deg[order], batch.lon_deg[order], batch.accuracy_m[order]
+        if not single:
+            batch = batch.take(np.lexsort((batch.fixed_at_us, slot)))
+            slot = batch.device
+        at_us, lat, lon, accuracy_m = batch.fixed_at_us, batch.lat_deg, batch.lon_deg, batch.accuracy_m
         fix, place = fences.match(lat, lon, at_us)
         if rules.mode == "exact":
             sigma, probability = np.empty(0), np.ones(len(place))
@@ -68,7 +70,7 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             lat_deg=lat,
             lon_deg=lon,
             accuracy_m=accuracy_m,
-            speed_mps=batch.speed_mps[order],
+            speed_mps=batch.speed_mps,
             sigma_m=sigma,
             single=single,
             first=first,

@@ -15,8 +15,11 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 _GEO = Path(__file__).parent
 _CONFIG: Any = numba.config
@@ -55,6 +58,11 @@ def compiled(function: _Function) -> _Function:
     It must not make arrays: Numba then counts nobody's references, which takes most of the time otherwise.
     """
     return cast("_Function", numba.njit(**_OPTIONS)(function))
+
+
+def behaved(array: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
+    """An array as compiled functions know them, or a copy that is: for others they would be compiled anew."""
+    return array if array.flags.carray else array.copy()
 
 
 def forget_others() -> None:

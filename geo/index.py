@@ -17,6 +17,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from geo.compiled import behaved
 from geo.distance import FloatArray, IndexArray
 from geo.fence import Fence
 from geo.fences.columns import Columns, TimeArray
@@ -134,7 +135,7 @@ class FenceSet(Places, frozen=True, kw_only=True, eq=False):
 
         Temporary fences match only points whose time `at_us` is theirs; without times, all.
         """
-        lat_deg, lon_deg = np.asarray(lat_deg, np.float64), np.asarray(lon_deg, np.float64)
+        lat_deg, lon_deg = (behaved(np.asarray(column, np.float64)) for column in (lat_deg, lon_deg))
         pairs = self.main.match(lat_deg, lon_deg)
         if self.alive is not None:
             pairs = [_where(self.alive[place], point, place) for point, place in pairs]

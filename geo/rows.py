@@ -60,10 +60,6 @@ class Rows:
         """Copies of the records at these places."""
         return self._fields(self._opaque_rows.take(places))
 
-    def put(self, places: npt.NDArray[Any], records: Records) -> None:
-        """Overwrites the records at these places."""
-        self._opaque_rows[places] = self._whole(records)
-
     def get_one(self, place: int) -> Any:
         """One record as Python values, by the names of the fields."""
         return self._one._make(self._packer.unpack_from(self._buffer, place * self.dtype.itemsize))
@@ -89,14 +85,6 @@ class Rows:
     def pick(self, records: Records, places: npt.NDArray[Any]) -> Records:
         """Copies of some of such records, wherever they come from."""
         return self._fields(self._whole(records).take(places))
-
-    def joined(self, one: Records, other: Records) -> Records:
-        """Such records, one after the other."""
-        return self._fields(np.concatenate([self._whole(one), self._whole(other)]))
-
-    def replace(self, records: Records, places: npt.NDArray[Any], others: Records) -> None:
-        """Overwrites some of such records, wherever they are."""
-        self._whole(records)[places] = self._whole(others)
 
     def first(self, count: int) -> Records:
         """Copies of the first records of the table."""

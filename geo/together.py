@@ -57,6 +57,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             arrivals.speed_mps,
             slots,
             arrivals.first,
+            rules.mode == "exact",
             plain,
             odd,
         )
@@ -65,7 +66,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         if fences.temporary:
             _leave_out_temporary(fleet, arrivals, slots, fences, plain)
         passes = None
-        if rules.mode == "accurate" and count:
+        if count:
             fix = odd[:count]
             steps = _steps(fleet, arrivals, slots, fix)
             doubted = doubtful(steps, arrivals.speed_mps[fix], unknown_m=rules.default_accuracy_m)
@@ -145,14 +146,15 @@ def _look(
     speed_mps: FloatArray,
     slots: IndexArray,
     first: Integers,
+    exact: bool,
     plain: Flags,
     odd: Integers,
 ) -> tuple[int, int, int]:
     """Tells which devices are `plain`: those whose fixes are neither late nor repeated.
 
-    Into `odd` go the fixes to which the way from the believed sighting before may be long, or is of length 0
-    though they tell a speed. Returns how many these are, how many visits are open, and how many sightings
-    after its middle the longest window may have.
+    Into `odd` go, but in `exact` mode, the fixes to which the way from the believed sighting before may be
+    long, or is of length 0 though they tell a speed. Returns how many these are, how many visits are open,
+    and how many sightings after its middle the longest window may have.
     """
     count, visits, since = 0, 0, 0
     for i in range(len(slots)):
@@ -161,7 +163,7 @@ def _look(
         since = max(since, device.since + first[i + 1] - first[i])
         before_us = max(device.newest_us, device.clock_us)
         plain[i] = device.doubts == 0
-        known = device.believed != NOWHERE
+        known = not exact and device.believed != NOWHERE
         lat, lon = 0.0, 0.0
         if known:
             lat, lon = sightings[device.believed].lat_deg, sightings[device.believed].lon_deg
@@ -170,7 +172,7 @@ def _look(
             if known and _is_odd(lat, lon, lat_deg[fix], lon_deg[fix], speed_mps[fix]):
                 odd[count] = fix
                 count += 1
-            before_us, lat, lon, known = at_us[fix], lat_deg[fix], lon_deg[fix], True
+            before_us, lat, lon, known = at_us[fix], lat_deg[fix], lon_deg[fix], not exact
     return count, visits, since
 
 

@@ -7,12 +7,17 @@ clock of the place, so every function here takes a naive local time; `local_time
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
-from opening_hours import OpeningHours, State, UnknownCountryError, validate  # type: ignore[attr-defined]
+from opening_hours import (  # type: ignore[attr-defined] # the stub lacks the error
+    OpeningHours,
+    State,
+    UnknownCountryError,
+    validate,
+)
 
 #: The longest opening-hours expression that is taken (OpenStreetMap itself allows 255).
 HOURS_MAX = 500
@@ -93,11 +98,7 @@ def local_time(at_us: int, timezone: str) -> datetime:
 
 def midnight_us(at_us: int, timezone: str, *, days_ago: int = 0) -> int:
     """When the local day of `at_us` began, or one so many days before it. A day may have 23 or 25 hours."""
-    return _begins_us(local_time(at_us, timezone).date() - timedelta(days=days_ago), timezone)
-
-
-@lru_cache(maxsize=1024)
-def _begins_us(day: date, timezone: str) -> int:
+    day = local_time(at_us, timezone).date() - timedelta(days=days_ago)
     return microseconds(datetime.combine(day, time(), ZoneInfo(timezone)))
 
 
@@ -108,18 +109,12 @@ def quiet_from_us(
 
     Minute by minute, since a wall clock that is set back may enter a window that it has just left.
     """
-    asked = tuple(window for window in windows if window is not None and window.from_ != window.until)
-    first, end = -(-now_us // MINUTE_US), -(-until_us // MINUTE_US)
-    return _quiet_from_us(asked, first, end, timezone) if asked else None
-
-
-@lru_cache(maxsize=1024)
-def _quiet_from_us(windows: tuple[QuietHours, ...], first: int, end: int, timezone: str) -> int | None:
-    """Of the minutes from `first` to before `end`: many decisions of a minute ask for the same."""
-    for minute in range(first, end):
-        local = local_time(minute * MINUTE_US, timezone)
-        if any(window.holds(local) for window in windows):
-            return minute * MINUTE_US
+    asked = [window for window in windows if window is not None and window.from_ != window.until]
+    minutes = range(-(-now_us // MINUTE_US) * MINUTE_US, until_us, MINUTE_US) if asked else ()
+    for minute_us in minutes:
+        local = local_time(minute_us, timezone)
+        if any(window.holds(local) for window in asked):
+            return minute_us
     return None
 
 

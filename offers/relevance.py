@@ -35,31 +35,6 @@ class Interest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return sorted(levels, key=lambda sku: (-levels[sku], sku))
 
 
-def interests_in(interests: Interests, catalogue: Catalogue, store: str, now_us: int) -> dict[str, Interest]:
-    """The shopper's interest in each offer of the store that any trace speaks for, by offer id.
-
-    A trace of a product speaks for every offer whose scope has it, if the store sells it; a trace of a
-    category for every offer that lies within it or that it lies within; a search for those of what its words
-    name; directions to the store for everything there.
-    """
-    found: dict[str, list[Evidence]] = {}
-    repeated: set[str] = set()
-    for trace in interests.traces:
-        level = trace.level(now_us)
-        for offer_id, sku in spoken_for(trace, interests, catalogue, store).items():
-            found.setdefault(offer_id, []).append(Evidence(trace=trace, level=level, sku=sku))
-            if trace.repeated(now_us):
-                repeated.add(offer_id)
-    return {
-        offer_id: Interest(
-            level=sum(part.level for part in evidence),
-            repeated=offer_id in repeated,
-            evidence=tuple(sorted(evidence, key=lambda part: (-part.level, part.trace.kind, part.trace.key))),
-        )
-        for offer_id, evidence in found.items()
-    }
-
-
 def named_product(offer: Offer, interest: Interest, catalogue: Catalogue, store: str) -> Product | None:
     """The product that a message about the offer names.
 
@@ -74,7 +49,12 @@ def named_product(offer: Offer, interest: Interest, catalogue: Catalogue, store:
 
 
 def spoken_for(trace: Trace, interests: Interests, catalogue: Catalogue, store: str) -> dict[str, str | None]:
-    """The offers of the store that a trace speaks for, each with the product by which it does."""
+    """The offers of the store that a trace speaks for, each with the product by which it does.
+
+    A trace of a product speaks for every offer whose scope has it, if the store sells it; a trace of a
+    category for every offer that lies within it or that it lies within; a search for those of what its words
+    name; directions to the store for everything there.
+    """
     here = {offer.external_id: offer for offer in catalogue.offers_at(store)}
     return {
         offer_id: sku

@@ -193,10 +193,12 @@ class Engine:
         for forget in self._when_erased:
             forget(retailer_id, shopper_ids)
 
-    def full(self, retailer_id: str) -> bool:
-        """Whether the retailer's lane would refuse whatever a phone sends now."""
+    def full(self, retailer_id: str, *, late: bool = False) -> bool:
+        """Whether the retailer's lane would refuse whatever a phone sends now; `late`: has sent, and it has
+        waited for too long.
+        """
         lane = self._open.get(retailer_id)
-        return lane is not None and lane.valve.full()
+        return lane is not None and ((late and lane.valve.late()) or lane.valve.full())
 
     def outlook(self, retailer_id: str, shopper_id: str) -> Outlook | None:
         """What a ping of a shopper is judged by while not all can be taken; None while no lane is open."""

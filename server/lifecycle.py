@@ -4,24 +4,17 @@ Whatever stops an offer is published like any change and counts for the next mic
 transaction its pushes that wait are withdrawn and those on phones taken back.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from offers.lifecycle import (
-    MOVES,
-    UNAPPROVED,
-    approvals_needed,
-    audience,
-    body_hash,
-    status_of,
-    with_status,
-)
+from offers.lifecycle import MOVES, status_of, with_status
+from server.approvals import approve
 from server.clock import from_us
 from server.db import Connection
+from server.imports.author import Author, publish_as
 from server.outbox import recall
-from server.publish import current_settings, lock_publishing, publish, publish_settings, published_bodies
+from server.publish import SETTINGS_ID, Change, current_settings, lock_publishing, published_bodies
 from server.sql import queries
 
 SQL = queries("lifecycle")
@@ -41,7 +34,14 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 async def move(
-    connection: Connection, retailer_id: str, offer: str, action: str, *, by: str, now_us: int
+    connection: Connection,
+    retailer_id: str,
+    offer: str,
+    action: str,
+    *,
+    by: str,
+    author: Author | None,
+    now_us: int,
 ) -> Moved | None:
     """Takes one step with an offer, in the connection's transaction; None where there is no such offer."""
     await lock_publishing(connection, retailer_id)
@@ -54,78 +54,24 @@ async def move(
         return Moved(status=status, moved=False)
     told: dict[str, Any] = {}
     if action == "approve":
-        told = await _approve(connection, retailer_id, offer, body, by=by, now_us=now_us)
+        told = await approve(connection, retailer_id, offer, body, by=by, now_us=now_us)
         if len(told["approvals"]) < told["approvals_needed"]:
             return Moved(status=status, moved=False, **told)
     if status == "live":
         told |= await _silence(connection, retailer_id, offer, now_us)
-    published = await publish(connection, retailer_id, "offer", {offer: with_status(body, wanted)})
+    change = Change(kind="offer", bodies={offer: with_status(body, wanted)})
+    published = await publish_as(connection, retailer_id, [change], author)
     return Moved(status=wanted, moved=True, version=published.version, **told)
 
 
-async def stop_all(connection: Connection, retailer_id: str, now_us: int) -> Moved:
+async def stop_all(connection: Connection, retailer_id: str, *, author: Author | None, now_us: int) -> Moved:
     """The kill switch: no offer is made to anybody until the setting `speaking` is true again."""
-    published = await publish_settings(connection, retailer_id, {"speaking": False})
+    await lock_publishing(connection, retailer_id)
+    settings = await current_settings(connection, retailer_id) | {"speaking": False}
+    change = Change(kind="settings", bodies={SETTINGS_ID: settings})
+    published = await publish_as(connection, retailer_id, [change], author)
     told = await _silence(connection, retailer_id, None, now_us)
     return Moved(status="stopped", moved=True, version=published.version, **told)
-
-
-async def reset_unapproved(
-    connection: Connection, retailer_id: str, bodies: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Of offers about to be published, those that need an approval they have not: as drafts. The others are
-    left out. Nothing where the retailer asks for no approvals.
-    """
-    if (await current_settings(connection, retailer_id)).get("approval_above") is None:
-        return {}
-    known = await published_bodies(connection, retailer_id, "offer", bodies)
-    return {
-        name: with_status(body, "draft")
-        for name, body in bodies.items()
-        if status_of(body) not in UNAPPROVED
-        and (
-            name not in known
-            or body_hash(known[name]) != body_hash(body)
-            or status_of(known[name]) != status_of(body)
-        )
-    }
-
-
-async def history(connection: Connection, retailer_id: str, offer: str) -> Sequence[Any]:
-    """Every version of an offer, the newest first, with who approved it as it was then."""
-    rows = await connection.fetch(SQL["versions_of_offer"], retailer_id, offer)
-    approvals = await connection.fetch(SQL["approvals_of_offer"], retailer_id, offer)
-    return [
-        {
-            "version": row["version_from"],
-            "ended_by": row["version_to"],
-            "published_at": row["published_at"],
-            "published_by": row["published_by"],
-            "body": row["body"],
-            "approvals": [
-                {"by": one["approver"], "at": one["at"]}
-                for one in approvals
-                if one["body_hash"] == body_hash(row["body"])
-            ],
-        }
-        for row in rows
-    ]
-
-
-async def _approve(
-    connection: Connection, retailer_id: str, offer: str, body: Any, *, by: str, now_us: int
-) -> dict[str, Any]:
-    digest = body_hash(body)
-    await connection.execute(SQL["add_approval"], retailer_id, offer, digest, by, from_us(now_us))
-    rows = await connection.fetch(SQL["approvals"], retailer_id, offer, digest)
-    shoppers = await connection.fetchval(SQL["count_shoppers"], retailer_id)
-    above = (await current_settings(connection, retailer_id)).get("approval_above")
-    reach = audience(body, shoppers)
-    return {
-        "approvals": tuple(row["approver"] for row in rows),
-        "approvals_needed": approvals_needed(reach, above),
-        "audience": reach,
-    }
 
 
 async def _silence(

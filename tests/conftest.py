@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -41,9 +42,19 @@ def pytest_runtest_setup() -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """No position, token or code may have been logged, by whichever test."""
-    found = session.config.stash[_telling] = logbook.close_book()
-    if found and session.exitstatus == pytest.ExitCode.OK:
+    found = session.config.stash.setdefault(_telling, [])
+    found += logbook.close_book()
+    if hasattr(session.config, "workeroutput"):  # one of several processes: the one that leads them judges
+        session.config.workeroutput["telling"] = found
+    elif found and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """What the log of another of the processes that test in parallel tells."""
+    if error is None:
+        node.config.stash.setdefault(_telling, []).extend(node.workeroutput["telling"])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

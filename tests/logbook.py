@@ -73,11 +73,12 @@ def written() -> Iterator[bytes]:
 
 def close_book() -> list[str]:
     """The lines that tell something, with what that is; the book is gone."""
-    global _folder  # noqa: PLW0603 - as above
+    global _folder, _stream  # noqa: PLW0603 - as above
     found = [f"{what}: {line.decode(errors='replace').strip()}" for line in written() for what in tells(line)]
-    if _folder is not None:
+    if _folder is not None and _stream is not None:
+        _stream.close()
         shutil.rmtree(_folder)
-        _folder = None
+        _folder = _stream = None
     return found
 
 

@@ -43,9 +43,13 @@ class Room(NamedTuple):
     @classmethod
     def of(cls, points: int, pairs: int) -> "Room":
         """For so many."""
-        numbers = (np.empty(count, np.int32) for count in (pairs, pairs, points, points))
-        point, place, begin, end = numbers
-        return cls(point, place, np.empty(pairs, np.int64), begin, end)
+        return cls(
+            np.empty(pairs, np.int32),
+            np.empty(pairs, np.int32),
+            np.empty(pairs, np.int64),
+            np.empty(points, np.int32),
+            np.empty(points, np.int32),
+        )
 
 
 @compiled
@@ -56,11 +60,16 @@ def search(
 
     -1 where the pairs are more than there is room for.
     """
-    # By steps, so that the processor waits for many far pieces of memory at a time, and has little to do in
-    # the step that it does most often.
+    # By short steps, so that the processor waits for many far pieces of memory at a time. Cards are touched
+    # first.
+    last = len(lattice.cards) - 1
     for i in range(len(lat_deg)):
-        bucket = _bucket(lattice, lat_deg[i], lon_deg[i])
+        room.end[i] = _bucket(lattice, lat_deg[i], lon_deg[i])
+    for i in range(len(lat_deg)):
+        bucket = room.end[i]
         room.begin[i], room.end[i] = lattice.first[bucket], lattice.first[bucket + 1]
+    for i in range(len(lat_deg)):
+        room.place[i] = lattice.cards[min(room.begin[i], last)].place
     count, doubts = _near(lattice, lat_deg, lon_deg, room)
     asks, out = 0, 0
     for doubt in range(doubts):

@@ -1,4 +1,4 @@
-"""The marketer's side of an offer: its life, its versions, how its messages will look."""
+"""The marketer's side of an offer: its life, who approved it, how its messages will look."""
 
 from typing import Any
 
@@ -15,11 +15,10 @@ from offers.offer_body import offer_from_body
 from offers.settings import settings_from_body
 from server.api.management import author_of
 from server.api.route import SERVICES, json_answer
+from server.approvals import approvals_of
 from server.auth import Caller
 from server.clock import to_us
-from server.imports import get_one
-from server.imports.author import noted, publishing_as
-from server.lifecycle import history, move, stop_all
+from server.lifecycle import move, stop_all
 from server.problems import Problem
 from server.publish import current_settings, published_bodies
 from server.wire import decode, rfc3339
@@ -38,19 +37,17 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 async def act(request: web.Request, caller: Caller) -> web.Response:
     """One step in an offer's life. 409 where it cannot be taken from here."""
     services, action = request.app[SERVICES], request.match_info["action"]
-    name, author = request.match_info["external_id"], author_of(request, caller)
+    name = request.match_info["external_id"]
     async with services.database.transaction(caller.retailer_id) as connection:
-        await publishing_as(connection, author)
         moved = await move(
             connection,
             caller.retailer_id,
             name,
             action,
-            by=caller.name if author else f"{caller.kind}:{caller.name}",
+            by=caller.name if caller.user_id is not None else f"{caller.kind}:{caller.name[:16]}",
+            author=author_of(request, caller),
             now_us=services.clock.now_us(),
         )
-        if moved is not None and (moved.moved or moved.approvals):
-            await noted(connection, caller.retailer_id, author, action, f"offer {name}", status=moved.status)
     if moved is None:
         raise Problem(404, "unknown_id", "nothing of that id among the offers")
     if not moved.moved and not moved.approvals_needed:
@@ -63,32 +60,25 @@ async def act(request: web.Request, caller: Caller) -> web.Response:
 
 async def stop(request: web.Request, caller: Caller) -> web.Response:
     """The kill switch: nothing is offered any more, what waits is withdrawn, what was sent taken back."""
-    services, author = request.app[SERVICES], author_of(request, caller)
+    services = request.app[SERVICES]
     async with services.database.transaction(caller.retailer_id) as connection:
-        await publishing_as(connection, author)
-        moved = await stop_all(connection, caller.retailer_id, services.clock.now_us())
-        await noted(connection, caller.retailer_id, author, "stop", "all offers", version=moved.version)
+        moved = await stop_all(
+            connection,
+            caller.retailer_id,
+            author=author_of(request, caller),
+            now_us=services.clock.now_us(),
+        )
     await services.engine.live(caller.retailer_id)
     return json_answer(moved)
 
 
-async def versions(request: web.Request, caller: Caller) -> web.Response:
-    """Every version of an offer, the newest first: what it said, from when, approved by whom."""
-    database, name = request.app[SERVICES].database, request.match_info["external_id"]
-    if caller.stores is not None and not await get_one(
-        database, caller.retailer_id, "offers", name, stores=caller.stores
-    ):
+async def approvals(request: web.Request, caller: Caller) -> web.Response:
+    """Who approved an offer, the oldest first, and whether it is still as it was then."""
+    async with request.app[SERVICES].database.transaction(caller.retailer_id) as connection:
+        found = await approvals_of(connection, caller.retailer_id, request.match_info["external_id"])
+    if found is None:
         raise Problem(404, "unknown_id", "nothing of that id among the offers")
-    async with database.transaction(caller.retailer_id) as connection:
-        found = await history(connection, caller.retailer_id, name)
-    if not found:
-        raise Problem(404, "unknown_id", "nothing of that id among the offers")
-    return json_answer({"items": [_told(one) for one in found]})
-
-
-def _told(one: dict[str, Any]) -> dict[str, Any]:
-    approvals = [approval | {"at": rfc3339(to_us(approval["at"]))} for approval in one["approvals"]]
-    return one | {"published_at": rfc3339(to_us(one["published_at"])), "approvals": approvals}
+    return json_answer({"items": [one | {"at": rfc3339(to_us(one["at"]))} for one in found]})
 
 
 async def preview(request: web.Request, caller: Caller) -> web.Response:

@@ -59,7 +59,7 @@ class PlainPings:
         caller = services.auth.known(request.credential)
         if caller is None or caller.device_id is None or caller.shopper_id is None or caller.public_key:
             return False
-        if (late and services.door.closed) or services.engine.full(caller.retailer_id):
+        if services.engine.full(caller.retailer_id, late=late):
             reply(self._busy())
             return True
         outlook = services.engine.outlook(caller.retailer_id, caller.shopper_id)

@@ -57,7 +57,7 @@ class PlainMessages(PlainPings):
         caller = services.auth.known(key)
         if caller is None or caller.kind not in ("app", "server"):
             return False
-        if late and services.door.closed:
+        if late and services.engine.full(caller.retailer_id, late=True):
             reply(self._refusal(services.door.no_room().at(503)))
             return True
         if (told := self._read(caller, asked)) is None:

@@ -2,7 +2,7 @@
 
 from typing import Final, get_args
 
-from server.api import campaigns, management
+from server.api import management
 from server.api.route import Route
 from server.api.rows import EVERYBODY, PAGE, row
 from server.imports import ImportKind
@@ -36,7 +36,6 @@ _NOUNS = {
 
 def _published(kind: ImportKind) -> list[Route]:
     noun, path = _NOUNS[kind], f"/v1/{kind}"
-    history = campaigns.versions if kind == "offers" else management.get_history(kind)
     return [
         row("GET", path, _MAY_READ[kind], management.get_many(kind), f"Published {noun}", query=PAGE),
         row(
@@ -59,7 +58,7 @@ def _published(kind: ImportKind) -> list[Route]:
             "GET",
             f"{path}/{{external_id}}/versions",
             _MAY_READ[kind],
-            history,
+            management.get_history(kind),
             f"Every version of one of the {noun}",
         ),
         row(

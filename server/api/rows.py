@@ -7,8 +7,7 @@ from server.api.route import Handler, Route
 
 #: The query of a list.
 PAGE: Final = ("cursor", "limit")
-
-#: Credentials, by their kind.
+#: Who may call a route.
 ANYONE: Final[tuple[str, ...]] = ()
 APP, DEVICE, SERVER = ("app",), ("device",), ("server",)
 DEVICE_OR_SERVER, TILL = ("device", "server"), ("till", "server")
@@ -17,8 +16,8 @@ APP_OR_SERVER, APP_DEVICE_OR_SERVER = ("app", "server"), ("app", "device", "serv
 #: People in the console, by their roles, beside the retailer's servers.
 EVERYBODY: Final = ("server", *ROLES)
 SIGNED_IN: Final = tuple(ROLES)
+MARKETERS = ("server", "admin", "marketer")
 WATCHERS = ("server", "admin", "manager", "marketer")
-SELLERS = ("server", "admin", "marketer")
 ADMIN, PRIVACY, AUDITORS = ("admin",), ("privacy",), ("admin", "privacy")
 
 

@@ -2,24 +2,31 @@
 
 from server.api import campaigns, deliveries, devices, presence, redemptions
 from server.api.route import Route
-from server.api.rows import DEVICE, SELLERS, SERVER, TILL, WATCHERS, row
+from server.api.rows import DEVICE, EVERYBODY, MARKETERS, SERVER, TILL, row
 
 SELLING: list[Route] = [
     row(
         "POST",
         "/v1/offers/preview",
-        SELLERS,
+        MARKETERS,
         campaigns.preview,
         "How an offer's messages will look, and what is doubtful in them",
         body=campaigns.Preview,
     ),
-    row("POST", "/v1/offers/stop", SELLERS, campaigns.stop, "Stop all offers at once"),
+    row("POST", "/v1/offers/stop", MARKETERS, campaigns.stop, "Stop all offers at once"),
     row(
         "POST",
         "/v1/offers/{external_id}/{action:approve|start|pause|resume|end}",
-        SELLERS,
+        MARKETERS,
         campaigns.act,
         "Move an offer on in its life",
+    ),
+    row(
+        "GET",
+        "/v1/offers/{external_id}/approvals",
+        MARKETERS,
+        campaigns.approvals,
+        "Who approved an offer, and whether it is still as it was then",
     ),
     row(
         "GET",
@@ -68,7 +75,7 @@ SELLING: list[Route] = [
     row(
         "GET",
         "/v1/deliveries",
-        WATCHERS,
+        EVERYBODY,
         deliveries.counts,
         "What became of pushes and webhook messages, counted",
         query=("since", "until"),

@@ -62,11 +62,6 @@ class Door:
         self.shedding = Shedding()
 
     @property
-    def closed(self) -> bool:
-        """Whether some lane refuses what is worth least."""
-        return self._room.closed > 0
-
-    @property
     def busy(self) -> bool:
         """Whether more comes than can be done."""
         return self._room.closed > 0 or self._lag.busy

@@ -111,6 +111,12 @@ class Valve:
             self._price = min(self._price + DEARER, worth.value)
         return True
 
+    def late(self) -> bool:
+        """Whether an input is refused that has waited for too long on its way here: while it is closed."""
+        if self._closed:
+            self._refused_at_s = self._now_s()
+        return self._closed
+
     def _share(self, worth: Worth) -> float:
         """Of the room, how much an input of that worth may find taken: less, the more is refused of what is
         worth more.

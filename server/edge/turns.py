@@ -2,6 +2,9 @@
 
 A loop that finds as many sockets ready as it asked for looks for more before it does anything else, and who
 is refused at once may be back by then. Under an overload nothing would be committed: for 18 seconds, once.
+And the other way round: what is not looked at is refused whatever it is worth. A batch takes some eight
+rounds of the loop, most of them short. So while there is a line, everything else gets eight rounds in a row,
+and then the line as long as they took.
 """
 
 import asyncio
@@ -9,7 +12,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-TURN_S = 0.004  #: a batch takes some eight turns, and should not wait for longer than it works
+OTHERS = 8  #: rounds of everything else between two turns of those in line, …
+LEAST_S, MOST_S = 0.002, 0.02  #: … fewer when they have taken the longer of these; and how long a turn takes
 LATE_S = 0.05  #: who has been in line for longer is not looked at closely any more
 
 #: Is given what has come, and whether it has waited for too long.
@@ -17,34 +21,41 @@ GoOn = Callable[[bytes, bool], None]
 
 
 class Turns:
-    """Lets requests be looked at for so long in one turn of the loop; the others wait in line."""
+    """Lets requests be looked at for so long in one turn; the others wait in line."""
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s
         self._ends_s = 0.0  #: this turn does; 0: none has begun
+        self._ended_s = 0.0  #: the last one did, …
+        self._rounds = 0  #: … and so many rounds of the loop have been since
         self._line: deque[tuple[GoOn, bytes, float]] = deque()
 
     def must_wait(self, go_on: GoOn, data: bytes) -> bool:
         """Whether what has come has to wait; then `go_on` is called with it when it is its turn."""
         now_s = self._now_s()
         if not self._ends_s:
-            self._begin(now_s)
+            self._ends_s, self._ended_s, self._rounds = now_s + LEAST_S, now_s, 0
+            asyncio.get_running_loop().call_soon(self._next)
         if not self._line and now_s < self._ends_s:
             return False
         self._line.append((go_on, data, now_s))
         return True
 
-    def _begin(self, now_s: float) -> None:
-        self._ends_s = now_s + TURN_S
-        asyncio.get_running_loop().call_soon(self._next)
-
     def _next(self) -> None:
+        """A round of the loop has passed."""
         if not self._line:
             self._ends_s = 0.0
             return
+        asyncio.get_running_loop().call_soon(self._next)
+        self._rounds += 1
         now_s = self._now_s()
-        self._begin(now_s)
-        while self._line and now_s < self._ends_s:
+        others_s = now_s - self._ended_s
+        if self._rounds < OTHERS and others_s < MOST_S:
+            return
+        ends_s = now_s + min(max(LEAST_S, others_s), MOST_S)
+        while self._line and now_s < ends_s:
             go_on, data, came_s = self._line.popleft()
             go_on(data, now_s - came_s > LATE_S)
             now_s = self._now_s()
+        self._ends_s = self._ended_s = now_s
+        self._rounds = 0

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from msgspec.structs import asdict, replace
 
 from geo.fence import MAX_RADIUS_M, MIN_RADIUS_M
+from server.approvals import reset_unapproved
 from server.clock import from_us
 from server.db import Connection, Database
 from server.errors import BadUse
@@ -27,7 +28,6 @@ from server.imports.report import PUBLISHED_KIND, ImportKind, ImportReport
 from server.imports.scope import check_scope
 from server.imports.sensitive import without_sensitive
 from server.imports.sieve import Sieve
-from server.lifecycle import reset_unapproved
 from server.publish import Change, Difference, current_version, diff, lock_publishing
 
 #: Called with what is being done (`reading`, `locating`, `publishing`), how much is done, and of how much.
@@ -126,7 +126,7 @@ async def _publish(
         found = await diff(connection, retailer_id, changes)
         version = await current_version(connection, retailer_id)
         return replace(report, version=version, differences=tuple(found), **_counts(found))
-    published = await publish_as(connection, retailer_id, changes, author, progress)
+    published = await publish_as(connection, retailer_id, changes, author, progress=progress)
     return replace(report, **asdict(published))
 
 

@@ -1,9 +1,3 @@
--- versions_of_offer --
--- Every body that was published under the offer's id, the newest first.
-SELECT version_from, version_to, published_at, published_by, body FROM published
-WHERE retailer_id = $1 AND kind = 'offer' AND external_id = $2
-ORDER BY version_from DESC LIMIT 200
-
 -- approvals_of_offer --
 -- Who approved it, whatever it was then.
 SELECT body_hash, approver, at FROM offer_approvals WHERE retailer_id = $1 AND offer = $2 ORDER BY at, approver

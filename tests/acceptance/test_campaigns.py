@@ -110,14 +110,16 @@ async def test_the_kill_switch_stops_all_within_five_seconds_and_takes_back_what
     assert await reasons(await comes_in(at_noon)) == []
 
 
-async def test_every_version_is_kept_with_who_approved_it(at_noon: Mall) -> None:
+async def test_every_version_is_kept_and_who_approved_which(at_noon: Mall) -> None:
     await publishes(at_noon, status="draft", name="Second")
     await does(at_noon, "approve")
     items = (await at_noon.server.get("/v1/offers/trainers-15/versions"))["items"]
     assert [item["body"].get("status", "live") for item in items] == ["approved", "draft", "live"]
-    assert [len(item["approvals"]) for item in items] == [1, 1, 0]
-    assert items[-1]["body"]["name"] == "15 % off trainers"
-    assert (await at_noon.server.call("GET", "/v1/offers/nothing/versions"))[0] == 404
+    approvals = "/v1/offers/trainers-15/approvals"
+    assert [one["as_it_stands"] for one in (await at_noon.server.get(approvals))["items"]] == [True]
+    await publishes(at_noon, status="draft", name="Third")
+    assert [one["as_it_stands"] for one in (await at_noon.server.get(approvals))["items"]] == [False]
+    assert (await at_noon.server.call("GET", "/v1/offers/nothing/approvals"))[0] == 404
 
 
 async def test_messages_are_previewed_in_every_language_with_what_is_doubtful(at_noon: Mall) -> None:

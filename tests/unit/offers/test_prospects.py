@@ -13,10 +13,20 @@ from offers.event import Event
 from offers.hours import DAY_US, HOUR_US
 from offers.preferences import Preferences
 from offers.prospects import MASKS, Prospects
-from offers.relevance import Interest, interests_in, named_product
+from offers.relevance import Interest, named_product
 from offers.shopper import Contact, Shopper, with_offer, with_preferences, with_redemption
 from offers.situation import Situation
-from tests.unit.offers.scene import MOMENT, NOON_US, OFFER, STORE, TRAINERS, catalogue, changed, shopper
+from tests.unit.offers.scene import (
+    MOMENT,
+    NOON_US,
+    OFFER,
+    STORE,
+    TRAINERS,
+    catalogue,
+    changed,
+    interests_in,
+    shopper,
+)
 
 SKUS = [f"p{number}" for number in range(6)]
 CATEGORIES = [("Shoes", "Trainers"), ("Shoes", "Boots"), ("Hats",)]

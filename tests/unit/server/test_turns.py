@@ -3,10 +3,10 @@
 import asyncio
 import itertools
 
-from server.edge.turns import LATE_S, TURN_S, Turns
+from server.edge.turns import LATE_S, LEAST_S, MOST_S, OTHERS, Turns
 
-LOOK_S = TURN_S / 16  #: what it takes here to look at one
 PER_TURN = 16
+LOOK_S = 1.001 * LEAST_S / PER_TURN  #: what it takes here to look at one
 
 
 class Looked:
@@ -37,15 +37,41 @@ class Looked:
         return [after - before for before, after in itertools.pairwise(counts)]
 
 
-async def test_what_is_too_much_for_one_turn_of_the_loop_waits_in_line_for_the_next() -> None:
+async def test_what_is_too_much_for_one_turn_waits_in_line_while_everything_else_has_its_rounds() -> None:
     looked, sent = Looked(), [b"%d" % number for number in range(4 * PER_TURN)]
     for data in sent:
         looked.come(data)
 
     assert len(looked.seen) == PER_TURN
-    assert max(await looked.counts(8)) == PER_TURN
+    counts = await looked.counts(4 * OTHERS)
+    assert max(counts) == PER_TURN
+    assert [round_ for round_, count in enumerate(counts, start=1) if count] == [
+        OTHERS,
+        2 * OTHERS,
+        3 * OTHERS,
+    ]
     assert looked.seen == sent
     assert not looked.late
+
+
+async def test_requests_are_looked_at_for_as_long_as_everything_else_takes_but_not_for_ever() -> None:
+    looked, others_s = Looked(), 2 * LEAST_S
+    for number in range(40 * PER_TURN):
+        looked.come(b"%d" % number)
+    await looked.counts(OTHERS)
+    for share in (2, MOST_S / LEAST_S):
+        looked.now_s += others_s
+        assert abs(sum(await looked.counts(OTHERS)) - share * PER_TURN) <= 1
+        others_s = 3 * MOST_S
+
+
+async def test_after_a_long_round_of_everything_else_requests_are_looked_at_at_once() -> None:
+    looked = Looked()
+    for number in range(2 * PER_TURN):
+        looked.come(b"%d" % number)
+    looked.now_s += MOST_S
+
+    assert await looked.counts(1) == [PER_TURN]
 
 
 async def test_who_has_waited_for_too_long_is_said_to_be_late() -> None:
@@ -54,7 +80,7 @@ async def test_who_has_waited_for_too_long_is_said_to_be_late() -> None:
     for data in sent:
         looked.come(data)
 
-    await looked.counts(len(sent) // PER_TURN + 8)
+    await looked.counts((len(sent) // PER_TURN + 8) * OTHERS)
 
     assert looked.seen == sent
     assert looked.late == sent[-len(looked.late) :]
@@ -65,10 +91,10 @@ async def test_who_comes_while_others_are_in_line_goes_behind_them() -> None:
     looked = Looked()
     for number in range(PER_TURN + 1):
         looked.come(b"%d" % number)
-    looked.now_s -= TURN_S  # there would be time for it
+    looked.now_s -= LEAST_S  # there would be time for it
 
     looked.come(b"the last")
-    await looked.counts(4)
+    await looked.counts(2 * OTHERS)
 
     assert looked.seen[-2:] == [b"16", b"the last"]
 
