@@ -6,14 +6,14 @@ import msgspec
 
 from server.clock import from_us, to_us
 from server.db import Connection
-from server.inputs import RecordRedemption
+from server.inputs import Input, RecordRedemption
 from server.sql import queries
 from server.wire import rfc3339
 
 SQL = queries("engine")
 
 
-class Redeem(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Redeem(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=True):
     """A till asks to redeem a code."""
 
     code_hash: bytes
@@ -22,6 +22,10 @@ class Redeem(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     caller: str
     idempotency_key: str | None
     request_hash: bytes
+
+
+#: What a batch is made of.
+Item = Input | Redeem
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):

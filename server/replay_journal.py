@@ -95,11 +95,13 @@ class _Replay:
         """One micro-batch: the same turn, the same answers, and then the comparison."""
         world = await self._world_at(entry.version)
         await self._load({item.shopper_id for item in (*entry.inputs, *entry.pings.items)})
-        rows = await self._connection.fetch(SQL["receipts_of_batch"], self._retailer_id, entry.seq)
+        rows = await self._connection.fetch(
+            SQL["receipts_of_batch"], self._retailer_id, entry.part, entry.seq
+        )
         told = {row["decision_id"]: row["receipt"] for row in rows}
         answers = _Answers({row["moment_id"]: recorded_answers(row["receipt"]) for row in rows})
         turn = begin(entry.inputs, entry.pings, self._records, self._phones, world)
-        moments = await undecided(self._connection, self._retailer_id, turn.moments, entry.seq)
+        moments = await undecided(self._connection, self._retailer_id, turn.moments, entry.part, entry.seq)
         decisions = decide_all(turn, moments, world, answers, now_us=entry.written_at_us)
         self._records |= turn.records
         made = {decision.decision_id: decision for decision in decisions}

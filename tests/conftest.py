@@ -1,6 +1,7 @@
 """Fixtures for every test: a migrated database of its own, on one PostgreSQL per test process."""
 
 import itertools
+import os
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +14,7 @@ import pytest
 from server.db import Database
 from server.migrate import migrate
 from server.postgres import EmbeddedPostgres
+from tests.kafka.broker import Kafka, jars
 
 # Nothing of it outlives the tests, so nothing of it need reach the disk.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "4GB"}
@@ -83,3 +85,15 @@ async def fresh_database(template_url: str) -> AsyncIterator[str]:
         await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await admin.close()
+
+
+@pytest.fixture(scope="session")
+async def kafka() -> AsyncIterator[str]:
+    """The bootstrap servers of a real Kafka: that of VICINO_KAFKA, or one of this test process."""
+    if servers := os.environ.get("VICINO_KAFKA"):
+        yield servers
+        return
+    jars()
+    with tempfile.TemporaryDirectory(prefix="vicino-kafka-") as folder:
+        async with Kafka(Path(folder)) as cluster:
+            yield cluster.servers

@@ -9,24 +9,30 @@ import click
 from server.app import running
 from server.cli import run
 from server.config import Config
+from server.working import Role
 
 
 @click.command(
     epilog="""\b
 Examples:
   ./vicino serve
+  VICINO_KAFKA=kafka:9092 VICINO_DATABASE_URL=postgresql://… ./vicino serve --role engine
   VICINO_PORT=9000 VICINO_FCM_CREDENTIALS=service-account.json ./vicino serve"""
 )
-@click.option("--role", type=click.Choice(["all"]), default="all", help="What this process does.")
+@click.option(
+    "--role",
+    type=click.Choice(["all", "edge", "engine", "push"]),
+    default="all",
+    help="What this process does.",
+)
 @click.pass_obj
-def command(config: Config, role: str) -> None:
+def command(config: Config, role: Role) -> None:
     """Serve the API; starts and migrates its database. Stop it with Ctrl-C.
 
     The settings are environment variables: see docs/reference.md.
     """
-    del role  # `all` is the only one so far
     try:
-        run(_serve(config))
+        run(_serve(config, role))
     except (KeyboardInterrupt, asyncio.CancelledError):
         click.echo("stopped", err=True)
 
@@ -39,8 +45,11 @@ def _spare_pauses() -> None:
     sys.setswitchinterval(0.001)
 
 
-async def _serve(config: Config) -> None:
-    async with running(config) as vicino:
+async def _serve(config: Config, role: Role) -> None:
+    async with running(config, role=role) as vicino:
         _spare_pauses()
-        click.echo(f"Vicino listens on {vicino.url} (API description: {vicino.url}/openapi.json)", err=True)
+        serves = (
+            f" (API description: {vicino.url}/openapi.json)" if role in {"all", "edge"} else f" as {role}"
+        )
+        click.echo(f"Vicino listens on {vicino.url}{serves}", err=True)
         await asyncio.Event().wait()

@@ -14,7 +14,7 @@ from server.db import APP_ROLE, Database
 pytestmark = pytest.mark.usefixtures("database")
 
 #: Tables of the whole installation, which the server may read although they have no retailer.
-GLOBAL_TABLES = {"signing_keys"}
+GLOBAL_TABLES = {"signing_keys", "partitions"}
 
 # Something to put into a column, by its type; what is text or bytes is the retailer's own name.
 LITERALS = {
