@@ -59,7 +59,7 @@ async def test_a_server_told_to_stop_under_load_answers_what_it_has_heard_and_lo
     finally:
         await server.end()
 
-    assert set(answers) == {200}
+    assert set(answers) <= {200, 429}, "a 429 acknowledges nothing"
     found: Counter[tuple[str, int]] = Counter()
     connection = await asyncpg.connect(database_url)
     days = await connection.fetch("SELECT DISTINCT day FROM journal")
