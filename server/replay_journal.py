@@ -79,10 +79,10 @@ class _Replay:
     async def run(self, entry: Entry) -> None:
         """One micro-batch: the same turn, the same answers, and then the comparison."""
         day = self._day
-        world, told = await day.at(entry), await day.receipts(entry.seq)
+        world, told = await day.at(entry), await day.receipts(entry)
         answers = _Answers({one["moment"]["id"]: recorded_answers(one) for one in told.values()})
         turn = begin(entry.inputs, entry.pings, day.records, day.phones, world)
-        moments = await undecided(day.connection, day.retailer_id, turn.moments, entry.seq)
+        moments = await undecided(day.connection, day.retailer_id, turn.moments, entry.part, entry.seq)
         learner = await self._learning.learner(day.connection, entry.seq)
         decisions = decide_all(turn, moments, world, answers, learner, now_us=entry.written_at_us)
         day.records |= turn.records

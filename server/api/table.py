@@ -42,6 +42,13 @@ _OVERRIDERS = ("server", "admin", "privacy")
 #: Whom numbers of all stores are for.
 _READERS = ("server", "admin", "marketer", "analyst")
 
+#: What every process answers, whatever its role.
+OPERATORS = [
+    row("GET", "/healthz", ANYONE, operations.healthz, "Alive"),
+    row("GET", "/readyz", ANYONE, operations.readyz, "Ready"),
+    row("GET", "/metrics", ANYONE, operations.metrics, "Metrics", media="text/plain"),
+]
+
 ROUTES: list[Route] = [
     row(
         "POST",
@@ -178,7 +185,14 @@ ROUTES: list[Route] = [
     row("PUT", "/v1/me/consents", DEVICE, devices.put_consents, "Grant or withdraw consents"),
     row("GET", "/v1/me/preferences", DEVICE, devices.get_preferences, "Own limits"),
     row("PUT", "/v1/me/preferences", DEVICE, devices.put_preferences, "Set own limits"),
-    row("GET", "/v1/me/export", DEVICE, rights.copy, "A copy of everything kept of the shopper, as a ZIP"),
+    row(
+        "GET",
+        "/v1/me/export",
+        DEVICE,
+        rights.copy,
+        "A copy of everything kept of the shopper, as a ZIP",
+        media="application/zip",
+    ),
     row("DELETE", "/v1/me", DEVICE, rights.erase, "Erase the shopper; answers a receipt"),
     *SELLING,
     row("GET", "/v1/decisions", SERVER, decisions.of_device, "A device's receipts", query=("device", *PAGE)),
@@ -243,9 +257,7 @@ ROUTES: list[Route] = [
         body=Replay,
     ),
     *CONSOLE,
-    row("GET", "/healthz", ANYONE, operations.healthz, "Alive"),
-    row("GET", "/readyz", ANYONE, operations.readyz, "Ready"),
-    row("GET", "/metrics", ANYONE, operations.metrics, "Metrics"),
+    *OPERATORS,
 ]
 
 

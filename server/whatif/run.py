@@ -21,6 +21,7 @@ from server.journal import Entry
 from server.learners import Relearned
 from server.ledgers import Ledgers, scope_of
 from server.line import undecided
+from server.parts import WHOLE
 from server.pings import Pings
 from server.stored_day import StoredDay
 from server.timers import Timers
@@ -80,7 +81,7 @@ class _Again:
     async def run(self, entry: Entry) -> None:
         """One micro-batch, and the timers that have become due before it."""
         self._first_seq = entry.seq if self._first_seq is None else self._first_seq
-        world, told = await self._day.at(entry), await self._day.receipts(entry.seq)
+        world, told = await self._day.at(entry), await self._day.receipts(entry)
         if self._quotas_otherwise:
             self._otherwise |= {"retailer", *(f"store:{name}" for name in world.catalogue.stores)}
         made: dict[str, Decision] = {}
@@ -114,7 +115,7 @@ class _Again:
             if isinstance(item, RecordRedemption):
                 self._ledgers.redeem(item.decision_id)
         turn = begin(inputs, pings, day.records, day.phones, world)
-        moments = await undecided(day.connection, day.retailer_id, turn.moments, seq)
+        moments = await undecided(day.connection, day.retailer_id, turn.moments, WHOLE.number, seq)
         moments = [moment for moment in moments if moment.moment_id not in self._decided]
         ledgers = self._ledgers.at(world, now_us, moments)
         recorded = {one["moment"]["id"]: recorded_answers(one) for one in told.values()}
