@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from server.accounts.roles import ROLES
+from server.api.cookie import SESSION
 from server.api.described import DESCRIBED, Described
 from server.api.pages import PAGE_MOST
 from server.api.route import Route
@@ -14,6 +16,7 @@ from server.api.shapes import ProblemDetails
 _PARAMETER = re.compile(r"\{(\w+)(?::([^}]*))?\}")
 _NO_CONTENT = 204
 _TEXT = {"type": "string", "minLength": 1}
+_TIME = {"type": "string", "format": "date-time"}
 _FLAG = {"type": "string", "enum": ["true", "false"]}
 
 #: Query parameters by name: what they mean, and their schema.
@@ -25,6 +28,10 @@ QUERIES: dict[str, tuple[str, dict[str, Any]]] = {
     "form": ("for which scanner", {"type": "string", "enum": ["qr", "code128"]}),
     "state": ("of the messages", {"type": "string", "enum": ["pending", "leased", "delivered", "failed"]}),
     "device": ("whose receipts", _TEXT),
+    "store": ("of this store", _TEXT),
+    "outcome": ("of the decisions", {"type": "string", "enum": ["offer", "silence"]}),
+    "since": ("the beginning of the time that is told of", _TIME),
+    "until": ("its end", _TIME),
 }
 REQUIRED = frozenset({"device"})
 _REPEATABLE = {
@@ -58,7 +65,13 @@ def openapi(routes: Iterable[Route], *, version: str) -> dict[str, Any]:
         "components": {
             "schemas": components,
             "securitySchemes": {
-                name: {"type": "http", "scheme": "bearer"} for name in ("app", "device", "server", "till")
+                **{
+                    name: {"type": "http", "scheme": "bearer"} for name in ("app", "device", "server", "till")
+                },
+                **{
+                    role: {"type": "apiKey", "in": "cookie", "name": SESSION, "description": about}
+                    for role, about in ROLES.items()
+                },
             },
         },
     }
