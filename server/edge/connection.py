@@ -104,7 +104,8 @@ class Doorman:
         while True:
             await asyncio.sleep(self.deadlines.look_s)
             now_s = loop.time()
-            await asyncio.sleep(0)  # what has come while the loop was busy is read first
+            for _ in range(2):  # what has come while the loop was busy is read first
+                await asyncio.sleep(0)
             for connection in [one for one in self._open if one.due_s < now_s]:
                 connection.cut()
 
