@@ -192,7 +192,7 @@ async def test_every_naughty_string_is_searched_for_and_runs_nothing(desk: Desk)
     await expect(page.get_by_role("heading", name="Offers")).to_be_visible()
 
 
-async def test_an_offer_is_made_previewed_and_withdrawn(desk: Desk, city: City) -> None:
+async def test_an_offer_is_made_previewed_paused_and_withdrawn(desk: Desk, city: City) -> None:
     page = await page_of(desk, "offers/new", "marketer", "New offer")
     await page.get_by_label("Name").fill("Winter boots")
     await page.get_by_label("Value").fill("20")
@@ -208,6 +208,11 @@ async def test_an_offer_is_made_previewed_and_withdrawn(desk: Desk, city: City) 
 
     offer = await city.call("GET", "/v1/offers/winter-boots")
     assert (offer["stores"], offer["schedule"]) == (["stadium"], "Mo-Fr 09:00-18:00")
+    await page.get_by_role("button", name="Pause").click()
+    await expect(page.get_by_text("The offer is paused")).to_be_visible()
+    assert (await city.call("GET", "/v1/offers/winter-boots"))["status"] == "paused"
+    await page.get_by_role("button", name="Resume").click()
+    await expect(page.get_by_text("The offer is live")).to_be_visible()
     await page.get_by_role("button", name="Withdraw").click()
     await page.get_by_role("dialog").get_by_role("button", name="Withdraw").click()
     await expect(page.get_by_role("heading", name="Offers")).to_be_visible()

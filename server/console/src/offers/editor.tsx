@@ -1,23 +1,25 @@
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { ask } from "../api";
+import { ask, type Complaint } from "../api";
 import type { Store } from "../fences/model";
 import { Icon } from "../icons";
 import { address, guardLeaving } from "../router";
-import { asError, Button, complaint, Dialog, Field, Notice, say } from "../ui";
+import { asError, Badge, Button, complaint, Dialog, Field, Notice, say } from "../ui";
 import { WeekGrid } from "./grid";
-import { type Fields, offerOf, type Product, slug } from "./model";
+import { type Fields, offerOf, type Product, slug, type Status, STEPS } from "./model";
 import { Preview } from "./preview";
 import { Tags } from "./tags";
 
 interface Props {
   fields: Fields;
   isNew: boolean;
+  status: Status;
   taken: string[];
   stores: Store[];
   products: Product[];
   mayEdit: boolean;
-  saved: (id: string) => Promise<void>;
+  warnings: Complaint[]; //: about what was saved last
+  saved: (id: string, warnings?: Complaint[]) => Promise<void>;
 }
 
 const PLACEHOLDERS = ["product", "discount", "distance_m", "store", "until"];
@@ -46,14 +48,24 @@ export function OfferEditor(props: Props): JSX.Element {
     setError(null);
     const id = props.isNew ? freeId(slug(fields.name), props.taken) : fields.external_id;
     try {
-      await ask("POST", "/v1/offers", { body: offerOf({ ...fields, external_id: id }) });
-      say(props.isNew ? "The offer is published" : "Saved, and published");
+      const { warnings } = await ask<{ warnings: Complaint[] }>("POST", "/v1/offers", { body: offerOf({ ...fields, external_id: id }) });
+      say(warnings.some(({ code }) => code === "needs_approval") ? "Saved as a draft, to be approved" : props.isNew ? "The offer is published" : "Saved, and published");
       changedNow.current = false;
-      await props.saved(id);
+      await props.saved(id, warnings);
     } catch (failed) {
       setError(asError(failed));
     } finally {
       setBusy(false);
+    }
+  };
+  const step = async (action: string) => {
+    setError(null);
+    try {
+      const moved = await ask<{ status: Status; moved: boolean; approvals?: string[]; approvals_needed?: number }>("POST", `/v1/offers/${encodeURIComponent(fields.external_id)}/${action}`);
+      say(moved.moved ? `The offer is ${moved.status}` : `${moved.approvals?.length ?? 0} of ${moved.approvals_needed} approvals: somebody else has to approve it too`);
+      await props.saved(fields.external_id);
+    } catch (failed) {
+      setError(asError(failed));
     }
   };
   const remove = async () => {
@@ -76,12 +88,15 @@ export function OfferEditor(props: Props): JSX.Element {
         <h1>{props.isNew ? "New offer" : fields.name || fields.external_id}</h1>
         {props.mayEdit && (
           <span class="actions">
+            {!props.isNew && <Badge kind={props.status === "live" ? "good" : props.status === "paused" ? "warn" : "quiet"}>{props.status}</Badge>}
+            {!props.isNew && !changed && STEPS[props.status].map(([action, title]) => <Button key={action} onClick={() => step(action)}>{title}</Button>)}
             {!props.isNew && <Button kind="danger" onClick={() => setRemoving(true)}>Withdraw</Button>}
             <Button kind="primary" type="submit" busy={busy} disabled={!changed}>{busy ? "Publishing …" : "Publish"}</Button>
           </span>
         )}
       </div>
       {general && <Notice kind="bad">{general.message}</Notice>}
+      {props.warnings.map(({ field, code, detail }) => <Notice key={field + code} kind="warn">{detail}</Notice>)}
       <fieldset class="bare offer-columns" disabled={!props.mayEdit}>
         <div class="stack">
           <section class="card" aria-label="What">
@@ -94,10 +109,11 @@ export function OfferEditor(props: Props): JSX.Element {
                     <option value="percent">Percent off</option>
                     <option value="amount">Amount off</option>
                     <option value="price">Special price</option>
+                    {(fields.kind === "buy_get" || fields.kind === "gift") && <option value={fields.kind}>{fields.kind === "gift" ? "A gift" : "More for less"}</option>}
                   </select>
                 )}
               </Field>
-              <Field label="Value" unit={fields.kind === "percent" ? "%" : "€"} error={told("discount.value")}>{(attributes) => <input {...attributes} inputMode="decimal" value={fields.value} onInput={(e) => set({ value: e.currentTarget.value })} />}</Field>
+              <Field label="Value" unit={fields.kind === "percent" || fields.kind === "buy_get" ? "%" : "€"} error={told("discount.value")}>{(attributes) => <input {...attributes} inputMode="decimal" value={fields.value} onInput={(e) => set({ value: e.currentTarget.value })} />}</Field>
             </div>
             <Tags label="Products" hint="None: everything the store sells." error={told("applies_to.skus")} chosen={fields.skus} choices={props.products.map(({ sku, name }) => ({ value: sku, name }))} set={(skus) => set({ skus })} />
             <Tags label="Categories" hint="With everything below them." error={told("applies_to.categories")} chosen={fields.categories} choices={categories.map((value) => ({ value, name: value }))} set={(chosen) => set({ categories: chosen })} />

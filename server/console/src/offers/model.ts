@@ -1,9 +1,12 @@
 // An offer as the server has it, and as the editor's fields hold it.
 
+export type Status = "draft" | "approved" | "live" | "paused" | "ended";
+
 export interface Offer {
   external_id: string;
   name: string;
-  discount: { kind: "percent" | "amount" | "price"; value: number | string };
+  status?: Status;
+  discount: { kind: "percent" | "amount" | "price" | "buy_get" | "gift"; value: number | string; [more: string]: unknown };
   applies_to?: { skus?: string[]; categories?: string[] } | null;
   stores?: string[] | null;
   valid: { from: string; until: string };
@@ -41,6 +44,7 @@ export interface Fields {
   spend: string;
   messages: Record<string, { title: string; body: string }>;
   rest: Record<string, unknown>;
+  discountRest: Record<string, unknown>;
   budgetRest: Record<string, unknown>;
 }
 
@@ -70,6 +74,7 @@ export function fieldsOf(offer: Offer): Fields {
     spend: text(offer.budget?.["spend"]),
     messages: offer.message,
     rest: without(offer, KNOWN),
+    discountRest: without(offer.discount, ["kind", "value"]),
     budgetRest: without(offer.budget ?? {}, COUNTS),
   };
 }
@@ -96,6 +101,7 @@ export function newFields(): Fields {
     spend: "",
     messages: { en: { title: "{discount} off: {product}", body: "{store}, {distance_m} m away, until {until}" } },
     rest: {},
+    discountRest: {},
     budgetRest: {},
   };
 }
@@ -106,7 +112,7 @@ export function offerOf(fields: Fields): Record<string, unknown> {
     ...fields.rest,
     external_id: fields.external_id,
     name: fields.name,
-    discount: { kind: fields.kind, value: numberOr(fields.value) },
+    discount: { ...(fields.kind === "buy_get" || fields.kind === "gift" ? fields.discountRest : {}), kind: fields.kind, value: numberOr(fields.value) },
     valid: { from: utc(fields.from), until: utc(fields.until) },
     message: fields.messages,
   };
@@ -145,12 +151,26 @@ export function slug(name: string): string {
 
 export function discountText({ kind, value }: { kind: string; value: string | number }, currency = "€"): string {
   if (kind === "percent") return `${value} %`;
+  if (kind === "buy_get") return `${value} % off more`;
+  if (kind === "gift") return "a gift";
   return kind === "amount" ? `${currency}${value} off` : `for ${currency}${value}`;
 }
 
 export function stateOf(offer: Offer): { kind: "good" | "quiet" | "warn"; text: string } {
   const now = Date.now();
+  const status = offer.status ?? "live";
+  if (status === "paused") return { kind: "warn", text: "paused" };
+  if (status !== "live") return { kind: "quiet", text: status };
   if (new Date(offer.valid.until).getTime() <= now) return { kind: "quiet", text: "over" };
   if (new Date(offer.valid.from).getTime() > now) return { kind: "warn", text: "to come" };
   return { kind: "good", text: "live" };
 }
+
+/** The steps that an offer can take from where it is, the usual one first. */
+export const STEPS: Record<Status, [action: string, title: string][]> = {
+  draft: [["approve", "Approve"]],
+  approved: [["start", "Start"]],
+  live: [["pause", "Pause"]],
+  paused: [["resume", "Resume"], ["end", "End"]],
+  ended: [],
+};

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useMemo, useState } from "preact/hooks";
-import { all } from "../api";
+import { all, type Complaint } from "../api";
 import type { Store } from "../fences/model";
 import { date, number } from "../format";
 import { Icon } from "../icons";
@@ -20,6 +20,7 @@ const load = async (): Promise<{ offers: Offer[]; stores: Store[]; products: Pro
 
 export default function Offers({ user, rest }: PageProps): JSX.Element {
   const { value, error, again } = useLoaded(load, []);
+  const [warnings, setWarnings] = useState<Complaint[]>([]);
   // Only who may write offers may read the catalog that the editor suggests from.
   const mayEdit = user.role === "admin" || user.role === "marketer";
   const products = useLoaded(() => (mayEdit && rest ? all<Product>("/v1/catalog", 5_000) : Promise.resolve([])), [mayEdit, rest !== ""]);
@@ -30,14 +31,18 @@ export default function Offers({ user, rest }: PageProps): JSX.Element {
   if (rest !== NEW && !offer) return <div class="page"><Empty title="No such offer"><a href={address("offers")}>All offers</a></Empty></div>;
   return (
     <OfferEditor
-      key={rest}
+      // What the server has changed meanwhile (a status, a normal form) is what is edited next.
+      key={`${rest} ${JSON.stringify(offer)}`}
       fields={offer ? fieldsOf(offer) : newFields()}
       isNew={!offer}
+      status={offer?.status ?? "live"}
       taken={value.offers.map(({ external_id }) => external_id)}
       stores={value.stores}
       products={products.value ?? []}
       mayEdit={mayEdit}
-      saved={async (id) => {
+      warnings={warnings}
+      saved={async (id, told = []) => {
+        setWarnings(told);
         await again();
         go("offers", id);
       }}
