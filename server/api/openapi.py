@@ -14,6 +14,7 @@ from server.api.shapes import ProblemDetails
 _PARAMETER = re.compile(r"\{(\w+)(?::([^}]*))?\}")
 _NO_CONTENT = 204
 _TEXT = {"type": "string", "minLength": 1}
+_TIME = {"type": "string", "format": "date-time"}
 _FLAG = {"type": "string", "enum": ["true", "false"]}
 
 #: Query parameters by name: what they mean, and their schema.
@@ -25,6 +26,10 @@ QUERIES: dict[str, tuple[str, dict[str, Any]]] = {
     "form": ("for which scanner", {"type": "string", "enum": ["qr", "code128"]}),
     "state": ("of the messages", {"type": "string", "enum": ["pending", "leased", "delivered", "failed"]}),
     "device": ("whose receipts", _TEXT),
+    "store": ("at which store", _TEXT),
+    "outcome": ("offers or silences alone", {"type": "string", "enum": ["offer", "silence"]}),
+    "since": ("from then on", _TIME),
+    "until": ("before then", _TIME),
 }
 REQUIRED = frozenset({"device"})
 _REPEATABLE = {
