@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from server.api.described import DESCRIBED, Described
+from server.api.described import DESCRIBED
+from server.api.description import Described
 from server.api.pages import PAGE_MOST
 from server.api.route import Route
 from server.api.shapes import ProblemDetails
