@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from server.accounts.roles import ROLES
+from server.api.cookie import SESSION
 from server.api.described import DESCRIBED
 from server.api.description import Described
 from server.api.pages import PAGE_MOST
@@ -27,10 +29,10 @@ QUERIES: dict[str, tuple[str, dict[str, Any]]] = {
     "form": ("for which scanner", {"type": "string", "enum": ["qr", "code128"]}),
     "state": ("of the messages", {"type": "string", "enum": ["pending", "leased", "delivered", "failed"]}),
     "device": ("whose receipts", _TEXT),
-    "store": ("at which store", _TEXT),
-    "outcome": ("offers or silences alone", {"type": "string", "enum": ["offer", "silence"]}),
-    "since": ("from then on", _TIME),
-    "until": ("before then", _TIME),
+    "store": ("of this store", _TEXT),
+    "outcome": ("of the decisions", {"type": "string", "enum": ["offer", "silence"]}),
+    "since": ("the beginning of the time that is told of", _TIME),
+    "until": ("its end", _TIME),
 }
 REQUIRED = frozenset({"device"})
 _REPEATABLE = {
@@ -64,7 +66,13 @@ def openapi(routes: Iterable[Route], *, version: str) -> dict[str, Any]:
         "components": {
             "schemas": components,
             "securitySchemes": {
-                name: {"type": "http", "scheme": "bearer"} for name in ("app", "device", "server", "till")
+                **{
+                    name: {"type": "http", "scheme": "bearer"} for name in ("app", "device", "server", "till")
+                },
+                **{
+                    role: {"type": "apiKey", "in": "cookie", "name": SESSION, "description": about}
+                    for role, about in ROLES.items()
+                },
             },
         },
     }
