@@ -212,17 +212,17 @@ def _decision(choice: _Choice, at: Situation) -> Decision:
     moment = msgspec.structs.replace(at.moment, kind=_kind(choice))
     chosen = None if choice.chosen is None else choice.candidate(choice.chosen)
     late = chosen is not None and at.now_us - moment.received_at_us > at.catalogue.settings.late_s * SECOND_US
-    helps = helps_only(moment.trigger)
+    why = _why_no_push(at, late=late) if chosen is not None else None
     ends_us = None if chosen is None else expires_at_us(chosen, at)
     decides = choice.judgement is not None and not choice.shadow
     decision = Decision(
         decision_id=derived_id("dec", moment.moment_id),
         moment=moment,
         outcome="silence" if chosen is None else "offer",
-        delivery="none" if chosen is None else "inbox_only" if late or helps else "push",
+        delivery="none" if chosen is None else "push" if why is None else "inbox_only",
         chosen=chosen,
         ghost=None if choice.ghost is None else choice.candidate(choice.ghost),
-        reasons=("late",) if late else ("moment_kind",) if helps and chosen is not None else choice.reasons,
+        reasons=choice.reasons if why is None else (why,),
         gates=choice.gates if chosen is None else (*choice.gates, lateness(at, late=late)),
         candidates=choice.candidates(),
         evidence=() if choice.found is None else choice.found.evidence(),
@@ -237,6 +237,15 @@ def _decision(choice: _Choice, at: Situation) -> Decision:
         push_expires_at_us=None if ends_us is None else push_expires_at_us(ends_us, at),
     )
     return decision if choice.judged is None else _teaching(decision, choice, choice.judged)
+
+
+def _why_no_push(at: Situation, *, late: bool) -> str | None:
+    """Why an offer stays in the inbox, or None where it is pushed."""
+    if late:
+        return "late"
+    if helps_only(at.moment.trigger):
+        return "moment_kind"
+    return None if at.shopper.permits("push", at.now_us) else "no_push"
 
 
 def _teaching(decision: Decision, choice: _Choice, found: Judged) -> Decision:

@@ -16,7 +16,7 @@ def expires_at_us(chosen: Candidate, at: Situation) -> int:
     ends_us = at.now_us + at.catalogue.settings.coupon_ttl_s * SECOND_US
     limits = [-(-ends_us // MINUTE_US) * MINUTE_US, at.catalogue.offers[chosen.offer].valid_until_us]
     hours = at.store.opening_hours if at.store is not None else None
-    if (open_us := closes_in_us(hours, at.store_local)) is not None:
+    if (open_us := closes_in_us(hours, at.store_local, country=at.country)) is not None:
         limits.append(at.now_us + open_us)
     return min(limits)
 

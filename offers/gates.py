@@ -13,8 +13,8 @@ from offers.hours import DAY_US, SECOND_US, is_open, local_time, midnight_us, rf
 from offers.moment import PLACE_TRIGGERS, STALE_AFTER_US
 from offers.situation import GateResult, Situation, Verdict, result, rounded_m
 
-#: Both must be granted before anything is sent.
-NEEDED: tuple[Purpose, ...] = ("nearby_offers", "push")
+#: Must be granted before anything is offered. Without `push` an offer is in the inbox alone.
+NEEDED: tuple[Purpose, ...] = ("nearby_offers",)
 
 
 def stopped(at: Situation) -> Verdict:

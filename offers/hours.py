@@ -142,12 +142,12 @@ def is_country(code: str) -> bool:
     return True
 
 
-def closes_in_us(text: str | None, local: datetime) -> int | None:
+def closes_in_us(text: str | None, local: datetime, *, country: str | None = None) -> int | None:
     """Microseconds of wall clock until the state of a place that is open changes; None when unknown or never.
 
     Across a change of daylight saving time it may be off by that hour.
     """
-    hours = _parsed(text) if text is not None else None
+    hours = _parsed(text, country) if text is not None else None
     if hours is None or not hours.is_open(local):
         return None
     change = hours.next_change(local)

@@ -192,11 +192,20 @@ def _asked(of: Prospects, code: str, places: Iterable[int]) -> Mask:
     return mask
 
 
+def _live(of: Prospects) -> Mask:
+    return _asked(of, "not_live", of.rack.unlive)
+
+
+def _conditions(code: str) -> Callable[[Prospects], Mask]:
+    """A gate that only offers with conditions can fail."""
+    return lambda of: _asked(of, code, of.rack.conditional)
+
+
 def _schedule(of: Prospects) -> Mask:
     rack, now_us = of.rack, of.at.now_us
     mask = (rack.valid_from_us <= now_us) & (now_us < rack.valid_until_us)
     for place in rack.scheduled:
-        mask[place] &= is_open(rack.offers[place].schedule or "", of.at.store_local)
+        mask[place] &= is_open(rack.offers[place].schedule or "", of.at.store_local, country=of.at.country)
     return mask
 
 
@@ -245,11 +254,15 @@ def _places(of: Prospects, names: Iterable[str]) -> list[int]:
 
 #: Each gate, asked of all offers at once.
 MASKS: dict[str, Callable[[Prospects], Mask]] = {
+    "not_live": _live,
     "schedule": _schedule,
+    "segment": _conditions("segment"),
     "no_interest": _interest,
     "muted": _muted,
     "no_stock": _stock,
     "minimum_worth": _worth,
+    "margin": _conditions("margin"),
+    "exclusive": _conditions("exclusive"),
     "moment_kind": _kind,
     "offer_cap": _limits,
     "already_redeemed": _redeemed,

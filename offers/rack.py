@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from offers.catalogue import Catalogue, Limits, Offer, Product
 from offers.category import text_from_path
+from offers.conditions import Conditions
 from offers.discount import worth_percent
 from offers.interest import Interests, Trace
 from offers.learn.blr import Floats
@@ -48,13 +49,15 @@ class Rack:
         self.prior = np.array([offer.prior_response or np.nan for offer in self.offers])
         self.lever = np.array([offer.lever or 1.0 for offer in self.offers])
         self.scheduled = [place for place, one in enumerate(self.offers) if one.schedule is not None]
+        self.unlive = [place for place, one in enumerate(self.offers) if one.status != "live"]
+        self.conditional = [place for place, one in enumerate(self.offers) if one.conditions != Conditions()]
         self.limited = [place for place, one in enumerate(self.offers) if one.limits != Limits()]
         self.budgeted = [place for place, one in enumerate(self.offers) if one.budget.spend is not None]
         self.reminds = np.array(
             [one.discount.kind == "percent" and one.discount.value == 0 for one in self.offers],
             dtype=np.bool_,
         )
-        self.shown = Shown.of(self.offers, self.products)
+        self.shown = Shown.of(self.offers, self.products, store)
         self._catalogue, self._store = catalogue, store
         self._spoken: dict[tuple[str, str, str], Spoken] = {}
 
@@ -90,10 +93,11 @@ class Shown(msgspec.Struct, frozen=True, gc=False):
     named: NDArray[np.bool_]  #: whether a product is
     kinds: tuple[str, ...]  #: the categories that messages would be about, each once
     kind: Places  #: which of them
+    store: str  #: at which
 
     @classmethod
-    def of(cls, offers: tuple[Offer, ...], products: list[Product | None]) -> "Shown":
-        rows = [_shown(offer, product) for offer, product in zip(offers, products, strict=True)]
+    def of(cls, offers: tuple[Offer, ...], products: list[Product | None], store: str) -> "Shown":
+        rows = [_shown(offer, product, store) for offer, product in zip(offers, products, strict=True)]
         worth, price, stock, named, categories = zip(*rows, strict=True) if rows else ((),) * 5
         return cls(
             np.array(worth, dtype=np.float64),
@@ -101,6 +105,7 @@ class Shown(msgspec.Struct, frozen=True, gc=False):
             np.array(stock, dtype=np.float64),
             np.array(named, dtype=np.bool_),
             *_numbered(categories),
+            store,
         )
 
     def otherwise(self, offers: tuple[Offer, ...], products: dict[int, Product | None]) -> "Shown":
@@ -109,9 +114,9 @@ class Shown(msgspec.Struct, frozen=True, gc=False):
         stock, named = self.stock.copy(), self.named.copy()
         categories = [self.kinds[kind] for kind in self.kind.tolist()]
         for place, product in products.items():
-            row = _shown(offers[place], product)
+            row = _shown(offers[place], product, self.store)
             worth[place], price[place], stock[place], named[place], categories[place] = row
-        return Shown(worth, price, stock, named, *_numbered(categories))
+        return Shown(worth, price, stock, named, *_numbered(categories), self.store)
 
 
 def _numbered(categories: Sequence[str]) -> tuple[tuple[str, ...], Places]:
@@ -120,14 +125,15 @@ def _numbered(categories: Sequence[str]) -> tuple[tuple[str, ...], Places]:
     return tuple(kinds), np.array(kind, dtype=np.intp)
 
 
-def _shown(offer: Offer, product: Product | None) -> tuple[float, float, float, bool, str]:
+def _shown(offer: Offer, product: Product | None, store: str) -> tuple[float, float, float, bool, str]:
     price = product.price if product is not None else None
+    stock = product.stock_here(store) if product is not None else None
     worth = worth_percent(offer.discount, price)
     path = product.category if product is not None else offer.categories[0] if offer.categories else ()
     return (
         np.nan if worth is None else float(worth),
         np.nan if price is None else float(price),
-        np.inf if product is None or product.stock is None else float(product.stock),
+        np.inf if stock is None else float(stock),
         product is not None,
         text_from_path(path),
     )

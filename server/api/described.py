@@ -2,26 +2,14 @@
 
 from typing import Any
 
-import msgspec
-
 from offers.preferences import PreferencesBody
 from offers.settings import Settings
 from server.api import shapes
+from server.api.described_selling import SELLING
+from server.api.description import Described
 from server.imports.report import ImportReport
 from server.privacy.erasing import Receipt as Erasure
 from server.publish import Published
-
-
-class Described(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one route."""
-
-    answer: Any = None  #: the type of its answer, where the table has none
-    body: Any = None  #: the type of its body, likewise, or where it says more
-    forms: tuple[str, ...] = ("application/json",)  #: media types of the body
-    example: Any = None  #: of the body
-    told: Any = None  #: of the answer
-    repeatable: bool = False  #: it honours an Idempotency-Key
-
 
 AT, LATER = "2026-11-18T10:00:00Z", "2026-11-18T10:15:00Z"
 DEVICE, SHOPPER = "dev_0jx3m8rq4t6v9w2y5z7abcdefg", "shp_0jx3m8rq4t6v9w2y5z7abcdefg"
@@ -77,6 +65,7 @@ ITEM = {
     "store": "shoes-1",
     "expires_at": LATER,
     "created_at": AT,
+    "unread": True,
     "deep_link": None,
 }
 RECEIPT = {
@@ -101,6 +90,7 @@ REDEEMED = {
     "discount": {"kind": "percent", "value": 15},
     "decision_id": ITEM["decision_id"],
     "redeemed_at": LATER,
+    "saving": "13.50",
 }
 ERASED = {
     "erasure_id": "era_0jx3m8rq4t6v9w2y5z7abcdefg",
@@ -162,7 +152,7 @@ DESCRIBED: dict[str, Described] = {
     "POST /v1/track/replay": _ingest,
     "OPTIONS /v1/track": Described(answer=Any),
     "OPTIONS /v1/track/replay": Described(answer=Any),
-    "GET /v1/inbox": Described(answer=shapes.Inbox, told={"items": [ITEM], "next_cursor": None}),
+    "GET /v1/inbox": Described(answer=shapes.Inbox, told={"items": [ITEM], "unread": 1, "next_cursor": None}),
     "GET /v1/inbox/{id}/code.svg": Described(answer=str, told="<svg …/>"),
     "POST /v1/notifications/{id}/{outcome}": Described(),
     "POST /v1/me/login": Described(
@@ -178,6 +168,7 @@ DESCRIBED: dict[str, Described] = {
     ),
     "GET /v1/me/export": Described(answer=str, told="(a ZIP)"),
     "DELETE /v1/me": Described(answer=Erasure, told=ERASED),
+    **SELLING,
     "POST /v1/redemptions": Described(
         repeatable=True, answer=shapes.Redeemed, example={"code": "7K3M-9QXT-2VWB-H4YN"}, told=REDEEMED
     ),

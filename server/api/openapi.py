@@ -8,7 +8,8 @@ import msgspec
 
 from server.accounts.roles import ROLES
 from server.api.cookie import SESSION
-from server.api.described import DESCRIBED, Described
+from server.api.described import DESCRIBED
+from server.api.description import Described
 from server.api.pages import PAGE_MOST
 from server.api.route import Route
 from server.api.shapes import ProblemDetails

@@ -130,7 +130,9 @@ class InboxItem(Shape, frozen=True, kw_only=True):
     store: str
     expires_at: At
     created_at: At
+    unread: bool
     deep_link: str | None = None
+    image: str | None = None
     delivered_at: At | None = None
     opened_at: At | None = None
     dismissed_at: At | None = None
@@ -138,6 +140,7 @@ class InboxItem(Shape, frozen=True, kw_only=True):
 
 class Inbox(Shape, frozen=True, kw_only=True):
     items: list[InboxItem]
+    unread: int
     next_cursor: Cursor
 
 
@@ -190,13 +193,15 @@ class Receipts(Shape, frozen=True, kw_only=True):
 
 
 class Redeemed(Shape, frozen=True, kw_only=True):
-    status: Literal["redeemed"]
+    status: Literal["redeemed", "partly_redeemed"]
     offer: str
     store: str
     sku: str | None
     discount: Any
     decision_id: str
     redeemed_at: At
+    saving: str
+    left: str | None = None
     plausibility: Any = None
 
 

@@ -203,13 +203,16 @@ async def test_without_consent_to_nearby_offers_no_fix_is_taken(at_noon: Mall) -
     assert await shopper.receipts() == []
 
 
-async def test_without_consent_to_pushes_there_is_silence(at_noon: Mall) -> None:
+async def test_without_consent_to_pushes_the_offer_is_in_the_inbox_alone(at_noon: Mall) -> None:
     shopper = await at_noon.shopper(consents=ALL_CONSENTS | {"push": {"granted": False}})
     await shopper.looks_at("T-1")
 
     await shopper.ping(north_m=40)
 
-    await silence(await shopper.receipts(), "no_consent")
+    [receipt] = await shopper.receipts()
+    assert receipt["push"] == {"state": "inbox_only", "reason": "no_push"}
+    assert len(await shopper.inbox()) == 1
+    assert at_noon.fcm.phone(shopper.address).accepted == []
 
 
 async def test_a_stale_fix_makes_history_and_no_push(at_noon: Mall) -> None:

@@ -34,7 +34,7 @@ FLAWS: dict[str, str] = {
     "stale": "stale",
     "coarse": "low_accuracy",
     "fast": "drive_by",
-    "no_push": "no_consent",
+    "unasked": "no_consent",
     "unbrowsed": "no_interest",
     "asleep": "quiet_hours",
     "capped": "shopper_cap",
@@ -59,8 +59,8 @@ def flawed(flaws: set[str]) -> tuple[Any, Shopper, Catalogue]:
         accuracy_m=500.0 if "coarse" in flaws else 10.0,
         speed_mps=14.0 if "fast" in flaws else 1.0,
     )
-    push = "no_push" not in flaws
-    known = stranger(push=push) if "unbrowsed" in flaws else shopper(push=push)
+    near = "unasked" not in flaws
+    known = stranger(nearby_offers=near) if "unbrowsed" in flaws else shopper(nearby_offers=near)
     for number in range(2 if "capped" in flaws else 0):
         known = with_offer(known, Contact(decision_id=str(number), at_us=NOON_US - 1, store="x", offer="x"))
     if "limited" in flaws:
@@ -89,7 +89,7 @@ def flawed(flaws: set[str]) -> tuple[Any, Shopper, Catalogue]:
 def test_no_offer_is_ever_made_against_a_gate_and_every_reason_is_told(flaws: set[str]) -> None:
     decision = decided(*flawed(flaws))
     assert (decision.outcome == "offer") == (not flaws)
-    looked_at = {flaw for flaw in flaws if flaw not in UNSEEN or "no_push" not in flaws}
+    looked_at = {flaw for flaw in flaws if flaw not in UNSEEN or "unasked" not in flaws}
     assert set(decision.reasons) == {FLAWS[flaw] for flaw in looked_at}
 
 

@@ -69,7 +69,6 @@ ALONE = {
     "gone again": ("left", moment(left=True)),
     "hospital car park": ("sensitive_place", moment(sensitive=True)),
     "coarse fix": ("low_accuracy", moment(accuracy_m=101.0)),
-    "no push consent": ("no_consent", {"who": shopper(push=False)}),
     "no consent to nearby offers": ("no_consent", {"who": shopper(nearby_offers=False)}),
     "paused": ("paused", wishing(paused_until_us=NOON_US + 1)),
     "muted store": ("muted", wishing(muted_stores=("mall",))),
@@ -254,7 +253,23 @@ def detail_of(decision: Decision, code: str) -> str:
 
 
 def test_a_gate_says_what_is_missing() -> None:
-    assert detail_of(decided(who=shopper(push=False)), "no_consent") == "not granted: push"
+    told = detail_of(decided(who=shopper(nearby_offers=False)), "no_consent")
+    assert told == "not granted: nearby_offers"
+
+
+def test_without_permission_to_push_the_offer_is_in_the_inbox_alone() -> None:
+    decision = decided(who=shopper(push=False))
+    assert (decision.outcome, decision.delivery, decision.reasons) == ("offer", "inbox_only", ("no_push",))
+
+
+def test_a_coupon_ends_when_a_holidays_shorter_hours_do() -> None:
+    hours = "Mo-Su 10:00-20:00; PH 10:00-12:15"
+    ends = {
+        country: decided(published=catalogue(stores=(changed(STORE, opening_hours=hours, country=country),)))
+        for country in ("BR", "DE")
+    }
+    assert ends["BR"].expires_at_us == NOON_US + 15 * MINUTE_US  # the 20th of November is a holiday there
+    assert ends["DE"].expires_at_us == NOON_US + 30 * MINUTE_US
 
 
 def test_a_cap_says_how_many_of_how_many() -> None:
@@ -275,7 +290,7 @@ def test_caps_roll_instead_of_starting_anew_at_midnight() -> None:
 
 def test_a_consent_of_over_a_year_ago_no_longer_holds() -> None:
     later_us = NOON_US + 364 * DAY_US
-    assert detail_of(decided(now_us=later_us), "no_consent") == "not granted: nearby_offers, push"
+    assert detail_of(decided(now_us=later_us), "no_consent") == "not granted: nearby_offers"
 
 
 def test_personalisation_is_what_interest_rests_on() -> None:

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from offers.candidate_gates import CANDIDATE_GATES
 from offers.catalogue import Discount, Limits, Offer
+from offers.conditions import Conditions, Segments, Traits
 from offers.event import Event
 from offers.hours import DAY_US, HOUR_US
 from offers.preferences import Preferences
 from offers.prospects import MASKS, Prospects
 from offers.relevance import Interest, named_product
-from offers.shopper import Contact, Shopper, with_offer, with_preferences, with_redemption
+from offers.shopper import Contact, Shopper, with_offer, with_preferences, with_redemption, with_traits
 from offers.situation import Situation
 from tests.unit.offers.scene import (
     MOMENT,
@@ -40,6 +41,8 @@ PRODUCTS = tuple(
         price=Decimal(10 + number) if number % 4 else None,
         currency="EUR" if number % 4 else None,
         stock=(None, 0, 3)[number % 3],
+        stock_at={"mall": 0} if number == 5 else {},
+        cost=Decimal(7) if number % 2 else None,
         stores=("mall",) if number % 5 else ("elsewhere",),
     )
     for number, sku in enumerate(SKUS)
@@ -61,6 +64,14 @@ DISCOUNTS = [
 ]
 
 
+CONDITIONS = [
+    *[Conditions()] * 4,
+    Conditions(segments=Segments(tiers=("gold",))),
+    Conditions(exclusive_group="group"),
+    Conditions(margin_floor_percent=Decimal(20)),
+]
+
+
 @st.composite
 def offers(draw: st.DrawFn, number: int) -> Offer:
     return changed(
@@ -71,6 +82,8 @@ def offers(draw: st.DrawFn, number: int) -> Offer:
         schedule=draw(st.sampled_from([None, "Mo-Fr 10:00-20:00", "Sa 10:00-20:00"])),
         limits=draw(st.sampled_from([Limits(), Limits(per_shopper=1), Limits(per_shopper_per_day=1)])),
         prior_response=draw(st.sampled_from([None, 0.2])),
+        status=draw(st.sampled_from(["live", "live", "live", "paused"])),
+        conditions=draw(st.sampled_from(CONDITIONS)),
         **draw(st.sampled_from(SCOPES)),
     )
 
@@ -114,6 +127,7 @@ def situations(draw: st.DrawFn) -> Situation:
         muted_categories=draw(st.sampled_from([(), ("Shoes > Boots",)])),
         minimum_percent=draw(st.sampled_from([None, 0.0, 12.5, 20.0])),
     )
+    known = with_traits(known, Traits(tier=draw(st.sampled_from([None, "gold"]))))
     trigger = draw(st.sampled_from(["enter", "view", "how_to"]))
     moment = changed(MOMENT, trigger=trigger)
     return Situation.of(moment, with_preferences(known, wishes), published, NOON_US)
