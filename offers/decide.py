@@ -19,7 +19,8 @@ from functools import cached_property
 import msgspec
 import numpy as np
 
-from offers.catalogue import Budget, Catalogue
+from offers.budget import Budget
+from offers.catalogue import Catalogue
 from offers.decision import Answer, Answers, Candidate, Decision, Judgement
 from offers.expiry import expires_at_us, lateness, push_expires_at_us
 from offers.gates import moment_results

@@ -2,17 +2,22 @@
 
 Opening hours (https://wiki.openstreetmap.org/wiki/Key:opening_hours/specification) are judged by the wall
 clock of the place, so every function here takes a naive local time; `local_time` makes one. Public holidays
-are not known: a `PH` rule never applies.
+(`PH`) are those of a country that is named.
 """
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
-from opening_hours import OpeningHours, validate
+from opening_hours import (  # type: ignore[attr-defined] # the stub lacks the error
+    OpeningHours,
+    State,
+    UnknownCountryError,
+    validate,
+)
 
 #: The longest opening-hours expression that is taken (OpenStreetMap itself allows 255).
 HOURS_MAX = 500
@@ -93,11 +98,7 @@ def local_time(at_us: int, timezone: str) -> datetime:
 
 def midnight_us(at_us: int, timezone: str, *, days_ago: int = 0) -> int:
     """When the local day of `at_us` began, or one so many days before it. A day may have 23 or 25 hours."""
-    return _begins_us(local_time(at_us, timezone).date() - timedelta(days=days_ago), timezone)
-
-
-@lru_cache(maxsize=1024)
-def _begins_us(day: date, timezone: str) -> int:
+    day = local_time(at_us, timezone).date() - timedelta(days=days_ago)
     return microseconds(datetime.combine(day, time(), ZoneInfo(timezone)))
 
 
@@ -108,18 +109,12 @@ def quiet_from_us(
 
     Minute by minute, since a wall clock that is set back may enter a window that it has just left.
     """
-    asked = tuple(window for window in windows if window is not None and window.from_ != window.until)
-    first, end = -(-now_us // MINUTE_US), -(-until_us // MINUTE_US)
-    return _quiet_from_us(asked, first, end, timezone) if asked else None
-
-
-@lru_cache(maxsize=1024)
-def _quiet_from_us(windows: tuple[QuietHours, ...], first: int, end: int, timezone: str) -> int | None:
-    """Of the minutes from `first` to before `end`: many decisions of a minute ask for the same."""
-    for minute in range(first, end):
-        local = local_time(minute * MINUTE_US, timezone)
-        if any(window.holds(local) for window in windows):
-            return minute * MINUTE_US
+    asked = [window for window in windows if window is not None and window.from_ != window.until]
+    minutes = range(-(-now_us // MINUTE_US) * MINUTE_US, until_us, MINUTE_US) if asked else ()
+    for minute_us in minutes:
+        local = local_time(minute_us, timezone)
+        if any(window.holds(local) for window in asked):
+            return minute_us
     return None
 
 
@@ -128,13 +123,23 @@ def is_opening_hours(text: str) -> bool:
     return 0 < len(text) <= HOURS_MAX and _parsed(text) is not None
 
 
-def is_open(text: str | None, local: datetime) -> bool:
+def is_open(text: str | None, local: datetime, *, country: str | None = None) -> bool:
     """Whether a place with these opening hours is open at the naive local time.
 
-    Absent hours, and hours that say `unknown` for that time, count as open: silence needs a known reason.
+    `PH` in them are the public holidays of the country; without one there are none. Absent hours, and hours
+    that say `unknown` for that time, count as open: silence needs a known reason.
     """
-    hours = _parsed(text) if text is not None else None
+    hours = _parsed(text, country) if text is not None else None
     return hours is None or not hours.is_closed(local)
+
+
+def is_country(code: str) -> bool:
+    """Whether the country (ISO 3166, two upper-case letters) is one whose public holidays are known."""
+    try:
+        OpeningHours("PH off", country=code)
+    except UnknownCountryError:
+        return False
+    return True
 
 
 def closes_in_us(text: str | None, local: datetime) -> int | None:
@@ -149,7 +154,36 @@ def closes_in_us(text: str | None, local: datetime) -> int | None:
     return None if change is None else (change - local) // timedelta(microseconds=1)
 
 
+def open_share(text: str | None, begins: datetime, local: datetime, ends: datetime) -> float:
+    """The share of the opening time between two naive local times that is over at a third, 0 to 1.
+
+    Of the time itself where hours are not known, or where it is closed all the while.
+    """
+    whole = _open_s(text, begins, ends)
+    if whole > 0:
+        return _open_s(text, begins, local) / whole
+    return (local - begins) / (ends - begins)
+
+
+@lru_cache(maxsize=1024)
+def _intervals(text: str, begins: datetime, ends: datetime) -> tuple[tuple[datetime, datetime], ...]:
+    """When it is open between the two."""
+    hours = _parsed(text)
+    if hours is None:
+        return ()
+    spans = hours.intervals(begins, ends)
+    return tuple((start, min(end, ends)) for start, end, state, _ in spans if state == State.OPEN)
+
+
+def _open_s(text: str | None, begins: datetime, until: datetime) -> float:
+    if text is None or until <= begins:
+        return 0.0
+    day = datetime.combine(until.date(), time()) + timedelta(days=1)  # so that a day's answer is found again
+    spans = _intervals(text, begins, day)
+    return sum((min(end, until) - start).total_seconds() for start, end in spans if start < until)
+
+
 @lru_cache(maxsize=4096)
-def _parsed(text: str) -> OpeningHours | None:
+def _parsed(text: str, country: str | None = None) -> OpeningHours | None:
     """The parsed expression, or None where it does not parse."""
-    return OpeningHours(text) if validate(text) else None
+    return OpeningHours(text, country=country) if validate(text) else None

@@ -45,7 +45,7 @@ def named_product(offer: Offer, interest: Interest, catalogue: Catalogue, store:
     wanted = interest.skus() or offer.skus or ()
     known = [product for sku in wanted if (product := catalogue.products.get(sku)) is not None]
     sold = [product for product in known if product.sold_at(store)]
-    return next((product for product in sold if product.stock != 0), sold[0] if sold else None)
+    return next((product for product in sold if product.stock_here(store) != 0), sold[0] if sold else None)
 
 
 def spoken_for(trace: Trace, interests: Interests, catalogue: Catalogue, store: str) -> dict[str, str | None]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from offers.conditions import Traits
 from offers.consent import Consent, Purpose
 from offers.event import Event
 from offers.hours import DAY_US, HOUR_US
@@ -52,6 +53,7 @@ class Shopper(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     locale: str | None = None  #: of the text by which she consented last
     interests: Interests = Interests()
     contacts: tuple[Contact, ...] = ()  #: of the last 7 days, oldest first
+    traits: Traits = Traits()  #: what the retailer's servers told of her
     history: dict[str, OfferHistory] = {}  #: by offer, the one touched last at the end
     hers: Hers = Hers()  #: what is learned of her, and from her
 
@@ -87,6 +89,11 @@ def with_preferences(shopper: Shopper, preferences: Preferences) -> Shopper:
     return msgspec.structs.replace(shopper, preferences=preferences)
 
 
+def with_traits(shopper: Shopper, traits: Traits) -> Shopper:
+    """With these in the place of all that was told before."""
+    return msgspec.structs.replace(shopper, traits=traits)
+
+
 def with_event(shopper: Shopper, event: Event, *, now_us: int) -> Shopper:
     """After a browse event; unchanged without consent to personalisation or when it was noted before."""
     if not shopper.permits("personalisation", now_us):
@@ -117,6 +124,16 @@ def with_redemption(shopper: Shopper, offer: str, *, at_us: int, sku: str | None
     return msgspec.structs.replace(
         shopper, history=_with_history(shopper, offer, history), interests=interests
     )
+
+
+def with_reversal(shopper: Shopper, offer: str) -> Shopper:
+    """After a redemption of the offer was taken back: she has not redeemed it that time."""
+    past = shopper.history.get(offer)
+    if past is None or past.redeemed == 0:
+        return shopper
+    redeemed_us = past.redeemed_us if past.redeemed > 1 else None
+    history = msgspec.structs.replace(past, redeemed=past.redeemed - 1, redeemed_us=redeemed_us)
+    return msgspec.structs.replace(shopper, history=_with_history(shopper, offer, history))
 
 
 def with_outcome(shopper: Shopper, decision_id: str, outcome: str) -> Shopper:

@@ -4,8 +4,16 @@ from collections.abc import Iterable, Mapping
 
 from offers.learn.hers import Known
 from offers.remember import after_event, after_redemption, after_report, after_stop, after_time, after_visit
-from offers.shopper import Shopper, with_event, with_outcome, with_redemption
-from server.inputs import Input, RecordEvents, RecordOutcome, RecordRedemption, SetConsents, ShopperErased
+from offers.shopper import Shopper, with_event, with_outcome, with_redemption, with_reversal
+from server.inputs import (
+    Input,
+    RecordEvents,
+    RecordOutcome,
+    RecordRedemption,
+    RecordReversal,
+    SetConsents,
+    ShopperErased,
+)
 from server.records import Record
 from server.whereabouts import Seen
 from server.world import World
@@ -53,6 +61,8 @@ def _noted(
     elif isinstance(item, RecordRedemption):
         shopper = with_redemption(shopper, item.offer, at_us=item.received_at_us, sku=item.sku)
         shopper, known = after_redemption(shopper, item.decision_id)
+    elif isinstance(item, RecordReversal):
+        shopper = with_reversal(shopper, item.offer)
     elif isinstance(item, RecordOutcome):
         shopper = with_outcome(shopper, item.decision_id, item.outcome)
         shopper, known = after_report(shopper, item.decision_id, item.outcome)

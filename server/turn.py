@@ -20,7 +20,7 @@ from offers.overlap import in_order, spoken_by, with_overlaps
 from offers.remember import remembered
 from server.admit import Admitted, admit, settle
 from server.admit_pings import admit_pings
-from server.inputs import Input, RecordFixes
+from server.inputs import Input, LeaveShopper, RecordFixes
 from server.learning import learn, learn_decision
 from server.matched import matched, whereabouts_by_report
 from server.moments import from_events, from_places
@@ -36,12 +36,13 @@ from server.world import World
 class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A micro-batch before its decisions."""
 
-    admitted: list[Admitted]  #: one per input, in order
+    admitted: list[Admitted]  #: one per input, in order, but for those that come with another
     asked: list[RecordFixes]  #: the pings as they came
     answers: list[Admitted]  #: one for each of them
     inputs: list[Input]  #: what goes into the journal
     pings: Pings  #: and these
     slots: npt.NDArray[np.int32]  #: of the devices of these pings
+    kept: list[int]  #: which of `asked` they are
     known: Mapping[str, Record]  #: every record that was loaded
     records: dict[str, Record]  #: the same after the batch, and those of new shoppers
     phones: Phones  #: where their devices are
@@ -99,12 +100,17 @@ def begin(
     once = {one.moment_id: with_plausibility(one, settled, phones, world) for one in moments}
     followed = {item.shopper_id for item in taken.pings.items} | {one.shopper_id for one in seen}
     return Turn(
-        admitted=[answer for answer, _ in judged],
+        admitted=[
+            answer
+            for item, (answer, _) in zip(inputs, judged, strict=True)
+            if not isinstance(item, LeaveShopper)
+        ],
         asked=pings.items,
         answers=taken.answers,
         inputs=kept,
         pings=taken.pings,
         slots=taken.slots,
+        kept=taken.kept,
         known=records,
         records=settled,
         phones=phones,

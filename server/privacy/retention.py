@@ -19,6 +19,7 @@ STEPS_MOST = 20  #: of these per table and round; the next round goes on
 class Keep(msgspec.Struct, frozen=True, kw_only=True):
     """For how many days what is kept, counted from when it happened."""
 
+    addresses: int = 60  #: push addresses, from when they were last confirmed or their device last heard of
     visits: int = 90  #: transitions and visits
     decisions: int = 180  #: decisions with receipts, inbox, outbox; lessons
     redemptions: int = 396  #: coupons

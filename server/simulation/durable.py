@@ -13,9 +13,11 @@ import msgspec
 
 from notifications.outbox import TERMINAL, PushRow, Settlement
 from notifications.push import PushAddress
+from offers.budget import WHOLE
+from offers.moment import Moment
 from server.inputs import RecordRedemption
 from server.journal import Entry
-from server.ledgers import Ledgers
+from server.ledgers import Ledgers, given_of, places_of
 
 
 class Coupon(msgspec.Struct, kw_only=True):
@@ -85,20 +87,22 @@ class Durable:
         self.checkpoint, self.checkpoint_learner = dict(self.states), self.learner
         self.checkpoint_seq = len(self.journal)
 
-    def ledgers(self, catalogue: Any, day: int) -> Ledgers:
+    def ledgers(self, catalogue: Any, moments: Iterable[Moment], now_us: int, day: int) -> Ledgers:
         """What is left of the budgets and of the day."""
         for name in catalogue.offers:
             self._ledgers.setdefault(name, _no_ledger())
         sent = {scope: count for (of, scope), count in self.sent.items() if of == day}
-        return Ledgers.of(catalogue, {name: dict(row) for name, row in self._ledgers.items()}, sent)
+        given = {(name, WHOLE): given_of(row) for name, row in self._ledgers.items()}
+        return Ledgers.of(catalogue, now_us, places_of(moments), given, sent)
 
     def reserve(self, ledgers: Ledgers, coupons: Iterable[Coupon], day: int) -> None:
         """What a batch took of the budgets and of the day, and its coupons."""
-        for offer, count in ledgers.coupons.items():
+        for (offer, purse), given in ledgers.taken.items():
+            assert purse == WHOLE, "simulated offers have no caps"
             row = self._ledgers[offer]
-            row["issued"] += count
-            row["outstanding"] += count
-            row["spend_reserved"] += ledgers.spend[offer]
+            row["issued"] += given.issued
+            row["outstanding"] += given.held
+            row["spend_reserved"] += given.spend
         for scope, count in ledgers.counted.items():
             self.sent[day, scope] += count
         for coupon in coupons:

@@ -155,7 +155,7 @@ class Node:
             pings=turn.pings,
         )
         moments = [one for one in turn.moments if one.moment_id not in self._durable.receipts]
-        ledgers = self._durable.ledgers(self._world.catalogue, day)
+        ledgers = self._durable.ledgers(self._world.catalogue, moments, now_us, day)
         learner = self._learner
         decisions = decide_all(turn, moments, self._world, ledgers, learner, now_us=now_us, took=ledgers.take)
         changed = turn.changed

@@ -89,7 +89,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("offer", {"discount": {"kind": "percent", "value": 100.5}}, "discount.value", "out_of_range"),
     ("offer", {"discount": {"kind": "amount", "value": 0}}, "discount.value", "out_of_range"),
     ("offer", {"discount": {"kind": "price", "value": -1}}, "discount.value", "out_of_range"),
-    ("offer", {"discount": {"kind": "gift", "value": 1}}, "discount.kind", "unknown"),
+    ("offer", {"discount": {"kind": "points", "value": 1}}, "discount.kind", "unknown"),
     ("offer", {"discount": {"kind": "price", "value": 1, "x": 1}}, "discount.x", "unknown_field"),
     (
         "offer",
