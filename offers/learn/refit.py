@@ -17,7 +17,7 @@ import numpy as np
 
 from offers.learn.blr import Floats, Head, sigmoid
 from offers.learn.features import COLUMNS, WIDTH
-from offers.learn.heads import heads
+from offers.learn.heads import Priors, heads
 from offers.learn.hers import TASTE
 from offers.learn.learner import Learner
 from offers.learn.lesson import Outcome
@@ -104,13 +104,19 @@ def fit_head(name: str, rows: Rows, learner: bytes) -> tuple[Head | None, Figure
     happened = int(rows.happened.sum())
     if not rows.enough:
         return None, Figures(rows=len(rows), happened=happened, fitted=False)
-    priors = restored(learner).priors
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - never for a decision
+
+    with threadpool_limits(1):  # each head has a process of its own
+        return _fit_head(name, rows, restored(learner).priors)
+
+
+def _fit_head(name: str, rows: Rows, priors: Priors) -> tuple[Head, Figures]:
     split = round(len(rows) * (1 - TESTED))
     before, after = rows.take(slice(0, split)), rows.take(slice(split, len(rows)))
-    figures = Figures(rows=len(rows), happened=happened, fitted=True)
+    figures = Figures(rows=len(rows), happened=int(rows.happened.sum()), fitted=True)
     if before.enough and 0 < after.happened.sum() < len(after):
-        logits, distilled = _distilled(heads(priors)[name], before)
-        told = {"nightly": logits(after), "distilled": _eta(distilled, after) + after.known}
+        logits, head = _distilled(heads(priors)[name], before)
+        told = {"nightly": logits(after), "distilled": _eta(head, after) + after.known}
         told["prior"] = _eta(heads(priors)[name], after) + after.known
         figures = msgspec.structs.replace(
             figures,
@@ -129,7 +135,11 @@ def _distilled(prior: Head, rows: Rows) -> tuple[Callable[[Rows], Floats], Head]
         numbers = {c.name: of.matrix[:, i] for i, c in enumerate(COLUMNS) if c.name in wanted}
         return nightly.logits(msgspec.structs.replace(of.table(), numbers=numbers))
 
-    eta = logits(rows)
+    return logits, distilled(prior, rows, logits(rows))
+
+
+def distilled(prior: Head, rows: Rows, eta: Floats) -> Head:
+    """The head, which is as believed beforehand, after it was told these logits of the rows."""
     p = sigmoid(eta)
     weight, target = p * (1 - p), eta - rows.known
     active = np.flatnonzero(np.diag(prior.cov) > 0.0)
@@ -143,7 +153,7 @@ def _distilled(prior: Head, rows: Rows) -> tuple[Callable[[Rows], Floats], Head]
     for kind, keys in (("offer", rows.offers), ("store", rows.stores)):
         if kind in prior.effects:
             _fit_effects(prior, kind, keys, weight, residual)
-    return logits, prior
+    return prior
 
 
 def _fit_effects(head: Head, kind: str, keys: Sequence[str], weight: Floats, residual: Floats) -> None:

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offers.candidate_gates import CANDIDATE_GATES
@@ -133,6 +133,7 @@ def situations(draw: st.DrawFn) -> Situation:
     return Situation.of(moment, with_preferences(known, wishes), published, NOON_US)
 
 
+@settings(deadline=None)
 @given(situations())
 def test_every_gate_says_of_all_what_it_says_of_each(at: Situation) -> None:
     found = Prospects(at)
@@ -141,6 +142,7 @@ def test_every_gate_says_of_all_what_it_says_of_each(at: Situation) -> None:
         assert found.masks[code].tolist() == each, code
 
 
+@settings(deadline=None)
 @given(situations())
 def test_interest_and_product_are_those_of_each_by_itself(at: Situation) -> None:
     found, store = Prospects(at), at.moment.store
@@ -151,6 +153,7 @@ def test_interest_and_product_are_those_of_each_by_itself(at: Situation) -> None
         assert found.prospect(place).product == named_product(offer, own, at.catalogue, store)
 
 
+@settings(deadline=None)
 @given(situations())
 def test_what_the_columns_show_is_what_the_candidates_are(at: Situation) -> None:
     found = Prospects(at)
