@@ -121,7 +121,7 @@ export function OfferEditor(props: Props): JSX.Element {
           <section class="card" aria-label="Where and when">
             <h2>Where and when</h2>
             <Tags label="Stores" hint="None: every store." error={told("stores")} chosen={fields.stores} choices={props.stores.map(({ external_id, name }) => ({ value: external_id, name }))} set={(stores) => set({ stores })} />
-            <div class="row">
+            <div class="row dates">
               <Field label="From" error={told("valid.from", "valid")}>{(attributes) => <input {...attributes} type="datetime-local" value={fields.from} onInput={(e) => set({ from: e.currentTarget.value })} />}</Field>
               <Field label="Until" error={told("valid.until")}>{(attributes) => <input {...attributes} type="datetime-local" value={fields.until} onInput={(e) => set({ until: e.currentTarget.value })} />}</Field>
             </div>
