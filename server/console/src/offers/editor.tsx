@@ -25,12 +25,13 @@ interface Props {
 const PLACEHOLDERS = ["product", "discount", "distance_m", "store", "until"];
 
 export function OfferEditor(props: Props): JSX.Element {
-  const [fields, setFields] = useState(props.fields);
+  const [saved] = useState(props.fields);
+  const [fields, setFields] = useState(saved);
   const [locale, setLocale] = useState(Object.keys(props.fields.messages)[0] ?? "en");
   const [error, setError] = useState<Error | null>(null);
   const [busy, setBusy] = useState(false);
   const [removing, setRemoving] = useState(false);
-  const changed = fields !== props.fields;
+  const changed = fields !== saved;
   const changedNow = useRef(changed);
   changedNow.current = changed;
   useEffect(() => {
