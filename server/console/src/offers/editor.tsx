@@ -50,9 +50,9 @@ export function OfferEditor(props: Props): JSX.Element {
     const id = props.isNew ? freeId(slug(fields.name), props.taken) : fields.external_id;
     try {
       const { warnings } = await ask<{ warnings: Complaint[] }>("POST", "/v1/offers", { body: offerOf({ ...fields, external_id: id }) });
-      say(warnings.some(({ code }) => code === "needs_approval") ? "Saved as a draft, to be approved" : props.isNew ? "The offer is published" : "Saved, and published");
       changedNow.current = false;
       await props.saved(id, warnings);
+      say(warnings.some(({ code }) => code === "needs_approval") ? "Saved as a draft, to be approved" : props.isNew ? "The offer is published" : "Saved, and published");
     } catch (failed) {
       setError(asError(failed));
     } finally {
@@ -63,8 +63,8 @@ export function OfferEditor(props: Props): JSX.Element {
     setError(null);
     try {
       const moved = await ask<{ status: Status; moved: boolean; approvals?: string[]; approvals_needed?: number }>("POST", `/v1/offers/${encodeURIComponent(fields.external_id)}/${action}`);
-      say(moved.moved ? `The offer is ${moved.status}` : `${moved.approvals?.length ?? 0} of ${moved.approvals_needed} approvals: somebody else has to approve it too`);
       await props.saved(fields.external_id);
+      say(moved.moved ? `The offer is ${moved.status}` : `${moved.approvals?.length ?? 0} of ${moved.approvals_needed} approvals: somebody else has to approve it too`);
     } catch (failed) {
       setError(asError(failed));
     }
@@ -73,9 +73,9 @@ export function OfferEditor(props: Props): JSX.Element {
     setRemoving(false);
     try {
       await ask("DELETE", `/v1/offers/${encodeURIComponent(fields.external_id)}`);
-      say("The offer is withdrawn; coupons that are out stay good");
       changedNow.current = false;
       await props.saved("");
+      say("The offer is withdrawn; coupons that are out stay good");
     } catch (failed) {
       setError(asError(failed));
     }
