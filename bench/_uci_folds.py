@@ -52,14 +52,15 @@ def _fold(of: tuple[int, bool]) -> tuple[NDArray[np.intp], dict[str, Floats]]:
     part = parts(table.shopper, by_shopper=by_shopper)
     rest, out = np.flatnonzero(part != number), np.flatnonzero(part == number)
     model, rows = fit(table.take(rest), happened[rest]), table.take(out)
-    ridge, trees = (member.logits(rows) for member in model.members)
+    ridge, trees, forest = (member.logits(rows) for member in model.members)
     others = _others(table, happened, rest, out)
     return out, {
         "shipped": model.logits(rows),
         "ridge": ridge,
         "trees": trees,
+        "forest": forest,
         **others,
-        "ridge + trees + extra trees": ridge + trees + others["extra trees"],
+        "ridge + trees + forest + SVC": ridge + trees + forest + others["SVC"],
         "ridge + trees + extra trees + SVC": ridge + trees + others["extra trees"] + others["SVC"],
     }
 

@@ -12,10 +12,20 @@ from numpy.typing import NDArray
 from bench._learning import side_by_side
 from bench._uci import SCENARIO, load
 from bench._uci_folds import FOLDS, auc, calibration_error, log_loss, parts
-from offers.learn.blr import Floats, Head, moderated
+from offers.learn.blr import Floats, Head, Keys, sigmoid
 from offers.learn.nightly import fit
+from offers.learn.table import Table
 
-EFFECTS = {"shopper": 0.8, **dict.fromkeys(SCENARIO, 0.45)}
+#: What kind of coupon it is tells most of a shopper's taste: alone, and with where and with whom she goes.
+PAIRS = {
+    ("couponType", "expiration"): 0.5,
+    ("couponType", "destination"): 0.5,
+    ("couponType", "time"): 0.4,
+    ("couponType", "passanger"): 0.4,
+}
+EFFECTS = {"shopper": 0.8, **dict.fromkeys(SCENARIO, 0.3), "couponType": 0.8} | {
+    " ".join(pair): sd for pair, sd in PAIRS.items()
+}
 BY_OUTCOMES = ((0, 0), (1, 2), (3, 5), (6, 10), (11, 1000))
 
 
@@ -56,10 +66,16 @@ def of_fold(number: int) -> tuple[NDArray[np.intp], Floats, Floats, Floats]:
     chance, earlier, count = np.empty(len(out)), np.empty(len(out)), dict[str, int]()
     for place in range(len(out)):
         shopper, row = str(rows.shopper[place]), np.array([1.0, offset[place]])
-        keys = {name: f"{shopper} {rows.categories[name][place]}" for name in SCENARIO} | {"shopper": shopper}
-        variance = float(head.variances(row[None], [keys])[0])
-        chance[place] = moderated(head.eta(row, keys) + offset[place], variance)
+        keys = _keys(rows, place, shopper)
+        chance[place] = sigmoid(np.array(head.eta(row, keys) + offset[place]))
         earlier[place] = count.get(shopper, 0)
         count[shopper] = count.get(shopper, 0) + 1
         head.learn(row, keys, bool(happened[out[place]]), offset=float(offset[place]))
     return out, offset, chance, earlier
+
+
+def _keys(rows: Table, place: int, shopper: str) -> Keys:
+    """Her effects: her own, and those with each thing of the scenario."""
+    of = {name: str(rows.categories[name][place]) for name in SCENARIO}
+    pairs = {f"{one} {other}": f"{shopper} {of[one]} {of[other]}" for one, other in PAIRS}
+    return {"shopper": shopper} | {name: f"{shopper} {value}" for name, value in of.items()} | pairs

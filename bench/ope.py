@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from bench._learning import SHORT
 from offers.evaluate.ope import Estimate, Log, Refused, evaluate
@@ -23,7 +24,7 @@ def run() -> Iterator[dict[str, Any]]:
     hits: dict[str, list[bool]] = {"ips": [], "snips": [], "dr": []}
     shares, off = [], []
     for number in range(LOGS):
-        log, truth = made(random)
+        log, truth, whole = made(random)
         told = evaluate(log, seed=number)
         if isinstance(told, Refused):
             raise SystemExit(f"refused: {told.detail}")
@@ -31,7 +32,7 @@ def run() -> Iterator[dict[str, Any]]:
             hits[one.method].append(one.low <= truth <= one.high)
         shares.append(told[0].effective_share)
         if number < 20:
-            off += compared(log, told)
+            off += compared(log, told, whole)
     for method, held in hits.items():
         yield figure(f"ope coverage {method}", 100 * float(np.mean(held)), "% of 95 % intervals")
     yield figure("ope effective share", float(np.mean(shares)), "of the moments")
@@ -39,8 +40,12 @@ def run() -> Iterator[dict[str, Any]]:
         yield {"name": "ope against obp", "value": float(f"{max(off):.1e}"), "unit": "largest difference"}
 
 
-def made(random: Generator) -> tuple[Log, float]:
-    """A log, and the target's true value on those contexts."""
+#: What was done; of every action the target's probability, and what the model predicts.
+Whole = tuple[NDArray[np.intp], Floats, Floats]
+
+
+def made(random: Generator) -> tuple[Log, float, Whole]:
+    """A log, the target's true value on those contexts, and the same by action."""
     shopper = random.integers(0, SHOPPERS, MOMENTS)
     liking = random.normal(0, 1.0, (SHOPPERS, ACTIONS))[shopper]
     seen = liking + random.normal(0, 1.0, liking.shape)
@@ -50,7 +55,7 @@ def made(random: Generator) -> tuple[Log, float]:
     action = (logged.cumsum(1) < random.uniform(size=(MOMENTS, 1))).sum(1).clip(0, ACTIONS - 1)
     rows = np.arange(MOMENTS)
     predicted = sigmoid(0.5 * seen - 1.3)
-    return Log(
+    log = Log(
         reward=(random.uniform(size=MOMENTS) < chance[rows, action]).astype(float),
         propensity=logged[rows, action],
         target=target[rows, action],
@@ -58,7 +63,8 @@ def made(random: Generator) -> tuple[Log, float]:
         supported=np.ones(MOMENTS),
         predicted=predicted[rows, action],
         predicted_target=(predicted * target).sum(1),
-    ), expected_value(random)
+    )
+    return log, expected_value(random), (action, target, predicted)
 
 
 def policy(seen: Floats, sharpness: float) -> Floats:
@@ -83,32 +89,32 @@ def expected_value(random: Generator) -> float:
     return _TRUTH["value"]
 
 
-def compared(log: Log, told: list[Estimate]) -> list[float]:
+def compared(log: Log, told: list[Estimate], whole: Whole) -> list[float]:
     """How far each estimate is from obp's; none where obp is not installed."""
     try:
         from obp.ope import (  # noqa: PLC0415 - need not be installed
+            DoublyRobust,
             InverseProbabilityWeighting,
             SelfNormalizedInverseProbabilityWeighting,
         )
     except ImportError:
         return []
-    action_dist = np.zeros((len(log.reward), 1, 1))
-    action_dist[:, 0, 0] = log.target
-    theirs = {
-        "ips": InverseProbabilityWeighting(),
-        "snips": SelfNormalizedInverseProbabilityWeighting(),
+    action, target, predicted = whole
+    known = {
+        "reward": log.reward,
+        "action": action,
+        "position": np.zeros(len(action), dtype=int),
+        "pscore": log.propensity,
+        "action_dist": target[:, :, None],
     }
     values = {
-        name: estimator.estimate_policy_value(
-            reward=log.reward,
-            action=np.zeros(len(log.reward), dtype=int),
-            position=np.zeros(len(log.reward), dtype=int),
-            pscore=log.propensity,
-            action_dist=action_dist,
-        )
-        for name, estimator in theirs.items()
+        "ips": InverseProbabilityWeighting().estimate_policy_value(**known),
+        "snips": SelfNormalizedInverseProbabilityWeighting().estimate_policy_value(**known),
+        "dr": DoublyRobust().estimate_policy_value(
+            estimated_rewards_by_reg_model=predicted[:, :, None], **known
+        ),
     }
-    return [abs(one.value - values[one.method]) for one in told if one.method in values]
+    return [abs(one.value - values[one.method]) for one in told]
 
 
 def figure(name: str, value: float, unit: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from geo.distance import FloatArray
 from geo.fix import FUTURE_US, MAX_AGE_US, MAX_BACKLOG_US, refuse_fix
 from geo.plausibility import COPIED
 from geo.reported import Report
@@ -28,6 +29,7 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     answers: list[Admitted]  #: one per ping
     pings: Pings  #: what of them is journaled
     slots: npt.NDArray[np.int32]  #: of the devices of these
+    kept: list[int]  #: which of the pings that came they are
 
 
 def admit_pings(pings: Pings, records: dict[str, Record], phones: Phones, world: World) -> Taken:
@@ -55,7 +57,7 @@ def admit_pings(pings: Pings, records: dict[str, Record], phones: Phones, world:
         left = pings
     else:
         left = pings.only(kept, [items[ping] for ping in kept], fresh)
-    return Taken(answers=_answers(pings, whole, reasons), pings=left, slots=slots[kept])
+    return Taken(answers=_answers(pings, whole, reasons), pings=left, slots=slots[kept], kept=kept)
 
 
 def _whose(
@@ -72,7 +74,7 @@ def _whose(
             # Her token outlived her: she was erased, the device is another shopper's now, or this is
             # another database.
             whole[ping] = "unknown_device"
-        elif not _permitted(item, record):
+        elif not permitted(item, record):
             whole[ping] = "no_consent"
         else:
             slots[ping] = slot_of(phones, record, item.device_id)
@@ -81,7 +83,7 @@ def _whose(
     return whole, slots, special
 
 
-def _permitted(item: RecordFixes, record: Record) -> bool:
+def permitted(item: RecordFixes, record: Record) -> bool:
     """Whether she lets the ping be taken at all."""
     permits, at_us = record.shopper.permits, item.received_at_us
     return permits("nearby_offers", at_us) and (not item.background or permits("background_location", at_us))
@@ -187,12 +189,14 @@ def _settled(  # noqa: PLR0917 - a ping, and what is known of it
     if new:
         mock = bool(pings.mock[max(new, key=lambda row: int(pings.fixed_at_us[row]))])
     sensitive_at_us, in_sensitive = item.sensitive_at_us, item.in_sensitive
-    if sensitive_at_us is None and not device.in_sensitive:
+    if device.in_sensitive:
+        sensitive_at_us = None  # it was told when the device came there
+    elif sensitive_at_us is None:
         sensitive_at_us = _quiet_at_us(pings, [row for row in rows if reasons.get(row) == SENSITIVE], world)
     if in_sensitive is None:
         in_sensitive = reasons.get(rows[-1]) == SENSITIVE if rows else device.in_sensitive
     # A fence's name would tell where she is as well as a position.
-    reports, device = unseen_reports(device, () if in_sensitive else _ours(item, world), slot, phones)
+    reports, device = unseen_reports(device, () if in_sensitive else ours(item, world), slot, phones)
     changed = in_sensitive != device.in_sensitive or bool(reports)
     if new or changed:
         copied = (*device.copied_at_us, *item.copied_at_us)[-COPIED_MOST:]
@@ -205,7 +209,7 @@ def _settled(  # noqa: PLR0917 - a ping, and what is known of it
     return kept, changed
 
 
-def _ours(item: RecordFixes, world: World) -> tuple[Report, ...]:
+def ours(item: RecordFixes, world: World) -> tuple[Report, ...]:
     """The reports of fences that are published: a phone's others are its user's own, a home perhaps."""
     return tuple(
         one
@@ -219,8 +223,14 @@ def _quiet_at_us(pings: Pings, dropped: list[int], world: World) -> int | None:
     """The time of the first dropped fix at which a store would have had something to say."""
     if not dropped:
         return None
-    matched, _ = world.fences.match(pings.lat_deg[dropped], pings.lon_deg[dropped])
-    return int(pings.fixed_at_us[dropped[int(matched[0])]]) if len(matched) else None
+    first = first_in_a_store(pings.lat_deg[dropped], pings.lon_deg[dropped], world)
+    return None if first is None else int(pings.fixed_at_us[dropped[first]])
+
+
+def first_in_a_store(lat_deg: FloatArray, lon_deg: FloatArray, world: World) -> int | None:
+    """Which of some points is the first that lies in a fence."""
+    matched, _ = world.fences.match(lat_deg, lon_deg)
+    return int(matched[0]) if len(matched) else None
 
 
 def _answers(pings: Pings, whole: dict[int, str], reasons: dict[int, str]) -> list[Admitted]:

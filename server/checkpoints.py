@@ -93,7 +93,9 @@ class Checkpoints:
         while memory.seq is not None:
             oldest = memory.unsaved.oldest(20 * MOST, self._clock.now_us())
             names = [name for name in oldest if name not in memory.doubtful]
-            if not names or not await self._saved(self._taken(names)):
+            if not names and self._told[0] == memory.seq:
+                return
+            if not await self._saved(self._taken(names)) and names:
                 return
 
     async def close_days(self, shopper_ids: Collection[str], day: date | None = None) -> None:
@@ -160,7 +162,7 @@ class Checkpoints:
                 done = memory.seq or 0, from_us(self._clock.now_us()).date() - timedelta(days=1)
             else:
                 done = first.seq - 1, first.day - timedelta(days=1)
-            await connection.execute(SQL["set_checkpoint"], memory.retailer_id, *done)
+            await connection.execute(SQL["set_checkpoint"], memory.retailer_id, memory.part.number, *done)
             if saved:
                 crash.passing("checkpoint")
         self._told = done[0], self._clock.now_us()
@@ -174,13 +176,15 @@ class Checkpoints:
         if memory.seq == head.journal_seq and not memory.doubtful:
             return
         await self.idle()
-        newest = await connection.fetchval(SQL["newest_day"], memory.retailer_id) or date.min
+        newest = (
+            await connection.fetchval(SQL["newest_day"], memory.retailer_id, memory.part.number) or date.min
+        )
         today = max(newest, from_us(self._clock.now_us()).date())
         lacking: set[str] = set()
         if memory.seq != head.journal_seq:
             memory.clear()
             await memory.load_timers(connection)
-            row = await connection.fetchrow(SQL["checkpoint"], memory.retailer_id)
+            row = await connection.fetchrow(SQL["checkpoint"], memory.retailer_id, memory.part.number)
             seq, day = (0, today - LONGEST) if row is None else (row["seq"], row["day"])
             await self._read_on(connection, head, None, (seq, day, today))
         else:

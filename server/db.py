@@ -60,10 +60,11 @@ class Database:
         self._pool = pool
 
     @classmethod
-    async def open(cls, url: str, *, connections: int = 10) -> Self:
+    async def open(cls, url: str, *, connections: int = 10, idle_s: float | None = None) -> Self:
         """Connects to the migrated database at `url`. Raises DatabaseGone and DatabaseUnfit.
 
-        A command may take 10 s, unless it is given another `timeout`.
+        A command may take 10 s, unless it is given another `timeout`. A transaction in which nothing happens
+        for `idle_s` ends: its process hangs, and others wait for what it has locked.
         """
         pool = asyncpg.create_pool(
             url,
@@ -75,7 +76,8 @@ class Database:
             # Everything that is set is set for a transaction: nothing has to be taken back afterwards.
             reset=_as_it_is,
             # As a start-up setting the role is the session's default: no reset undoes it.
-            server_settings={"role": APP_ROLE, "application_name": "vicino", "timezone": "UTC"},
+            server_settings={"role": APP_ROLE, "application_name": "vicino", "timezone": "UTC"}
+            | ({} if idle_s is None else {"idle_in_transaction_session_timeout": str(round(idle_s * 1000))}),
         )
         try:
             await pool

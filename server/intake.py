@@ -19,8 +19,8 @@ from server.clients.radar import Happened
 from server.clients.regions import NOTHING, Change
 from server.clock import Clock, from_us, to_us
 from server.db import Database
+from server.desk import Desk
 from server.edge.room import Worth
-from server.engine import Engine
 from server.inputs import RecordFixes, RegisterDevice
 from server.lane import Poison
 from server.metrics import Metrics
@@ -63,7 +63,7 @@ class Intake:
     """Takes what clients say to the engine, under the shopper whose device it is."""
 
     def __init__(
-        self, database: Database, engine: Engine, clock: Clock, metrics: Metrics, attestors: Attestors
+        self, database: Database, engine: Desk, clock: Clock, metrics: Metrics, attestors: Attestors
     ) -> None:
         self._database = database
         self._engine = engine

@@ -1,4 +1,4 @@
-"""What a retailer's learning policy has learned, in memory; and how it is made again from lessons.
+"""What was learned of a part of a retailer's shoppers, in memory; and how it is made again from lessons.
 
 It changes with each lesson, in the transaction that writes the lesson down. Now and then all of it is written
 too (`learners`), with the batch after which it holds. So it is, at any time, the newest such row and the
@@ -37,8 +37,8 @@ _decoder = msgspec.msgpack.Decoder(Lesson)
 class Learners:
     """Of one retailer: the learner that batches are decided with."""
 
-    def __init__(self, retailer_id: str) -> None:
-        self._retailer_id = retailer_id
+    def __init__(self, retailer_id: str, part: int = 0) -> None:
+        self._of = retailer_id, part
         self._current: Learner | None = None  # None: not read since it was last in doubt
         self._since = 0  # lessons since all was written
         self._day = date.min  # when it was
@@ -55,11 +55,11 @@ class Learners:
         if settings.policy != "learn" and not turn.outcomes:
             return None
         if self._current is None:
-            self._current, self._since, self._day = await learned(connection, self._retailer_id, NEVER)
+            self._current, self._since, self._day = await learned(connection, self._of, NEVER)
         wanted = settings.model or ""
         if self._current is None or (self._current.model != wanted and settings.policy == "learn"):
             began = Began(model=wanted, priors=settings.learning.priors)
-            begun = await _begun(connection, self._retailer_id, began, (NEVER, 0))
+            begun = await _begun(connection, self._of, began, (NEVER, 0))
             if begun is None and self._current is None:
                 began = msgspec.structs.replace(began, model="")
                 begun = Learner(began.priors)
@@ -70,12 +70,11 @@ class Learners:
 
     async def save(self, connection: Connection, entry: Entry, lessons: list[tuple[str, Lesson]]) -> None:
         """Writes what a batch has taught; all that was learned, if it is time."""
-        name = self._retailer_id
         if lessons:
             packed = [pack_lesson(lesson) for _, lesson in lessons]
             learned_at = from_us(entry.written_at_us)
             await connection.execute(
-                SQL["add_lessons"], name, entry.seq, learned_at, [who for who, _ in lessons], packed
+                SQL["add_lessons"], *self._of, entry.seq, learned_at, [who for who, _ in lessons], packed
             )
             self._since += len(lessons)
         # Lessons of somebody who is erased go: nothing must be made of them again.
@@ -86,27 +85,27 @@ class Learners:
 
     async def _keep(self, connection: Connection, entry: Entry) -> None:
         if self._current is None:
-            self._current, _, _ = await learned(connection, self._retailer_id, NEVER)
+            self._current, _, _ = await learned(connection, self._of, NEVER)
         if self._current is not None:
             packed = stored(self._current)
-            await connection.execute(SQL["keep_learner"], self._retailer_id, entry.seq, entry.day, packed)
-            await connection.execute(SQL["forget_learners"], self._retailer_id, entry.day - LONGEST)
+            await connection.execute(SQL["keep_learner"], *self._of, entry.seq, entry.day, packed)
+            await connection.execute(SQL["forget_learners"], *self._of, entry.day - LONGEST)
             self._since, self._day = 0, entry.day
 
     async def packed(self, connection: Connection) -> bytes:
         """All that was learned, as bytes; empty where nothing was."""
         learner = self._current
         if learner is None:
-            learner, _, _ = await learned(connection, self._retailer_id, NEVER)
+            learner, _, _ = await learned(connection, self._of, NEVER)
         return b"" if learner is None else stored(learner)
 
 
 class Relearned:
     """The learner of a retailer in a replay: it learns again, and where it began anew it begins anew."""
 
-    def __init__(self, retailer_id: str) -> None:
+    def __init__(self, retailer_id: str, part: int = 0) -> None:
         self.lessons = 0
-        self._retailer_id = retailer_id
+        self._of = retailer_id, part
         self._learner: Learner | None = None
         self._read = False
         self._began: list[bytes] = []  # of the entry that is replayed
@@ -116,13 +115,13 @@ class Relearned:
         """As an entry found it; to be asked for each, in order."""
         if not self._read:
             self._read = True
-            self._learner, _, _ = await learned(connection, self._retailer_id, seq)
-        rows = await connection.fetch(SQL["lessons_of_batch"], self._retailer_id, seq)
+            self._learner, _, _ = await learned(connection, self._of, seq)
+        rows = await connection.fetch(SQL["lessons_of_batch"], *self._of, seq)
         self._stored, self._began = [row["lesson"] for row in rows], []
         self.lessons += len(rows)
         if rows and isinstance(began := unpack_lesson(rows[0]["lesson"]), Began):
             self._began = self._stored[:1]
-            self._learner = await _begun(connection, self._retailer_id, began, (seq, 1))
+            self._learner = await _begun(connection, self._of, began, (seq, 1))
         return self._learner
 
     def same(self, lessons: list[tuple[str, Lesson]]) -> bool:
@@ -142,27 +141,27 @@ def unpack_lesson(packed: bytes) -> Lesson:
 
 
 async def learned(
-    connection: Connection, retailer_id: str, before_seq: int
+    connection: Connection, of: tuple[str, int], before_seq: int
 ) -> tuple[Learner | None, int, date]:
-    """All that was learned before a journal entry (None: nothing ever), how many lessons of it came after
-    the newest row, and the day of that row.
+    """All that was learned `of` a retailer's part before a journal entry (None: nothing ever), how many
+    lessons of it came after the newest row, and the day of that row.
     """
-    row = await connection.fetchrow(SQL["newest_learner"], retailer_id, before_seq)
+    row = await connection.fetchrow(SQL["newest_learner"], *of, before_seq)
     learner = None if row is None else restored(row["learner"])
     since = 0 if row is None else row["seq"]
-    learner, count = await _learned_on(connection, retailer_id, learner, since, (before_seq, 0))
+    learner, count = await _learned_on(connection, of, learner, since, (before_seq, 0))
     return learner, count, date.min if row is None else row["day"]
 
 
 async def _learned_on(
-    connection: Connection, retailer_id: str, learner: Learner | None, since: int, until: tuple[int, int]
+    connection: Connection, of: tuple[str, int], learner: Learner | None, since: int, until: tuple[int, int]
 ) -> tuple[Learner | None, int]:
     """A learner after the lessons that follow, and how many these were."""
-    rows = await connection.fetch(SQL["lessons_between"], retailer_id, since, *until)
+    rows = await connection.fetch(SQL["lessons_between"], *of, since, *until)
     for count, row in enumerate(rows, start=1):
         lesson = unpack_lesson(row["lesson"])
         if isinstance(lesson, Began):
-            learner = await _begun(connection, retailer_id, lesson, (row["seq"], row["number"]))
+            learner = await _begun(connection, of, lesson, (row["seq"], row["number"]))
         elif learner is not None:
             taught(learner, lesson)
         if count % LESSONS_AT_ONCE == 0:
@@ -171,20 +170,20 @@ async def _learned_on(
 
 
 async def _begun(
-    connection: Connection, retailer_id: str, began: Began, until: tuple[int, int]
+    connection: Connection, of: tuple[str, int], began: Began, until: tuple[int, int]
 ) -> Learner | None:
     """A learner that begins anew: from priors, or from a fitted model and what it has not read. None where
     there is no such model.
     """
     if not began.model:
         return Learner(began.priors)
-    row = await connection.fetchrow(SQL["model"], retailer_id, began.model)
+    row = await connection.fetchrow(SQL["model"], of[0], began.model)
     if row is None:
-        log.error("model_missing", retailer=retailer_id, model=began.model)
+        log.error("model_missing", retailer=of[0], model=began.model)
         return None
     learner = restored(row["learner"])
     learner.model = began.model
-    rows = await connection.fetch(SQL["lessons_between"], retailer_id, row["as_of"], *until)
+    rows = await connection.fetch(SQL["lessons_between"], *of, row["as_of"], *until)
     for count, found in enumerate(rows, start=1):
         lesson = unpack_lesson(found["lesson"])
         if not isinstance(lesson, Began):

@@ -5,7 +5,7 @@ exact under any race, and they are recorded in the receipt, so a replay gets the
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -56,10 +56,15 @@ class Ledgers:
         places: Mapping[str, Place],
         given: Mapping[PurseKey, Given],
         sent: Mapping[str, int],
+        *,
+        had: Callable[[ShopperKey], Given] = lambda _: Given(),
     ) -> "Ledgers":
-        """Given what was given out of the purses, and what went out today by scope."""
+        """Given what went out of the purses and to shoppers, and what went out today by scope."""
         ledgers = cls(catalogue, now_us)
-        ledgers._places, ledgers._given, ledgers._sent = dict(places), dict(given), Counter(sent)
+        ledgers._places, ledgers._sent = dict(places), Counter(sent)
+        purses = {key for place in places.values() for key in ledgers._purses_at(place.store)}
+        ledgers._given = {key: given.get(key, Given()) for key in purses}
+        ledgers._had = {key: had(key) for place in places.values() for key in ledgers._shares_of(place)}
         return ledgers
 
     @classmethod

@@ -57,10 +57,10 @@ async def move(
         told = await approve(connection, retailer_id, offer, body, by=by, now_us=now_us)
         if len(told["approvals"]) < told["approvals_needed"]:
             return Moved(status=status, moved=False, **told)
-    if status == "live":
-        told |= await _silence(connection, retailer_id, offer, now_us)
     change = Change(kind="offer", bodies={offer: with_status(body, wanted)})
     published = await publish_as(connection, retailer_id, [change], author)
+    if status == "live":
+        told |= await silence(connection, retailer_id, offer, now_us)
     return Moved(status=wanted, moved=True, version=published.version, **told)
 
 
@@ -70,14 +70,15 @@ async def stop_all(connection: Connection, retailer_id: str, *, author: Author |
     settings = await current_settings(connection, retailer_id) | {"speaking": False}
     change = Change(kind="settings", bodies={SETTINGS_ID: settings})
     published = await publish_as(connection, retailer_id, [change], author)
-    told = await _silence(connection, retailer_id, None, now_us)
+    told = await silence(connection, retailer_id, None, now_us)
     return Moved(status="stopped", moved=True, version=published.version, **told)
 
 
-async def _silence(
-    connection: Connection, retailer_id: str, offer: str | None, now_us: int
-) -> dict[str, Any]:
-    """What waits is withdrawn, what is on phones taken back: of one offer, or of all."""
+async def silence(connection: Connection, retailer_id: str, offer: str | None, now_us: int) -> dict[str, Any]:
+    """What waits is withdrawn, what is on phones taken back: of one offer, or of all.
+
+    Batches go on by what was published before until the next world is made: ask once more when it counts.
+    """
     withdrawn = await connection.fetch(SQL["withdraw_offer"], retailer_id, offer)
     shown = await connection.fetch(SQL["shown_of_offer"], retailer_id, offer, from_us(now_us))
     push_ids = [row["push_id"] for row in shown]

@@ -15,6 +15,7 @@ from server.db import Connection, Database
 from server.errors import BadUse, VicinoError
 from server.ids import new_id
 from server.learners import NEVER, learned, unpack_lesson
+from server.parts import WHOLE, number_of_parts
 from server.publish import current_settings, current_version, publish_settings
 from server.sql import queries
 
@@ -82,11 +83,13 @@ async def fit_model(
 ) -> Model:
     """Fits a model to all lessons until now, each head in a process of its own, and keeps it.
 
-    Raises UnknownRetailer, NothingLearned.
+    Raises UnknownRetailer, NothingLearned, BadUse (the journal is in Kafka).
     """
     async with database.transaction(retailer_id, snapshot=True) as connection:
         await current_version(connection, retailer_id)
-        learner, _, _ = await learned(connection, retailer_id, NEVER)
+        if await number_of_parts(connection):
+            raise BadUse("models are fitted only where the journal is in PostgreSQL: see docs/why.md")
+        learner, _, _ = await learned(connection, (retailer_id, WHOLE.number), NEVER)
         rows = await connection.fetch(SQL["outcomes"], retailer_id)
     if learner is None:
         raise NothingLearned(

@@ -23,11 +23,22 @@ async def record_of(database: Database, retailer_id: str, shopper_id: str) -> Re
 
 async def kept_of(database: Database, retailer_id: str, shopper_id: str) -> Kept:
     """The record with where her devices are, as last committed. Raises Problem 404."""
+    kept = await _find_kept(database, retailer_id, shopper_id)
+    if kept is None:
+        raise Problem(404, "unknown_shopper", "no such shopper")
+    return kept
+
+
+async def find_record(database: Database, retailer_id: str, shopper_id: str) -> Record | None:
+    """The record as last committed; None if there is none."""
+    kept = await _find_kept(database, retailer_id, shopper_id)
+    return None if kept is None else kept.record
+
+
+async def _find_kept(database: Database, retailer_id: str, shopper_id: str) -> Kept | None:
     async with database.transaction(retailer_id) as connection:
         row = await connection.fetchrow(SQL["load_records"], retailer_id, [shopper_id])
-    if row is None:
-        raise Problem(404, "unknown_shopper", "no such shopper")
-    return unpack_record(row["state"])
+    return None if row is None else unpack_record(row["state"])
 
 
 def stores_of(kept: Kept, now_us: int) -> set[str]:

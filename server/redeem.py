@@ -14,7 +14,7 @@ from offers.catalogue import Catalogue, Discount
 from offers.redemption import Basket, Coupon, Refused, Taken, taken
 from server.clock import from_us, to_us
 from server.db import Connection
-from server.inputs import RecordRedemption, RecordReversal
+from server.inputs import Input, RecordRedemption, RecordReversal
 from server.sql import queries
 from server.tills import Till, locked_out, note
 from server.wire import rfc3339
@@ -25,7 +25,7 @@ SQL = queries("redeem")
 REVERSIBLE = timedelta(days=1)
 
 
-class Redeem(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Redeem(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=True):
     """A till asks to redeem a code, or (`reverse`) to take that back."""
 
     code_hash: bytes
@@ -39,6 +39,10 @@ class Redeem(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     used_at_us: int | None = None  #: when it was used at a till that tells later
     reverse: bool = False
     till: bool = False  #: whether the caller is a single till, which is limited
+
+
+#: What a batch is made of.
+Item = Input | Redeem
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):

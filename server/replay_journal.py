@@ -5,34 +5,26 @@ on the published versions that the journal names, with the answers that the rece
 changed the decisions come out the same; where they do not, that is a defect or a changed program.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 
 import msgspec
 
-from geo.fences.roll import Roll
 from offers.decision import AnswerMissing, RecordedAnswers
 from offers.receipt import recorded_answers, same_decision
-from server.db import Connection, Database
-from server.errors import VicinoError
-from server.journal import Entry, PostgresJournal
+from server.db import Database
+from server.journal import Entry
 from server.learners import Relearned
 from server.line import undecided
-from server.phones import Phones
-from server.publish import UnknownRetailer, load_published
-from server.records import Record, same_state, take_record
+from server.records import same_state
 from server.sql import queries
+from server.stored_day import StoredDay
 from server.turn import begin, decide_all
-from server.world import World
 
 SQL = queries("engine")
 
 DIFFERENCES_MOST = 100  #: as many are listed
-
-
-class NothingStored(VicinoError):  # noqa: N818 - it names what was found
-    """There is no journal of that day."""
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,60 +46,46 @@ async def replay_day(
     database: Database, retailer_id: str, day: date, *, on_batch: Callable[[int], None] = lambda _: None
 ) -> Replayed:
     """Replays a retailer's day (UTC). Changes nothing. Raises UnknownRetailer, NothingStored."""
-    async with database.transaction(retailer_id, snapshot=True) as connection:
-        secret = await connection.fetchval(SQL["secret"], retailer_id)
-        if secret is None:
-            raise UnknownRetailer(f"no retailer {retailer_id}")
-        replay = _Replay(connection, retailer_id, day, secret)
+    async with StoredDay.open(database, retailer_id, day) as stored:
+        replay = _Replay(stored)
         await replay.begin()
-        async for entry in PostgresJournal().day(connection, retailer_id, day):
+        async for entry in stored.entries():
             await replay.run(entry)
             on_batch(replay.batches)
-        if not replay.batches:
-            raise NothingStored(f"nothing is stored of {day}: that day had no input, or its journal is gone")
         return replay.result()
 
 
 class _Replay:
-    def __init__(self, connection: Connection, retailer_id: str, day: date, secret: bytes) -> None:
+    def __init__(self, day: StoredDay) -> None:
         self.batches = 0
-        self._connection = connection
-        self._retailer_id = retailer_id
         self._day = day
-        self._secret = secret
-        self._records: dict[str, Record] = {}
-        self._roll = Roll()
-        self._phones = Phones(self._roll)
-        self._asked: set[str] = set()
-        self._world: World | None = None
         self._inputs = self._decisions = self._offers = 0
         self._different: list[str] = []
         self._stored: dict[int, dict[str, bytes]] = {}  # by the entry as of which they hold
         self._states = 0
         self._different_states: list[str] = []
-        self._learning = Relearned(retailer_id)
+        self._learning = Relearned(day.retailer_id)
         self._different_lessons: list[int] = []
 
     async def begin(self) -> None:
         """Reads the states to compare with. A row holds as of some entry of the day, or of a later day's: the
         shopper's state is compared there.
         """
-        rows = await self._connection.fetch(SQL["states_of_day"], self._retailer_id, self._day)
+        day = self._day
+        rows = await day.connection.fetch(SQL["states_of_day"], day.retailer_id, day.day)
         for row in rows:
             self._stored.setdefault(row["state_seq"], {})[row["shopper_id"]] = row["state"]
 
     async def run(self, entry: Entry) -> None:
         """One micro-batch: the same turn, the same answers, and then the comparison."""
-        world = await self._world_at(entry.version)
-        await self._load({item.shopper_id for item in (*entry.inputs, *entry.pings.items)})
-        rows = await self._connection.fetch(SQL["receipts_of_batch"], self._retailer_id, entry.seq)
-        told = {row["decision_id"]: row["receipt"] for row in rows}
-        answers = _Answers({row["moment_id"]: recorded_answers(row["receipt"]) for row in rows})
-        turn = begin(entry.inputs, entry.pings, self._records, self._phones, world)
-        moments = await undecided(self._connection, self._retailer_id, turn.moments, entry.seq)
-        learner = await self._learning.learner(self._connection, entry.seq)
+        day = self._day
+        world, told = await day.at(entry), await day.receipts(entry)
+        answers = _Answers({one["moment"]["id"]: recorded_answers(one) for one in told.values()})
+        turn = begin(entry.inputs, entry.pings, day.records, day.phones, world)
+        moments = await undecided(day.connection, day.retailer_id, turn.moments, entry.part, entry.seq)
+        learner = await self._learning.learner(day.connection, entry.seq)
         decisions = decide_all(turn, moments, world, answers, learner, now_us=entry.written_at_us)
-        self._records |= turn.records
+        day.records |= turn.records
         if not self._learning.same(turn.lessons):
             self._different_lessons.append(entry.seq)
         made = {decision.decision_id: decision for decision in decisions}
@@ -125,7 +103,7 @@ class _Replay:
         for stored in self._stored.values():
             self._compare(stored)
         return Replayed(
-            day=self._day,
+            day=self._day.day,
             batches=self.batches,
             inputs=self._inputs,
             decisions=self._decisions,
@@ -139,32 +117,13 @@ class _Replay:
 
     def _compare(self, stored: Mapping[str, bytes]) -> None:
         """Compares states as they are now with rows that hold as of now."""
-        known = [name for name in stored if name in self._records]
+        day, world = self._day, self._day.world
+        known = [name for name in stored if name in day.records]
         self._states += len(known)
-        assert self._world is not None, "there was a batch"
+        assert world is not None, "there was a batch"
         self._different_states += [
-            name
-            for name in known
-            if not same_state(stored[name], self._records[name], self._phones, self._world)
+            name for name in known if not same_state(stored[name], day.records[name], day.phones, world)
         ]
-
-    async def _world_at(self, version: int) -> World:
-        if self._world is None or self._world.version != version:
-            bodies = await load_published(self._connection, self._retailer_id, version)
-            self._world = World.build(self._retailer_id, self._secret, version, bodies, roll=self._roll)
-        return self._world
-
-    async def _load(self, shopper_ids: Collection[str]) -> None:
-        missing = [name for name in shopper_ids if name not in self._asked]
-        self._asked.update(missing)
-        rows = await self._connection.fetch(
-            SQL["records_at_day_start"], self._retailer_id, self._day, missing
-        )
-        self._records |= {
-            row["shopper_id"]: take_record(row["state"], self._phones)
-            for row in rows
-            if row["state"] is not None
-        }
 
 
 class _Answers:

@@ -42,6 +42,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     inputs: list[Input]  #: what goes into the journal
     pings: Pings  #: and these
     slots: npt.NDArray[np.int32]  #: of the devices of these pings
+    kept: list[int]  #: which of `asked` they are
     known: Mapping[str, Record]  #: every record that was loaded
     records: dict[str, Record]  #: the same after the batch, and those of new shoppers
     phones: Phones  #: where their devices are
@@ -109,6 +110,7 @@ def begin(
         inputs=kept,
         pings=taken.pings,
         slots=taken.slots,
+        kept=taken.kept,
         known=records,
         records=settled,
         phones=phones,

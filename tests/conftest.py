@@ -19,6 +19,7 @@ from server.migrate import migrate
 from server.postgres import EmbeddedPostgres
 from server.postgres.cluster import place_of
 from tests import logbook
+from tests.kafka.broker import Kafka, jars
 
 # Nothing of it outlives the tests, so nothing of it need reach the disk.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "4GB"}
@@ -127,3 +128,15 @@ async def fresh_database(template_url: str) -> AsyncIterator[str]:
         await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await admin.close()
+
+
+@pytest.fixture(scope="session")
+async def kafka() -> AsyncIterator[str]:
+    """The bootstrap servers of a real Kafka: that of VICINO_KAFKA, or one of this test process."""
+    if servers := os.environ.get("VICINO_KAFKA"):
+        yield servers
+        return
+    jars()
+    with tempfile.TemporaryDirectory(prefix="vicino-kafka-") as folder:
+        async with Kafka(Path(folder)) as cluster:
+            yield cluster.servers

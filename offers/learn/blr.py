@@ -17,7 +17,7 @@ replay exact to the last bit.
 """
 
 from collections.abc import Mapping, Sequence
-from math import exp, pi
+from math import exp
 from typing import TypeAlias
 
 import numpy as np
@@ -114,8 +114,3 @@ def _mode(mean: float, variance: float, happened: float, offset: float) -> tuple
 def sigmoid_of(eta: float) -> float:
     """σ(η) of one number."""
     return 1.0 / (1.0 + exp(-eta)) if eta > -30.0 else exp(eta)
-
-
-def moderated(eta: float, variance: float) -> float:
-    """The probability when the logit itself is uncertain: closer to one half (MacKay 1992)."""
-    return sigmoid_of(eta / (1.0 + pi * variance / 8.0) ** 0.5)

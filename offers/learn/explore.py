@@ -1,6 +1,8 @@
 """Which arm is drawn: inverse-gap weighting on a shortlist, with exact propensities.
 
-Of the arms' scores only the best few and "nothing" are in the draw. With K of them, the best score s* and
+Of the arms' scores only the best few and "nothing" are in the draw; where nothing is worth saying, the best
+one and "nothing": to try out what is not worth it costs, and the arm that is nearest to being worth it costs
+least and teaches most. With K of them, the best score s* and
 gaps g = (s* − s) / unit, each that is not the best has (Abe & Long 1999; Foster & Rakhlin 2020, "SquareCB")
 
     p(a) = 1 / (K + γ · g(a)),  at least FLOOR          and the best has the rest
@@ -55,8 +57,12 @@ def uniform_of(salt: bytes, moment_id: str) -> float:
 
 
 def shortlisted(scores: Floats, count: int) -> tuple[int, ...]:
-    """The indices of the best scores, equal ones in their order; -inf is never among them."""
+    """The indices of the best scores, equal ones in their order; -inf is never among them. One alone where
+    none is above that of "nothing".
+    """
     few = np.argsort(-scores, kind="stable")[:count]
+    if len(few) and scores[few[0]] <= 0.0:
+        few = few[:1]
     return tuple(int(index) for index in few if scores[index] > -np.inf)
 
 

@@ -1,11 +1,13 @@
 """The nightly model: what all outcomes say together, as a logit that the online heads start from.
 
-Two models that err differently are stacked by a logistic regression on logits of rows they had not seen:
+Three models that err differently are stacked by a logistic regression on logits of rows they had not seen:
 
     ridge     logistic regression on every category, pairs of what tells of the moment, pairs of that with
               what tells of her, and each shopper's own effects: alone, and with each thing of the moment
     trees     HistGradientBoosting on the categories and numbers, and on each shopper's shrunk rate of others'
               rows (never of her own row); without the rates for shoppers who were not there
+    forest    extremely randomised trees on every category's values, each by itself (Geurts, Ernst & Wehenkel
+              2006); with the rates likewise
 
 The same regression calibrates. A model that is calibrated on known shoppers is not calibrated for
 strangers, so there is one stack for each: half of the shoppers are held out as strangers, the others row by
@@ -23,6 +25,7 @@ from offers.learn.blr import Floats
 from offers.learn.table import SHOPPER, Coder, Levels, Table
 
 FOLDS = 3
+MEMBERS = 3
 PAIR_WEIGHT, SHOPPER_WEIGHT = 0.7, 0.6
 #: A shopper's rate is shrunk as if there were so many average outcomes more.
 SHRUNK_BY = 4.0
@@ -53,7 +56,7 @@ def fit(table: Table, happened: Floats, *, seed: int = 0) -> Nightly:
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - never for a decision
 
     fold, strangers = folds(table.shopper, seed)
-    held = np.empty((len(table), 2))
+    held = np.empty((len(table), MEMBERS))
     for number in range(FOLDS):
         rest, out = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         held[out] = np.column_stack(
@@ -76,7 +79,8 @@ def folds(shopper: NDArray[np.str_], seed: int) -> tuple[NDArray[np.intp], NDArr
 
 
 def _fitted(table: Table, happened: Floats) -> list[Member]:
-    return [Ridge(table, happened), Trees(table, happened)]
+    rates = OwnRates(table, happened)
+    return [Ridge(table, happened), Trees(table, happened, rates), Forest(table, happened, rates)]
 
 
 class Ridge(Member):
@@ -127,22 +131,17 @@ class Ridge(Member):
 class Trees(Member):
     """Gradient boosting on histograms, once with the shoppers' rates and once without."""
 
-    def __init__(self, table: Table, happened: Floats) -> None:
-        self.coder = Coder(table)
-        keys = self._keys(table)
-        self.rates = [Rates(of, happened) for of in keys]
-        own = [rates.without(of, happened) for rates, of in zip(self.rates, keys, strict=True)]
+    def __init__(self, table: Table, happened: Floats, rates: "OwnRates") -> None:
+        self.rates = rates
         plain = self._matrix(table)
         self.strange = self._boosted(plain, happened)
-        self.familiar = self._boosted(np.column_stack([plain, *own]), happened)
+        self.familiar = self._boosted(np.column_stack([plain, rates.others]), happened)
 
     def logits(self, table: Table) -> Floats:
         plain = self._matrix(table)
-        rates = [rates.of(keys) for rates, keys in zip(self.rates, self._keys(table), strict=True)]
-        known = self.coder.codes(table)[SHOPPER] >= 0
         strange: Floats = self.strange.decision_function(plain)
-        familiar: Floats = self.familiar.decision_function(np.column_stack([plain, *rates]))
-        return np.where(known, familiar, strange)
+        familiar: Floats = self.familiar.decision_function(np.column_stack([plain, self.rates.of(table)]))
+        return np.where(self.rates.knows(table), familiar, strange)
 
     def _boosted(self, matrix: Floats, happened: Floats) -> Any:
         from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415
@@ -153,18 +152,74 @@ class Trees(Member):
             max_leaf_nodes=24,
             l2_regularization=3.0,
             max_features=0.4,
-            categorical_features=[*range(len(self.coder.levels) - 1)],
+            categorical_features=[*range(len(self.rates.coder.levels) - 1)],
             early_stopping=False,
             random_state=0,
         ).fit(matrix, happened)
 
     def _matrix(self, table: Table) -> Floats:
-        codes = self.coder.codes(table)
+        codes = self.rates.coder.codes(table)
         coded = [np.where(codes[name] >= 0, codes[name], np.nan) for name in table.categories]
         return np.column_stack([*coded, *table.numbers.values()])
 
+
+class Forest(Member):
+    """Extremely randomised trees, once with the shoppers' rates and once without."""
+
+    def __init__(self, table: Table, happened: Floats, rates: "OwnRates") -> None:
+        self.rates = rates
+        plain = self._matrix(table)
+        self.strange = self._grown(plain, happened)
+        self.familiar = self._grown(np.column_stack([plain, rates.others]), happened)
+
+    def logits(self, table: Table) -> Floats:
+        plain = self._matrix(table)
+        chances = np.where(
+            self.rates.knows(table),
+            self.familiar.predict_proba(np.column_stack([plain, self.rates.of(table)]))[:, 1],
+            self.strange.predict_proba(plain)[:, 1],
+        )
+        likely = np.clip(chances, 1e-3, 1 - 1e-3)
+        logits: Floats = np.log(likely / (1 - likely))
+        return logits
+
+    def _grown(self, matrix: Floats, happened: Floats) -> Any:
+        from sklearn.ensemble import ExtraTreesClassifier  # noqa: PLC0415
+
+        forest = ExtraTreesClassifier(200, min_samples_leaf=2, max_features=0.3, random_state=0)
+        return forest.fit(matrix, happened)
+
+    def _matrix(self, table: Table) -> Floats:
+        codes = self.rates.coder.codes(table)
+        columns = [
+            codes[name][:, None] == np.arange(len(self.rates.coder.levels[name])) for name in table.categories
+        ]
+        return np.column_stack([*columns, *table.numbers.values()]).astype(np.float64)
+
+
+class OwnRates:
+    """Each shopper's shrunk rates: alone, and by each thing of the moment."""
+
+    def __init__(self, table: Table, happened: Floats) -> None:
+        self.coder = Coder(table)
+        keys = self._keys(table)
+        self.rates = [Rates(of, happened) for of in keys]
+        #: Of the rows that it is fitted on, each without itself.
+        self.others = np.column_stack(
+            [rates.without(of, happened) for rates, of in zip(self.rates, keys, strict=True)]
+        )
+
+    def of(self, table: Table) -> Floats:
+        """Of other rows."""
+        return np.column_stack(
+            [rates.of(keys) for rates, keys in zip(self.rates, self._keys(table), strict=True)]
+        )
+
+    def knows(self, table: Table) -> NDArray[np.bool_]:
+        """Whether a row's shopper was there."""
+        return self.coder.codes(table)[SHOPPER] >= 0
+
     def _keys(self, table: Table) -> list[NDArray[np.intp]]:
-        """By what a shopper's rates are told apart: alone, and by each thing of the moment."""
         codes = self.coder.codes(table)
         return [codes[SHOPPER], *(self.coder.crossed(codes, SHOPPER, name) for name in table.context)]
 

@@ -101,10 +101,14 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     uniforms: Floats  #: for opening, buying, opting out
 
 
-def still(of: Town, now: Outside, *, effect: float = 1.0, turned: float = 0.0) -> Still:
-    """`effect` 0: offers change nothing; `turned`: by what share of the categories tastes have moved on."""
+def still(
+    of: Town, now: Outside, *, effect: float = 1.0, turned: float = 0.0, closed: int | None = None
+) -> Still:
+    """`effect` 0: offers change nothing; `turned`: by what share of the categories tastes have moved on;
+    `closed`: a store that is not there yet.
+    """
     who, away_m = now.shopper, np.hypot(*(of.place_m - now.at_m).T)
-    near = np.flatnonzero(away_m < REACH_M)
+    near = np.flatnonzero((away_m < REACH_M) & (np.arange(STORES) != closed))
     category, far = of.category[near].astype(int), away_m[near] / REACH_M
     wanted, depth = category == now.need, of.depth[near]
     taste = of.taste[who, (category + round(turned * CATEGORIES)) % CATEGORIES]

@@ -1,9 +1,9 @@
 """Policies to run in a simulated town: the learning one, those it is compared with, and the oracle."""
 
-from collections import deque
-
 import numpy as np
 
+from offers.decide import in_holdout
+from offers.evaluate.lift import Side
 from offers.learn.arms import Arms, Scene
 from offers.learn.blr import Floats
 from offers.learn.learner import Judged, Learner
@@ -67,15 +67,17 @@ class Learning:
 
     def __init__(self, learner: Learner) -> None:
         self.learner = learner
-        self.waiting: deque[Judged] = deque()
+        self.waiting: dict[str, Judged] = {}
 
     def choose(self, scene: Scene, arms: Arms) -> int | None:
         judged = self.learner.decide(scene, arms)
-        self.waiting.append(judged)
+        self.waiting[scene.moment_id] = judged
         return judged.chosen
 
     def learn(self, outcome: Outcome) -> None:
-        judged, learner = self.waiting.popleft(), self.learner
+        if (judged := self.waiting.pop(outcome.moment_id, None)) is None:
+            return  # told before
+        learner = self.learner
         own = None if outcome.pushed is None else outcome.pushed // ARMS
         if outcome.pushed is not None:
             option = judged.option(outcome.pushed)
@@ -106,11 +108,49 @@ class Response(Learning):
 
     def choose(self, scene: Scene, arms: Arms) -> int | None:
         judged = self.learner.decide(scene, arms)
-        self.waiting.append(judged)
+        self.waiting[scene.moment_id] = judged
         value = judged.worth
         margin = (value.opens * value.buys * (arms.margin - arms.depth) * arms.price) - value.push
         best = int(np.argmax(margin))
         return best if margin[best] > 0 else None
+
+
+class HeldOut(Learning):
+    """The learning policy with a holdout: some shoppers are kept in silence, and what they would have had is
+    noted beside what came of the moment, as the decision log notes it.
+    """
+
+    def __init__(self, learner: Learner, share: float, seed: int) -> None:
+        super().__init__(learner)
+        self.share, self.salt = share, f"held {seed}".encode()
+        self.noted: dict[str, tuple[str, bool, int]] = {}  # by moment: whose, held, the arm
+        self.rows: list[tuple[str, bool, bool]] = []  #: whose, held, whether she bought there; in their order
+
+    def choose(self, scene: Scene, arms: Arms) -> int | None:
+        chosen, held = super().choose(scene, arms), in_holdout(self.salt, scene.shopper, self.share)
+        if chosen is not None:
+            self.noted[scene.moment_id] = (scene.shopper, held, chosen)
+        return None if held else chosen
+
+    def learn(self, outcome: Outcome) -> None:
+        if (noted := self.noted.pop(outcome.moment_id, None)) is not None:
+            shopper, held, arm = noted
+            self.rows.append((shopper, held, outcome.bought == arm - arm % ARMS))
+        super().learn(outcome)
+
+    def sides(self) -> tuple[Side, Side]:
+        """Those spoken to and those held back, by shopper."""
+        who = np.unique([shopper for shopper, _, _ in self.rows], return_inverse=True)[1]
+        held = np.array([row[1] for row in self.rows])
+        bought = np.array([row[2] for row in self.rows], dtype=np.float64)
+        spoken, kept = (
+            Side(
+                moments=np.bincount(who[rows]).astype(np.float64),
+                outcome=np.bincount(who[rows], bought[rows]).astype(np.float64),
+            )
+            for rows in (~held, held)
+        )
+        return spoken, kept
 
 
 def oracle(world: World) -> Score:

@@ -1,6 +1,6 @@
 """Runs a policy through a simulated town and scores it by the exact expected profit of what it did."""
 
-from collections import deque
+import heapq
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -28,11 +28,14 @@ from offers.simulator.hidden import (
 from offers.simulator.seen import Seen, arms_near, browsing
 
 DAYS, PER_DAY, PER_WEEK = 28.0, 2, 5
+NEW_STORE = 0  #: of which nothing is known when it opens
+LATER = 50  #: moments by which a shuffled outcome comes later
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is learned later of a moment."""
 
+    moment_id: str
     pushed: int | None  #: the arm
     opened: bool
     bought: int | None  #: the first arm of the store at which she bought
@@ -44,7 +47,7 @@ class Policy(Protocol):
 
     def choose(self, scene: Scene, arms: Arms) -> int | None: ...
     def learn(self, outcome: Outcome) -> None:
-        """Of the moments in their order, each once; some later than others."""
+        """Of every moment; some later than others, some more than once, and not in their order."""
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -55,6 +58,9 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     delay: int = 0  #: moments until an outcome is told
     effect: float = 1.0  #: 0: offers change nothing (a null world)
     drift_day: float | None = None  #: tastes turn on this day
+    new_store_day: float | None = None  #: until then `NEW_STORE` is not there
+    repeated: float = 0.0  #: share of the outcomes that are told twice
+    shuffled: float = 0.0  #: share of the outcomes that come later than those after them
     consents: Consents = Consents()
 
 
@@ -74,7 +80,7 @@ class World:
         self.seed, self.conditions = seed, conditions
         random = np.random.default_rng((seed, 1))
         self.town = town(random)
-        self.events = list(_events(self.town, conditions.moments, random))
+        self.events = list(_events(self.town, conditions, random))
         self.interest = [browsing(self.town, now.shopper, now.need, random) for now in self.events]
         self.noise_m = random.normal(0, conditions.gps_noise_m, size=(conditions.moments, 2))
         self.still = [self._still(now) for now in self.events]
@@ -91,15 +97,20 @@ class World:
     def _still(self, now: Outside) -> Still:
         drift_day = self.conditions.drift_day
         turned = 0.5 if drift_day is not None and now.day >= drift_day else 0.0
-        return still(self.town, now, effect=self.conditions.effect, turned=turned)
+        opens = self.conditions.new_store_day
+        closed = NEW_STORE if opens is not None and now.day < opens else None
+        return still(self.town, now, effect=self.conditions.effect, turned=turned, closed=closed)
 
 
-def _events(of: Town, count: int, random: np.random.Generator) -> Iterator[Outside]:
+def _events(of: Town, conditions: Conditions, random: np.random.Generator) -> Iterator[Outside]:
+    count, always = conditions.moments, of.place_m
+    if conditions.new_store_day is not None:
+        always = np.delete(of.place_m, NEW_STORE, axis=0)
     days = np.sort(np.floor(random.uniform(0, DAYS, count)) + random.uniform(0.4, 0.88, count))
     shoppers = random.choice(SHOPPERS, size=count, p=of.activity)
     for day, shopper in zip(days.tolist(), shoppers.tolist(), strict=True):
         at_m = random.uniform(0, SIDE_M, 2)
-        while np.hypot(*(of.place_m - at_m).T).min() >= REACH_M:
+        while np.hypot(*(always - at_m).T).min() >= REACH_M:
             at_m = random.uniform(0, SIDE_M, 2)
         yield Outside(
             shopper=shopper,
@@ -121,7 +132,7 @@ def _need(of: Town, shopper: int, random: np.random.Generator) -> int:
 
 def run(world: World, policy: Policy, see: Callable[[float, Floats], int | None] | None = None) -> Score:
     """One policy from the first moment to the last. `see` chooses in its place, knowing the truth."""
-    seen, late = world.seen(), deque[Outcome]()
+    seen, told_late = world.seen(), _Late(world)
     profits = np.empty(len(world.events))
     sent = opted_out = 0
     for index, now in enumerate(world.events):
@@ -129,18 +140,16 @@ def run(world: World, policy: Policy, see: Callable[[float, Floats], int | None]
         nothing, pushed = expected(told)
         chosen, reachable = None, may_push(seen, now)
         if reachable:
-            scene = seen.scene(f"{world.seed}-{index}", now, world.conditions.consents)
+            scene = seen.scene(moment_id(world, index), now, world.conditions.consents)
             arms = seen.arms(world.arms[index], world.town, now, told.still.near)
             chosen = policy.choose(scene, arms) if see is None else see(nothing, pushed)
-        outcome = _happens(told, now, chosen)
+        outcome = _happens(moment_id(world, index), told, now, chosen)
         profits[index] = nothing if chosen is None else pushed[divmod(chosen, 1 + OFFERS)]
-        if reachable:
-            late.append(outcome)
         _record(world.town, seen, now, told, outcome)
         sent += outcome.pushed is not None
         opted_out += outcome.opted_out
-        if len(late) > world.conditions.delay:
-            policy.learn(late.popleft())
+        for due in told_late.due(index, outcome if reachable else None):
+            policy.learn(due)
     quarter = 3 * len(profits) // 4
     return Score(
         profit=float(profits.sum()),
@@ -150,18 +159,43 @@ def run(world: World, policy: Policy, see: Callable[[float, Floats], int | None]
     )
 
 
+class _Late:
+    """Tells outcomes as late, as often and in such an order as the world's conditions say."""
+
+    def __init__(self, world: World) -> None:
+        self._random = np.random.default_rng((world.seed, 4))
+        self._conditions = world.conditions
+        self._waiting: list[tuple[int, int, Outcome]] = []
+
+    def due(self, index: int, outcome: Outcome | None) -> Iterator[Outcome]:
+        """Those that are told after the moment of this number, whose own outcome is given."""
+        of = self._conditions
+        if outcome is not None:
+            shuffled, repeated = self._random.uniform(size=2) < (of.shuffled, of.repeated)
+            at = index + of.delay + LATER * bool(shuffled)
+            for again in range(1 + bool(repeated)):
+                heapq.heappush(self._waiting, (at + again * LATER, index, outcome))
+        while self._waiting and self._waiting[0][0] <= index:
+            yield heapq.heappop(self._waiting)[2]
+
+
+def moment_id(world: World, index: int) -> str:
+    return f"{world.seed}-{index}"
+
+
 def may_push(seen: Seen, now: Outside) -> bool:
     """The gates of this town: she can be reached, and was not pushed too often."""
     of_day, of_week = seen.pressure(now.shopper, now.day)
     return bool(seen.reachable[now.shopper]) and of_day < PER_DAY and of_week < PER_WEEK
 
 
-def _happens(told: Truth, now: Outside, chosen: int | None) -> Outcome:
+def _happens(name: str, told: Truth, now: Outside, chosen: int | None) -> Outcome:
     opening, buying, leaving = now.uniforms
     place = None if chosen is None else divmod(chosen, 1 + OFFERS)
     opened = place is not None and bool(opening < told.opens[place])
     store = purchase(told, float(buying), place if opened else None)
     return Outcome(
+        moment_id=name,
         pushed=chosen,
         opened=opened,
         bought=None if store is None else store * (1 + OFFERS),

@@ -14,11 +14,11 @@ from offers.linter import IOS_BODY, IOS_TITLE, lint
 from offers.offer_body import offer_from_body
 from offers.settings import settings_from_body
 from server.api.management import author_of
-from server.api.route import SERVICES, json_answer
+from server.api.route import SERVICES, Services, json_answer
 from server.approvals import approvals_of
 from server.auth import Caller
 from server.clock import to_us
-from server.lifecycle import move, stop_all
+from server.lifecycle import Moved, move, silence, stop_all
 from server.problems import Problem
 from server.publish import current_settings, published_bodies
 from server.wire import decode, rfc3339
@@ -54,8 +54,7 @@ async def act(request: web.Request, caller: Caller) -> web.Response:
         origins = ", ".join(sorted(MOVES[action][0]))
         detail = f"the offer is {moved.status}; to {action} it, it has to be {origins}"
         raise Problem(409, "wrong_status", detail, field="status")
-    await services.engine.live(caller.retailer_id)
-    return json_answer(moved)
+    return json_answer(await _in_force(services, caller, name, moved))
 
 
 async def stop(request: web.Request, caller: Caller) -> web.Response:
@@ -68,8 +67,21 @@ async def stop(request: web.Request, caller: Caller) -> web.Response:
             author=author_of(request, caller),
             now_us=services.clock.now_us(),
         )
+    return json_answer(await _in_force(services, caller, None, moved))
+
+
+async def _in_force(services: Services, caller: Caller, offer: str | None, moved: Moved) -> Moved:
+    """When what was published counts; what was still offered until then is silenced too."""
     await services.engine.live(caller.retailer_id)
-    return json_answer(moved)
+    if moved.status not in ("paused", "ended", "stopped"):
+        return moved
+    async with services.database.transaction(caller.retailer_id) as connection:
+        late = await silence(connection, caller.retailer_id, offer, services.clock.now_us())
+    return msgspec.structs.replace(
+        moved,
+        withdrawn=moved.withdrawn + late["withdrawn"],
+        recalled=moved.recalled + late["recalled"],
+    )
 
 
 async def approvals(request: web.Request, caller: Caller) -> web.Response:

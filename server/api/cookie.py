@@ -17,6 +17,8 @@ from server.problems import Problem
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER: Final = "Vicino-CSRF"
 #: On requests that a page makes by itself: they do not keep a session alive.
+#: The cookie over HTTPS.
+SESSION: Final = "__Host-vicino"
 UNATTENDED_HEADER: Final = "Vicino-Unattended"
 
 
@@ -33,7 +35,7 @@ def name_of(request: web.Request) -> str:
     this machine, whose ports share their cookies.
     """
     if is_https(request):
-        return "__Host-vicino"
+        return SESSION
     return f"vicino-{request.url.port}"
 
 

@@ -184,6 +184,27 @@ async def tell_failures(request: web.Request, handler: Any) -> web.StreamRespons
     return response
 
 
+@web.middleware
+async def tell_operators(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Likewise, in a process that is no edge."""
+    try:
+        response: web.StreamResponse = await handler(request)
+    except web.HTTPException as error:
+        return _of_http(error).response()
+    except Problem as problem:
+        return problem.response()
+    return response
+
+
+def unguarded(route: Route) -> Handler:
+    """The handler of a route that anybody may call."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await route.handler(request, ANYBODY)
+
+    return handle
+
+
 def told_of(error: Exception, door: Door, method: str, route: str) -> Problem:
     """What a caller is told of an error; what nobody foresaw is logged."""
     problem = _foreseen(error, door)

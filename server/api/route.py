@@ -3,7 +3,7 @@
 The table is checked (deny by default), served and described (`/openapi.json`) from the same rows.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,8 +13,8 @@ from server.accounts.sessions import Sessions
 from server.auth import Authenticator, Caller
 from server.clock import Clock
 from server.db import Database
+from server.desk import Desk
 from server.edge.door import Door
-from server.engine import Engine
 from server.imports import Geocoder
 from server.intake import Intake
 from server.live import Live
@@ -27,7 +27,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """What handlers work with."""
 
     database: Database
-    engine: Engine
+    engine: Desk
     auth: Authenticator
     clock: Clock
     metrics: Metrics
@@ -40,6 +40,17 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SERVICES = web.AppKey("services", Services)
+
+
+class Operations(msgspec.Struct, frozen=True, kw_only=True):
+    """What operators ask of a process, whatever its role."""
+
+    database: Database
+    metrics: Metrics
+    ready: Mapping[str, Callable[[], bool]]  #: whether its parts are at work, by name
+
+
+OPERATIONS = web.AppKey("operations", Operations)
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from server.api import (
     operations,
     overrides,
     pings,
+    reports,
     rights,
     webhooks,
 )
@@ -38,6 +39,15 @@ from server.webhooks.replay import Replay
 from server.wire import Crossings, Events, Ping
 
 _OVERRIDERS = ("server", "admin", "privacy")
+#: Whom numbers of all stores are for.
+_READERS = ("server", "admin", "marketer", "analyst")
+
+#: What every process answers, whatever its role.
+OPERATORS = [
+    row("GET", "/healthz", ANYONE, operations.healthz, "Alive"),
+    row("GET", "/readyz", ANYONE, operations.readyz, "Ready"),
+    row("GET", "/metrics", ANYONE, operations.metrics, "Metrics", media="text/plain"),
+]
 
 ROUTES: list[Route] = [
     row(
@@ -175,11 +185,28 @@ ROUTES: list[Route] = [
     row("PUT", "/v1/me/consents", DEVICE, devices.put_consents, "Grant or withdraw consents"),
     row("GET", "/v1/me/preferences", DEVICE, devices.get_preferences, "Own limits"),
     row("PUT", "/v1/me/preferences", DEVICE, devices.put_preferences, "Set own limits"),
-    row("GET", "/v1/me/export", DEVICE, rights.copy, "A copy of everything kept of the shopper, as a ZIP"),
+    row(
+        "GET",
+        "/v1/me/export",
+        DEVICE,
+        rights.copy,
+        "A copy of everything kept of the shopper, as a ZIP",
+        media="application/zip",
+    ),
     row("DELETE", "/v1/me", DEVICE, rights.erase, "Erase the shopper; answers a receipt"),
     *SELLING,
     row("GET", "/v1/decisions", SERVER, decisions.of_device, "A device's receipts", query=("device", *PAGE)),
     row("GET", "/v1/decisions/{id}", WATCHERS, decisions.one, "One receipt"),
+    *(
+        row("GET", f"/v1/reports/{name}", _READERS, handler, summary, query=("since", "until", *more))
+        for name, handler, summary, more in (
+            ("lift", reports.lift, "What speaking changed, against the holdout", ()),
+            ("evaluation", reports.evaluate, "What other policies would have earned", ()),
+            ("funnel", reports.funnels, "How far moments came, by store and offer", ("store",)),
+            ("journeys", reports.journey, "The moments-of-truth map", ()),
+            ("pilot", reports.pilot, "Go, no-go or wait; `store` may be given again", ("store",)),
+        )
+    ),
     row("GET", "/v1/settings", EVERYBODY, management.get_settings, "The retailer's settings"),
     row("PUT", "/v1/settings", ("server", *ADMIN), management.put_settings, "Change settings"),
     *PUBLISHED,
@@ -230,9 +257,7 @@ ROUTES: list[Route] = [
         body=Replay,
     ),
     *CONSOLE,
-    row("GET", "/healthz", ANYONE, operations.healthz, "Alive"),
-    row("GET", "/readyz", ANYONE, operations.readyz, "Ready"),
-    row("GET", "/metrics", ANYONE, operations.metrics, "Metrics"),
+    *OPERATORS,
 ]
 
 

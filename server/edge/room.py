@@ -126,9 +126,9 @@ class Valve:
         left: float = worth.value + 1 - self._price
         return min(1.0, max(0.0, left))
 
-    def enter(self, weight: int, worth: Worth) -> None:
-        """An input begins to wait. Raises Busy."""
-        if self.full(worth):
+    def enter(self, weight: int, worth: Worth | None) -> None:
+        """An input begins to wait. Raises Busy, but not of one that is durable already (`None`)."""
+        if worth is not None and self.full(worth):
             raise Busy("more comes than can be done just now: try again in a few seconds")
         self._waiting += weight
         self._room.waiting += weight

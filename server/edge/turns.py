@@ -30,6 +30,11 @@ class Turns:
         self._rounds = 0  #: … and so many rounds of the loop have been since
         self._line: deque[tuple[GoOn, bytes, float]] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """How many are in line."""
+        return len(self._line)
+
     def must_wait(self, go_on: GoOn, data: bytes) -> bool:
         """Whether what has come has to wait; then `go_on` is called with it when it is its turn."""
         now_s = self._now_s()

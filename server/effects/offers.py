@@ -69,6 +69,7 @@ def _decision_row(decision: Decision, world: World, entry: Entry) -> tuple[Any, 
         list(decision.reasons),
         from_us(decision.decided_at_us),
         world.version,
+        entry.part,
         entry.seq,
         receipt(decision, timings_ms),
     )

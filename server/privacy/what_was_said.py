@@ -29,7 +29,7 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
             "decided_at": "when",
             "receipt": "all of it, with distances to 10 m",
         },
-        other=("retailer_id", "version", "journal_seq"),
+        other=("retailer_id", "version", "part", "journal_seq"),
         kept=DECISIONS,
         erased=WITH_SHOPPER,
         exported=True,
@@ -221,14 +221,20 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
     Table(
         name="checkpoints",
         about="up to which journal entry the rows of shoppers have caught up",
-        other=("retailer_id", "seq", "day"),
+        other=("retailer_id", "part", "seq", "day"),
     ),
+    Table(
+        name="heads",
+        about="how far the micro-batches of each part of the shoppers are",
+        other=("retailer_id", "part", "journal_seq", "next_offset"),
+    ),
+    Table(name="partitions", about="who owns Kafka's partitions", other=("part", "epoch", "next_offset")),
     Table(name="signing_keys", about="keys of access tokens", other=("kid", "secret", "created_at")),
     Table(name="schema_migrations", about="which migrations were applied", other=("version",)),
     Table(
         name="retailers",
         about="tenants",
-        other=("retailer_id", "name", "version", "journal_seq", "secret", "created_at"),
+        other=("retailer_id", "name", "version", "secret", "created_at"),
     ),
     Table(
         name="api_keys",

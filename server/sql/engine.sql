@@ -1,19 +1,35 @@
 -- lock_head --
--- Take the retailer's place in line: its micro-batches are written in the order of this lock. It is not
--- FOR UPDATE, which would wait for a running import's foreign keys.
-SELECT journal_seq, version, secret FROM retailers WHERE retailer_id = $1
-FOR NO KEY UPDATE
+-- Take a part's place in line: its micro-batches are written in the order of this lock.
+SELECT h.journal_seq, r.version, r.secret FROM heads h JOIN retailers r USING (retailer_id)
+WHERE h.retailer_id = $1 AND h.part = $2
+FOR NO KEY UPDATE OF h
+
+-- open_head --
+-- A part's line, before anything is in it. It begins beyond all others: whoever was in another part until now has
+-- a state as of one of those entries.
+INSERT INTO heads (retailer_id, part, journal_seq)
+SELECT retailer_id, $2, coalesce((SELECT max(journal_seq) FROM heads WHERE retailer_id = $1), 0)
+FROM retailers WHERE retailer_id = $1
+ON CONFLICT DO NOTHING
+
+-- own_partition --
+-- Whether a partition is still of this epoch, and let it be so until the commit.
+SELECT FROM partitions WHERE part = $1 AND epoch = $2 FOR SHARE
 
 -- append_journal --
 -- One micro-batch in the journal, and the head moved on to it.
 WITH head AS (
-  UPDATE retailers SET journal_seq = $2 WHERE retailer_id = $1
+  UPDATE heads SET journal_seq = $3, next_offset = coalesce($4, next_offset) WHERE retailer_id = $1 AND part = $2
 )
-INSERT INTO journal (retailer_id, seq, day, written_at, version, inputs) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO journal (retailer_id, part, seq, day, written_at, version, inputs) VALUES ($1, $2, $3, $5, $6, $7, $8)
+
+-- move_head --
+-- A micro-batch of which nothing is journaled is done, too.
+UPDATE heads SET next_offset = $3 WHERE retailer_id = $1 AND part = $2
 
 -- append_alone --
 -- The same in a transaction of its own, if the head is where it is expected.
-SELECT append_alone($1, $2, $3, $4, $5, $6)
+SELECT append_alone($1, $2, $3, $4, $5, $6, $7, $8, $9)
 
 -- load_records --
 -- The packed state of shoppers.
@@ -81,12 +97,12 @@ RETURNING s.shopper_id
 
 -- set_checkpoint --
 -- Up to which entry no state is behind.
-INSERT INTO checkpoints AS c (retailer_id, seq, day) VALUES ($1, $2, $3)
-ON CONFLICT (retailer_id) DO UPDATE SET seq = excluded.seq, day = excluded.day WHERE c.seq < excluded.seq
+INSERT INTO checkpoints AS c (retailer_id, part, seq, day) VALUES ($1, $2, $3, $4)
+ON CONFLICT (retailer_id, part) DO UPDATE SET seq = excluded.seq, day = excluded.day WHERE c.seq < excluded.seq
 
 -- checkpoint --
 -- From where a restart has to read the journal.
-SELECT seq, day FROM checkpoints WHERE retailer_id = $1
+SELECT seq, day FROM checkpoints WHERE retailer_id = $1 AND part = $2
 
 -- add_devices --
 -- Devices that registered; one that is known keeps its row.
@@ -185,8 +201,8 @@ WHERE q.retailer_id = $1 AND q.day = $2 AND q.scope = r.scope
 -- add_decision --
 -- Offers and silences, each with its receipt.
 INSERT INTO decisions (retailer_id, decision_id, moment_id, shopper_id, device_id, store, outcome, offer,
-                       reasons, decided_at, version, journal_seq, receipt)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                       reasons, decided_at, version, part, journal_seq, receipt)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 
 -- add_coupon --
 -- The reserved coupon of an offer.
@@ -224,11 +240,15 @@ INSERT INTO quarantine (retailer_id, reason, detail, input) VALUES ($1, $2, $3, 
 -- journal_of_day --
 -- A day's micro-batches in order, from after an entry.
 SELECT seq, day, written_at, version, inputs FROM journal
-WHERE retailer_id = $1 AND day = $2 AND seq > $3 ORDER BY seq
+WHERE retailer_id = $1 AND day = $2 AND part = $3 AND seq > $4 ORDER BY seq
+
+-- journal_size --
+-- How many micro-batches a day has.
+SELECT count(*) FROM journal WHERE retailer_id = $1 AND day = $2
 
 -- newest_day --
 -- The day of the journal's newest entry.
-SELECT max(day) FROM journal WHERE retailer_id = $1
+SELECT max(day) FROM journal WHERE retailer_id = $1 AND part = $2
 
 -- all_states --
 -- The packed states of all shoppers, in one order on every machine.
@@ -269,7 +289,7 @@ LEFT JOIN shoppers s ON s.retailer_id = $1 AND s.shopper_id = asked.shopper_id
 
 -- receipts_of_batch --
 -- The decisions that a micro-batch led to.
-SELECT decision_id, moment_id, receipt FROM decisions WHERE retailer_id = $1 AND journal_seq = $2
+SELECT decision_id, moment_id, receipt FROM decisions WHERE retailer_id = $1 AND part = $2 AND journal_seq = $3
 
 -- states_of_day --
 -- The states of those whose newest change was on that day, and as of which entry.
@@ -285,7 +305,8 @@ SELECT drop_journal_days($1)
 
 -- decided_before --
 -- Which of these moments an earlier micro-batch has decided.
-SELECT moment_id FROM decisions WHERE retailer_id = $1 AND moment_id = ANY($2::text[]) AND journal_seq < $3
+SELECT moment_id FROM decisions
+WHERE retailer_id = $1 AND moment_id = ANY($2::text[]) AND (part <> $3 OR journal_seq < $4)
 
 -- forget_tokens --
 -- Refresh tokens that have run out, or were used long ago: a copy of those is refused as unknown.

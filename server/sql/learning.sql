@@ -1,29 +1,29 @@
 -- add_lessons --
 -- What a batch taught, in order.
-INSERT INTO lessons (retailer_id, seq, number, learned_at, shopper_id, lesson)
-SELECT $1, $2, l.number, $3, l.shopper_id, l.lesson
-FROM unnest($4::text[], $5::bytea[]) WITH ORDINALITY AS l (shopper_id, lesson, number)
+INSERT INTO lessons (retailer_id, part, seq, number, learned_at, shopper_id, lesson)
+SELECT $1, $2, $3, l.number, $4, l.shopper_id, l.lesson
+FROM unnest($5::text[], $6::bytea[]) WITH ORDINALITY AS l (shopper_id, lesson, number)
 
 -- lessons_between --
 -- The lessons after an entry, up to another and its lessons before a number.
 SELECT seq, number, lesson FROM lessons
-WHERE retailer_id = $1 AND seq > $2 AND (seq, number) < ($3, $4) ORDER BY seq, number
+WHERE retailer_id = $1 AND part = $2 AND seq > $3 AND (seq, number) < ($4, $5) ORDER BY seq, number
 
 -- lessons_of_batch --
 -- What one batch taught.
-SELECT lesson FROM lessons WHERE retailer_id = $1 AND seq = $2 ORDER BY number
+SELECT lesson FROM lessons WHERE retailer_id = $1 AND part = $2 AND seq = $3 ORDER BY number
 
 -- keep_learner --
 -- All that was learned as of an entry.
-INSERT INTO learners (retailer_id, seq, day, learner) VALUES ($1, $2, $3, $4)
+INSERT INTO learners (retailer_id, part, seq, day, learner) VALUES ($1, $2, $3, $4, $5)
 
 -- forget_learners --
 -- Older ones than any day that can be replayed.
-DELETE FROM learners WHERE retailer_id = $1 AND day < $2
+DELETE FROM learners WHERE retailer_id = $1 AND part = $2 AND day < $3
 
 -- newest_learner --
 -- The newest one before an entry.
-SELECT seq, day, learner FROM learners WHERE retailer_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT 1
+SELECT seq, day, learner FROM learners WHERE retailer_id = $1 AND part = $2 AND seq < $3 ORDER BY seq DESC LIMIT 1
 
 -- model --
 -- A fitted model.

@@ -172,16 +172,17 @@ FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'jo
 
 -- journal_rows_with --
 -- The micro-batches of a day in whose bytes one of these names occurs.
-SELECT seq FROM journal WHERE retailer_id = $1 AND day = $2 AND EXISTS (
+SELECT part, seq FROM journal WHERE retailer_id = $1 AND day = $2 AND EXISTS (
   SELECT FROM unnest($3::bytea[]) AS hers (name) WHERE position(hers.name IN inputs) > 0)
-ORDER BY seq
+ORDER BY part, seq
 
 -- journal_inputs --
-SELECT seq, written_at, inputs FROM journal WHERE retailer_id = $1 AND day = $2 AND seq = ANY($3::bigint[]) ORDER BY seq
+SELECT part, seq, written_at, inputs FROM journal JOIN unnest($3::smallint[], $4::bigint[]) AS r (part, seq) USING (part, seq)
+WHERE retailer_id = $1 AND day = $2 ORDER BY part, seq
 
 -- rewrite_journal --
-UPDATE journal j SET inputs = r.inputs FROM unnest($3::bigint[], $4::bytea[]) AS r (seq, inputs)
-WHERE j.retailer_id = $1 AND j.day = $2 AND j.seq = r.seq
+UPDATE journal j SET inputs = r.inputs FROM unnest($3::smallint[], $4::bigint[], $5::bytea[]) AS r (part, seq, inputs)
+WHERE j.retailer_id = $1 AND j.day = $2 AND j.part = r.part AND j.seq = r.seq
 
 -- records_of --
 -- Her record, and as it stood under any id of hers on the mornings of the days whose journal is kept.

@@ -1,5 +1,5 @@
 -- lock_publishing --
--- Puts a retailer's publications in one order, without touching the row that its micro-batches lock.
+-- Puts a retailer's publications in one order, without locking its row meanwhile.
 SELECT pg_advisory_xact_lock(hashtextextended('vicino.publish ' || $1, 0))
 
 -- version --

@@ -226,7 +226,7 @@ async def i9_the_journal_has_no_gaps(found: Evidence) -> list[str]:
     wrong = []
     for retailer_id, entries in found.entries.items():
         head = await found.connection.fetchval(
-            "SELECT journal_seq FROM retailers WHERE retailer_id = $1", retailer_id
+            "SELECT journal_seq FROM heads WHERE retailer_id = $1", retailer_id
         )
         if [entry.seq for entry in entries] != list(range(1, head + 1)):
             wrong.append(f"the journal of {retailer_id} is not 1 to {head}")

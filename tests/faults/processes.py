@@ -24,10 +24,11 @@ class Died(Exception):  # noqa: N818 - it names what happened
 class Server:
     """`./vicino serve` on one port. It may be killed and started again; its log goes on in one file."""
 
-    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, environment: Mapping[str, str], folder: Path, role: str = "all") -> None:
+        self._role = role
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.log = folder / "serve.log"
+        self.log = folder / f"serve-{role}-{self.port}.log"
         self._environment = {**environment, "VICINO_PORT": str(self.port)}
         self._process: asyncio.subprocess.Process | None = None
 
@@ -40,7 +41,7 @@ class Server:
         """Returns when the server is ready, or at once. Raises Died where it ends instead."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(REPOSITORY / "vicino", "serve"),
+                *(REPOSITORY / "vicino", "serve", "--role", self._role),
                 env={
                     **clean_environment(),
                     **self._environment,

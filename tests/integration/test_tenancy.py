@@ -14,7 +14,7 @@ from server.db import APP_ROLE, Database
 pytestmark = pytest.mark.usefixtures("database")
 
 #: Tables of the whole installation, which the server may read although they have no retailer.
-GLOBAL_TABLES = {"signing_keys"}
+GLOBAL_TABLES = {"signing_keys", "partitions"}
 
 #: Tables of which the server itself may delete nothing: they are a record of who did what.
 FOR_GOOD = {"overrides", "audit"}

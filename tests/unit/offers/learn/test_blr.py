@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from offers.learn.blr import Head, moderated, sigmoid
+from offers.learn.blr import Head, sigmoid
 
 
 def head(sd: float = 1.0, **effects: float) -> Head:
@@ -75,11 +75,6 @@ def test_what_an_offset_explains_is_not_learned() -> None:
         surprised.learn(np.array([1.0, 0.0, 0.0]), {}, True)
     assert explained.mean[0] < 0.2
     assert surprised.mean[0] > 2.0
-
-
-def test_uncertainty_moves_a_probability_towards_one_half() -> None:
-    assert moderated(2.0, 0.0) == pytest.approx(0.8808, abs=1e-4)
-    assert 0.5 < moderated(2.0, 9.0) < 0.75
 
 
 @pytest.mark.parametrize("eta", [-1e4, -40.0, 0.0, 40.0, 1e4])

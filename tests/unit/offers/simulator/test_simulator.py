@@ -2,11 +2,14 @@
 
 import ast
 
+import numpy as np
 import pytest
 
+from offers.evaluate.lift import lift
+from offers.learn.heads import Priors
 from offers.learn.learner import Learner
-from offers.simulator.policies import Deepest, Learning, Never, capture, oracle
-from offers.simulator.run import Conditions, Score, World, run
+from offers.simulator.policies import Deepest, HeldOut, Learning, Never, capture, oracle
+from offers.simulator.run import NEW_STORE, Conditions, Score, World, run
 from tests.support import REPOSITORY
 
 
@@ -32,6 +35,10 @@ def imports(path: str) -> set[str]:
     }
 
 
+#: Runs policies in the town for the command `simulate`; nothing but that imports it.
+ALLOWED = "server/simulation/decisions.py"
+
+
 def test_nothing_that_decides_imports_the_simulator() -> None:
     folders = ("offers", "server", "geo", "notifications")
     paths = [
@@ -39,7 +46,10 @@ def test_nothing_that_decides_imports_the_simulator() -> None:
     ]
     outside = [path for path in paths if not path.startswith("offers/simulator/")]
     assert len(outside) > 100
-    assert [p for p in outside if any(name.startswith("offers.simulator") for name in imports(p))] == []
+    assert [p for p in outside if any(name.startswith("offers.simulator") for name in imports(p))] == [
+        ALLOWED
+    ]
+    assert [p for p in outside if "server.simulation.decisions" in imports(p)] == ["server/cli/simulate.py"]
 
 
 def test_the_hot_path_imports_no_scikit_learn() -> None:
@@ -73,3 +83,48 @@ def test_late_outcomes_are_learned_late(world: World) -> None:
 def test_capture_is_0_for_silence_and_1_for_the_oracle(never: Score, best: Score) -> None:
     assert capture(never, never, best) == 0.0
     assert capture(best, never, best) == 1.0
+
+
+def test_an_outcome_that_is_told_twice_is_learned_once(world: World) -> None:
+    twice = World(5, Conditions(moments=400, repeated=1.0))
+    assert run(twice, Learning(Learner())) == run(world, Learning(Learner()))
+
+
+def test_outcomes_out_of_order_are_all_learned() -> None:
+    shuffled = World(5, Conditions(moments=400, shuffled=0.5, delay=3))
+    policy = Learning(Learner())
+    run(shuffled, policy)
+    assert len(policy.waiting) < 60, "those of the last moments are not told any more"
+
+
+def test_a_new_store_is_nowhere_before_its_day_and_then_it_is() -> None:
+    town = World(7, Conditions(moments=600, new_store_day=14.0))
+    there = [NEW_STORE in of.near for of in town.still]
+    first = there.index(True)
+    assert town.events[first].day >= 14.0
+    assert sum(there) > 5
+    assert run(town, Learning(Learner())).sent > 0
+
+
+def test_tastes_that_turn_change_what_is_wanted() -> None:
+    plain, turned = World(5, Conditions(moments=400)), World(5, Conditions(moments=400, drift_day=14.0))
+    same = [
+        np.array_equal(one.weight, other.weight) for one, other in zip(plain.still, turned.still, strict=True)
+    ]
+    before = [now.day < 14.0 for now in plain.events]
+    assert same == before
+
+
+def test_in_a_null_world_the_lift_detector_stays_silent() -> None:
+    null = World(0, Conditions(moments=5000, effect=0.0))
+    held = HeldOut(Learner(Priors(uplift=1.5)), 0.5, 0)
+    run(null, held)
+    known = lift(*held.sides())
+    assert known is not None
+    assert not known.certain
+
+
+def test_nobody_of_the_holdout_is_pushed(world: World) -> None:
+    held = HeldOut(Learner(), 1.0, 5)
+    assert run(world, held).sent == 0
+    assert held.rows

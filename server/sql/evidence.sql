@@ -1,0 +1,115 @@
+-- to_say --
+-- The moments of a time in which there was something to say, in order: what was decided, by which chance, and
+-- what came of it within $4. `held`: silent because she is in the holdout; `refused`: because of a quota or budget,
+-- which are asked last. `visited`: she stayed at the store.
+SELECT d.decision_id, d.shopper_id, d.store, d.decided_at, d.version, d.offer, d.reasons,
+  d.receipt ->> 'policy' AS policy, (d.receipt ->> 'propensity')::float8 AS propensity,
+  coalesce(d.offer, d.receipt -> 'ghost' ->> 'offer') AS best,
+  'holdout' = ANY (d.reasons) AS held, d.reasons && ARRAY['budget', 'store_cap', 'retailer_cap'] AS refused,
+  d.receipt -> 'judgement' AS judgement,
+  (c.redeemed_at < d.decided_at + $4) IS TRUE AS redeemed,
+  CASE WHEN c.redeemed_at < d.decided_at + $4 THEN c.spend ELSE 0 END AS spend,
+  EXISTS (
+    SELECT FROM visits v
+    WHERE v.retailer_id = $1 AND v.shopper_id = d.shopper_id AND v.store = d.store
+      AND v.entered_at > d.decided_at - interval '12 hours' AND v.entered_at < d.decided_at + $4
+      AND v.dwelled_at >= d.decided_at AND v.dwelled_at < d.decided_at + $4
+  ) AS visited
+FROM decisions d LEFT JOIN coupons c USING (retailer_id, decision_id)
+WHERE d.retailer_id = $1 AND d.decided_at >= $2 AND d.decided_at < $3
+  AND (d.outcome = 'offer' OR d.reasons && ARRAY['holdout', 'budget', 'store_cap', 'retailer_cap', 'nothing_drawn'])
+ORDER BY d.decided_at, d.decision_id
+
+-- funnel --
+-- How far moments came, by store and offer (NULL: none was looked at to the end), with the shoppers they were of.
+SELECT d.store, coalesce(d.offer, d.receipt -> 'ghost' ->> 'offer') AS offer,
+  count(*) AS moments, count(DISTINCT d.shopper_id) AS shoppers,
+  count(*) FILTER (WHERE d.outcome = 'offer') AS offers,
+  count(*) FILTER (WHERE d.receipt ? 'ghost') AS ghosts,
+  count(o.accepted_at) AS pushed, count(i.delivered_at) AS delivered, count(i.opened_at) AS opened,
+  count(*) FILTER (WHERE d.outcome = 'offer' AND EXISTS (
+    SELECT FROM visits v
+    WHERE v.retailer_id = $1 AND v.shopper_id = d.shopper_id AND v.store = d.store
+      AND v.entered_at > d.decided_at - interval '12 hours' AND v.entered_at < d.decided_at + $4
+      AND v.dwelled_at >= d.decided_at AND v.dwelled_at < d.decided_at + $4)) AS visited,
+  count(c.redeemed_at) AS redeemed,
+  coalesce(sum(c.spend) FILTER (WHERE c.redeemed_at IS NOT NULL), 0) AS spend
+FROM decisions d
+LEFT JOIN coupons c USING (retailer_id, decision_id)
+LEFT JOIN inbox i USING (retailer_id, decision_id)
+LEFT JOIN outbox o USING (retailer_id, decision_id)
+WHERE d.retailer_id = $1 AND d.decided_at >= $2 AND d.decided_at < $3
+  AND ($5::text IS NULL OR d.store = $5)
+GROUP BY 1, 2 ORDER BY 1 NULLS LAST, 2 NULLS LAST
+
+-- refusals --
+-- Why moments were silent, by store and reason; a moment may have several.
+SELECT d.store, r.reason, count(*) AS moments, count(DISTINCT d.shopper_id) AS shoppers
+FROM decisions d CROSS JOIN LATERAL unnest(d.reasons) AS r (reason)
+WHERE d.retailer_id = $1 AND d.decided_at >= $2 AND d.decided_at < $3 AND d.outcome = 'silence'
+  AND ($4::text IS NULL OR d.store = $4)
+GROUP BY 1, 2 ORDER BY 1 NULLS LAST, 3 DESC, 2
+
+-- near --
+-- Visits that began, by store, and the shoppers they were of.
+SELECT store, count(*) AS visits, count(DISTINCT shopper_id) AS shoppers FROM visits
+WHERE retailer_id = $1 AND entered_at >= $2 AND entered_at < $3 AND ($4::text IS NULL OR store = $4)
+GROUP BY 1 ORDER BY 1
+
+-- burn --
+-- What offers have given out of their budgets, in all time.
+SELECT l.offer, l.issued, l.outstanding, l.redeemed, l.spend_reserved, l.spend_committed, p.body -> 'budget' AS budget
+FROM ledgers l
+LEFT JOIN published p ON p.retailer_id = l.retailer_id AND p.kind = 'offer' AND p.external_id = l.offer
+  AND p.version_to IS NULL
+WHERE l.retailer_id = $1 ORDER BY l.offer
+
+-- steps --
+-- What shoppers did, each in her own order: looked (as a receipt's evidence says), came near, stayed, redeemed.
+SELECT shopper_id, step, at FROM (
+  SELECT d.shopper_id, 'zmot' AS step, (e ->> 'at')::timestamptz AS at
+  FROM decisions d CROSS JOIN LATERAL jsonb_array_elements(d.receipt -> 'moment' -> 'evidence') AS e
+  WHERE d.retailer_id = $1 AND d.decided_at >= $2 AND d.decided_at < $3 AND e ? 'level'
+  UNION
+  SELECT v.shopper_id, 'near', v.entered_at FROM visits v
+  WHERE v.retailer_id = $1 AND v.entered_at >= $2 AND v.entered_at < $3
+  UNION ALL
+  SELECT v.shopper_id, 'fmot', v.dwelled_at FROM visits v
+  WHERE v.retailer_id = $1 AND v.entered_at >= $2 AND v.entered_at < $3 AND v.dwelled_at IS NOT NULL
+  UNION ALL
+  SELECT c.shopper_id, 'redeem', c.redeemed_at FROM coupons c
+  WHERE c.retailer_id = $1 AND c.redeemed_at >= $2 AND c.redeemed_at < $3
+) AS steps ORDER BY shopper_id, at, step
+
+-- journal_days_of --
+-- The days of a time of which the retailer has a journal.
+SELECT DISTINCT day FROM journal WHERE retailer_id = $1 AND day >= $2 AND day <= $3 ORDER BY day
+
+-- known_as --
+-- Who anonymous shoppers turned out to be.
+SELECT former_id, shopper_id FROM shopper_merges WHERE retailer_id = $1
+
+-- health --
+-- What became of the offers of a time at some stores (NULL: all): pushes that failed or came too late, shoppers who
+-- stopped pushes within a day of one, and how long pushes took from the fix to FCM.
+SELECT count(*) AS offers, count(DISTINCT o.shopper_id) AS shoppers,
+  count(*) FILTER (WHERE o.state = 'failed') AS failed,
+  count(*) FILTER (WHERE o.state = 'inbox_only' OR o.state = 'expired') AS late,
+  count(DISTINCT o.shopper_id) FILTER (WHERE EXISTS (
+    SELECT FROM consent_changes g
+    WHERE g.retailer_id = $1 AND g.shopper_id = o.shopper_id AND g.purpose IN ('push', 'nearby_offers')
+      AND g.status = 'withdrawn' AND g.at >= o.decided_at AND g.at < o.decided_at + $5)) AS stopped,
+  percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM o.accepted_at - o.received_at))
+    FILTER (WHERE o.accepted_at IS NOT NULL) AS p99_s
+FROM outbox o
+WHERE o.retailer_id = $1 AND o.decided_at >= $2 AND o.decided_at < $3
+  AND ($4::text[] IS NULL OR o.store = ANY ($4))
+
+-- overspent --
+-- Offers that have given more than their budget allows: none, ever.
+SELECT l.offer FROM ledgers l
+JOIN published p ON p.retailer_id = l.retailer_id AND p.kind = 'offer' AND p.external_id = l.offer AND p.version_to IS NULL
+WHERE l.retailer_id = $1 AND (
+  l.spend_committed + l.spend_reserved > (p.body -> 'budget' ->> 'spend')::numeric
+  OR l.redeemed + l.outstanding > (p.body -> 'budget' ->> 'redemptions')::bigint)
+ORDER BY 1
