@@ -226,7 +226,7 @@ async def test_what_an_offer_lacks_is_told_beside_the_field(desk: Desk) -> None:
     await page.get_by_label("Name").fill("Too good")
     await page.get_by_label("Value").fill("140")
     await page.get_by_role("button", name="Publish").click()
-    await expect(page.locator(".field.wrong").filter(has_text="Value")).to_contain_text("at most 100 %")
+    await expect(page.locator(".field.wrong").filter(has_text="Value")).to_contain_text("100 %")
 
 
 async def test_a_receipt_of_silence_says_what_would_have_changed_it(desk: Desk, city: City) -> None:

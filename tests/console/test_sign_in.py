@@ -10,6 +10,7 @@ async def test_somebody_with_an_account_signs_in_and_out(desk: Desk) -> None:
     await shoot(page, "sign-in")
 
     await sign_in(page, "admin")
+    await page.locator(".map[data-ready]").wait_for()  # what is under way when she goes would be refused
     await page.get_by_role("button", name="Sign out").click()
 
     await page.get_by_role("heading", name="Sign in to Vicino").wait_for()

@@ -125,9 +125,9 @@ export function Editor(props: Props): JSX.Element {
     setError(null);
     try {
       await ask("POST", "/v1/geofences", { body: { type: "FeatureCollection", features: [feature] } });
-      say(draft.isNew ? "The fence is live" : "Saved, and live");
       changedNow.current = false;
       await props.published(named.external_id);
+      say(draft.isNew ? "The fence is live" : "Saved, and live");
     } catch (failed) {
       setError(asError(failed));
     } finally {

@@ -20,7 +20,7 @@ interface Props {
   redo: (() => void) | null;
   begin: (kind: "circle" | "polygon") => void;
   cancelDrawing: () => void;
-  change: (draft: Draft) => void;
+  change: (draft: Draft, what?: string) => void;
   reshape: (shape: Shape, what?: string) => void;
   show: () => void;
   save: () => void;
@@ -52,7 +52,7 @@ export function FenceForm(props: Props): JSX.Element {
         <div class="side-form">
           {general && <Notice kind="bad">{general.message}</Notice>}
           <StoreField {...props} error={complaint(error, "store")} />
-          <TextField label="Name" hint="What colleagues read; shoppers never do." value={draft.name} error={complaint(error, "name")} set={(name) => props.change({ ...draft, name })} />
+          <TextField label="Name" hint="What colleagues read; shoppers never do." value={draft.name} error={complaint(error, "name")} set={(name) => props.change({ ...draft, name }, "name")} />
           <div class="field">
             <span class="label">Shape</span>
             <div class="actions">
@@ -65,7 +65,7 @@ export function FenceForm(props: Props): JSX.Element {
           {draft.shape?.kind === "circle" && <RadiusField {...props} shape={draft.shape} error={complaint(error, "radius")} />}
           {draft.shape?.kind === "area" && <Corners {...props} shape={draft.shape} />}
           {judgement.map((warning) => <Notice key={warning.text} kind={warning.kind}>{warning.text}</Notice>)}
-          <TextField label="Dwell" unit="s" digits hint="A visit that lasts this long counts as dwelling." value={draft.dwell_s} error={complaint(error, "dwell_s")} set={(dwell_s) => props.change({ ...draft, dwell_s })} />
+          <TextField label="Dwell" unit="s" digits hint="A visit that lasts this long counts as dwelling." value={draft.dwell_s} error={complaint(error, "dwell_s")} set={(dwell_s) => props.change({ ...draft, dwell_s }, "dwell_s")} />
           <label class="check">
             <input type="checkbox" checked={draft.enabled} onChange={(event) => props.change({ ...draft, enabled: event.currentTarget.checked })} />
             <span>On <span class="hint">Off, it is kept, and nobody enters it.</span></span>
@@ -119,18 +119,10 @@ interface TextProps {
   set: (value: string) => void;
 }
 
-/** A field whose value counts, as one step of the history, when it is left. */
 function TextField({ label, hint, unit, digits = false, value, error, set }: TextProps): JSX.Element {
-  const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
-  const settle = () => {
-    if (text !== value) set(text);
-  };
   return (
     <Field label={label} hint={hint} error={error} {...(unit ? { unit } : {})}>
-      {(attributes) => (
-        <input {...attributes} inputMode={digits ? "decimal" : "text"} value={text} onInput={(event) => setText(event.currentTarget.value)} onChange={settle} onKeyDown={(event) => { if (event.key === "Enter") settle(); }} />
-      )}
+      {(attributes) => <input {...attributes} inputMode={digits ? "decimal" : "text"} value={value} onInput={(event) => set(event.currentTarget.value)} />}
     </Field>
   );
 }

@@ -32,10 +32,10 @@ export function History({ id, restored }: { id: string; restored: () => Promise<
       <summary>History</summary>
       {error && <Failed error={error} again={load} />}
       <ol class="history">
-        {versions?.map((version, index) => (
+        {versions?.map((version) => (
           <li key={version.version}>
             <span>{dateTime(version.published_at)}</span>
-            {index === 0 && version.ended_at === null ? <Badge kind="good">in force</Badge> : <Button small onClick={() => restore(version)}>Restore</Button>}
+            {version.ended_by === null ? <Badge kind="good">in force</Badge> : <Button small onClick={() => restore(version)}>Restore</Button>}
             <span class="small-text quiet-text">{described(version.body)} · {version.published_by ?? "by a server or command"}</span>
           </li>
         ))}

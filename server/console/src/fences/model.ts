@@ -37,7 +37,7 @@ export interface Version {
   version: number;
   published_at: string;
   published_by: string | null;
-  ended_at: string | null;
+  ended_by: number | null;
   body: FenceFeature;
 }
 

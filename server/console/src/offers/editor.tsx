@@ -25,12 +25,13 @@ interface Props {
 const PLACEHOLDERS = ["product", "discount", "distance_m", "store", "until"];
 
 export function OfferEditor(props: Props): JSX.Element {
-  const [fields, setFields] = useState(props.fields);
+  const [saved] = useState(props.fields);
+  const [fields, setFields] = useState(saved);
   const [locale, setLocale] = useState(Object.keys(props.fields.messages)[0] ?? "en");
   const [error, setError] = useState<Error | null>(null);
   const [busy, setBusy] = useState(false);
   const [removing, setRemoving] = useState(false);
-  const changed = fields !== props.fields;
+  const changed = fields !== saved;
   const changedNow = useRef(changed);
   changedNow.current = changed;
   useEffect(() => {
@@ -49,9 +50,9 @@ export function OfferEditor(props: Props): JSX.Element {
     const id = props.isNew ? freeId(slug(fields.name), props.taken) : fields.external_id;
     try {
       const { warnings } = await ask<{ warnings: Complaint[] }>("POST", "/v1/offers", { body: offerOf({ ...fields, external_id: id }) });
-      say(warnings.some(({ code }) => code === "needs_approval") ? "Saved as a draft, to be approved" : props.isNew ? "The offer is published" : "Saved, and published");
       changedNow.current = false;
       await props.saved(id, warnings);
+      say(warnings.some(({ code }) => code === "needs_approval") ? "Saved as a draft, to be approved" : props.isNew ? "The offer is published" : "Saved, and published");
     } catch (failed) {
       setError(asError(failed));
     } finally {
@@ -62,8 +63,8 @@ export function OfferEditor(props: Props): JSX.Element {
     setError(null);
     try {
       const moved = await ask<{ status: Status; moved: boolean; approvals?: string[]; approvals_needed?: number }>("POST", `/v1/offers/${encodeURIComponent(fields.external_id)}/${action}`);
-      say(moved.moved ? `The offer is ${moved.status}` : `${moved.approvals?.length ?? 0} of ${moved.approvals_needed} approvals: somebody else has to approve it too`);
       await props.saved(fields.external_id);
+      say(moved.moved ? `The offer is ${moved.status}` : `${moved.approvals?.length ?? 0} of ${moved.approvals_needed} approvals: somebody else has to approve it too`);
     } catch (failed) {
       setError(asError(failed));
     }
@@ -72,9 +73,9 @@ export function OfferEditor(props: Props): JSX.Element {
     setRemoving(false);
     try {
       await ask("DELETE", `/v1/offers/${encodeURIComponent(fields.external_id)}`);
-      say("The offer is withdrawn; coupons that are out stay good");
       changedNow.current = false;
       await props.saved("");
+      say("The offer is withdrawn; coupons that are out stay good");
     } catch (failed) {
       setError(asError(failed));
     }
@@ -121,7 +122,7 @@ export function OfferEditor(props: Props): JSX.Element {
           <section class="card" aria-label="Where and when">
             <h2>Where and when</h2>
             <Tags label="Stores" hint="None: every store." error={told("stores")} chosen={fields.stores} choices={props.stores.map(({ external_id, name }) => ({ value: external_id, name }))} set={(stores) => set({ stores })} />
-            <div class="row">
+            <div class="row dates">
               <Field label="From" error={told("valid.from", "valid")}>{(attributes) => <input {...attributes} type="datetime-local" value={fields.from} onInput={(e) => set({ from: e.currentTarget.value })} />}</Field>
               <Field label="Until" error={told("valid.until")}>{(attributes) => <input {...attributes} type="datetime-local" value={fields.until} onInput={(e) => set({ until: e.currentTarget.value })} />}</Field>
             </div>
