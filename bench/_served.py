@@ -99,7 +99,7 @@ async def create_retailer(folder: Path) -> dict[str, str]:
     """A retailer beside the running server, with its keys."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "server", "retailer", "create", "Bench", "--quiet-hours", "none"),
-        "--json",
+        *("--policy", "rules", "--holdout", "0", "--json"),
         env=os.environ | {"PYTHONPATH": str(REPOSITORY), "VICINO_DATA_DIR": str(folder / "data")},
         stdout=asyncio.subprocess.PIPE,
     )
@@ -152,33 +152,44 @@ class Phones:
                 strict=True,
             )
         )
-        self._heads = [
-            request("/v1/pings", token, b"").replace(b"Content-Length: 0", b"Content-Length: %d")
-            for token in tokens
-        ]
+        self.renew(tokens)
         self._speeds = [b"%.1f" % one for one in pace]
         noise = random.normal(0, 3 / 111_400, (1 << 14, 2)).tolist()
         self._noise = itertools.cycle(noise)
         self._fixes, self._next, self._began_s = fixes, 0, time.time()
         self._last_s = [self._began_s] * count
 
+    def renew(self, tokens: Sequence[str]) -> None:
+        """Their access tokens from now on."""
+        self._heads = [
+            request("/v1/pings", token, b"").replace(b"Content-Length: 0", b"Content-Length: %d")
+            for token in tokens
+        ]
+
     def request(self) -> bytes:
         """The next phone's next request: its fixes since it sent the last one, evenly spaced."""
         phone = self._next
         self._next = (phone + 1) % len(self._heads)
-        lat, lon, north, east = self._ways[phone]
         now_s, since_s = time.time(), self._last_s[phone]
         self._last_s[phone] = now_s
         step_s = (now_s - since_s) / self._fixes
         fixes = []
         for number in range(1, self._fixes + 1):
             at_s = since_s + number * step_s
-            walked_s = at_s - self._began_s
-            off_north, off_east = next(self._noise)
-            place = (lat + north * walked_s + off_north, lon + east * walked_s + 2 * off_east)
+            place = self.place(phone, at_s - self._began_s)
             fixes.append(_FIX % (*place, _rfc3339(at_s), self._speeds[phone]))
         body = b'{"fixes":[%s]}' % b",".join(fixes)
         return self._heads[phone] % len(body) + body
+
+    def place(self, phone: int, walked_s: float) -> tuple[float, float]:
+        """Where a phone says it is after so long."""
+        lat, lon, north, east = self._ways[phone]
+        off_north, off_east = next(self._noise)
+        return lat + north * walked_s + off_north, lon + east * walked_s + 2 * off_east
+
+    def rests(self, phone: int) -> bool:
+        """Whether it lies still."""
+        return self._ways[phone][2] == 0.0
 
 
 def _rfc3339(at_s: float) -> bytes:
@@ -186,17 +197,33 @@ def _rfc3339(at_s: float) -> bytes:
 
 
 async def registered(url: str, app_key: str, count: int) -> list[str]:
-    """Registers phones, 8 at a time; their access tokens."""
+    """Registers phones; their access tokens."""
+    return [given["access_token"] for given in await installed(url, app_key, count)]
+
+
+async def installed(url: str, app_key: str, count: int) -> list[dict[str, str]]:
+    """Registers phones; what each is given."""
+    body = {"platform": "android", "consents": CONSENTS}
+    return await _asked(url + "/v1/devices", app_key, [body] * count)
+
+
+async def refreshed(url: str, app_key: str, given: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """What each is given for its refresh token: an access token lasts a quarter of an hour."""
+    bodies = [{"refresh_token": one["refresh_token"]} for one in given]
+    return await _asked(url + "/v1/devices/token", app_key, bodies)
+
+
+async def _asked(url: str, key: str, bodies: Sequence[Any]) -> list[dict[str, str]]:
+    """The answers, 8 at a time."""
     gate, connector = asyncio.Semaphore(8), aiohttp.TCPConnector(limit=8)
     async with aiohttp.ClientSession(connector=connector) as session:
 
-        async def one() -> str:
+        async def one(body: Any) -> dict[str, str]:
             async with gate:
-                body = {"platform": "android", "consents": CONSENTS}
-                token: str = (await post(session, url + "/v1/devices", app_key, body))["access_token"]
-                return token
+                answer: dict[str, str] = await post(session, url, key, body)
+                return answer
 
-        return list(await asyncio.gather(*(one() for _ in range(count))))
+        return list(await asyncio.gather(*map(one, bodies)))
 
 
 async def opened(url: str, folder: Path, *, fences: int, phones: int) -> tuple[dict[str, str], list[str]]:

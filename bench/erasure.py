@@ -19,9 +19,12 @@ from geo.fix import Fix
 from server.cli.retailer import create_retailer
 from server.clock import SystemClock, from_us
 from server.db import Database
+from server.edge.room import Room
 from server.engine import Engine
-from server.inputs import RecordFixes, RegisterDevice, pack_inputs
+from server.inputs import RecordFixes, RegisterDevice
+from server.journal import pack_inputs
 from server.migrate import migrate
+from server.pings import Pings
 from server.postgres import EmbeddedPostgres
 from server.privacy.erasing import ask
 
@@ -51,7 +54,15 @@ async def _measure(folder: Path) -> tuple[float, float, int]:
         await migrate(server.url)
         async with await Database.open(server.url) as database:
             retailer_id = (await create_retailer(database, "bench", {}))["retailer_id"]
-            engine = Engine(database, clock, journal_days=1, on_push=lambda: None, on_doubt=lambda _: None)
+            engine = Engine(
+                database,
+                clock,
+                journal_days=1,
+                on_push=lambda: None,
+                on_doubt=lambda _: None,
+                on_quarantine=lambda _kind, _reason: None,
+                room=Room(),
+            )
             await engine.start(server.url)
             try:
                 await engine.submit(retailer_id, _registration(clock.now_us()))
@@ -95,7 +106,7 @@ def _batches(now_us: int) -> Iterator[bytes]:
     random = np.random.default_rng(SEED)
     for number in range(ROWS):
         lats, lons = (column.tolist() for column in town(random, INPUTS))
-        yield pack_inputs(
+        pings = Pings.of(
             [
                 RecordFixes(
                     shopper_id=SHE
@@ -108,3 +119,4 @@ def _batches(now_us: int) -> Iterator[bytes]:
                 for place, (lat, lon) in enumerate(zip(lats, lons, strict=True))
             ]
         )
+        yield pack_inputs([], pings)

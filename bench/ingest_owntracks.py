@@ -14,25 +14,25 @@ from statistics import median
 from typing import Any
 
 import aiohttp
-import numpy as np
 
 from bench._load import Outcome, Requests, closed
 from bench._run import each
-from bench._served import CONSENTS, LAT, LON, REACH_DEG, Phones, data_folder, opened, vicino
+from bench._served import CONSENTS, Phones, data_folder, opened, vicino
 
 FENCES, PHONES = 10_000, 300
 CONNECTIONS, ROUNDS, SECONDS = 64, 3, 3.0
+#: OwnTracks tells whole seconds, and here each message of a phone is a second later than its last: they begin
+#: so far back that they never overtake the clock.
+BEHIND_S = 900.0
 
 
 class OwnTracks:
-    """Phones with OwnTracks for Android, each at a place of its own, all with the app key in the address."""
+    """The same phones with OwnTracks for Android, all with the app key in the address."""
 
-    def __init__(self, app_key: str, count: int) -> None:
-        random = np.random.default_rng(2)
-        places = random.uniform(-REACH_DEG, REACH_DEG, (count, 2)).tolist()
+    def __init__(self, app_key: str, phones: Phones, count: int) -> None:
         self.names = [f"user{number}:phone" for number in range(count)]
-        self._places = [(LAT + north, LON + 2 * east) for north, east in places]
-        self._next, self._at_s = 0, time.time() - 86_400 / 2
+        self._phones = phones
+        self._next, self._at_s = 0, time.time() - BEHIND_S
         self._head = (
             f"POST /v1/ingest/owntracks/{app_key} HTTP/1.1\r\nHost: bench\r\n"
             "User-Agent: Owntracks-Android/gms/420005000\r\n"
@@ -42,14 +42,16 @@ class OwnTracks:
     def request(self) -> bytes:
         """The next phone's next message. Each round of all phones is a second later."""
         phone = self._next % len(self.names)
-        at_s = int(self._at_s) + self._next // len(self.names)
+        round_s = self._next // len(self.names)
+        at_s = int(self._at_s) + round_s
         self._next += 1
-        lat, lon = self._places[phone]
+        lat, lon = self._phones.place(phone, round_s)
+        speed_kmh = 0 if self._phones.rests(phone) else 5
         body = (
             b'{"_type":"location","_id":"%08x","acc":12,"alt":20,"batt":61,"bs":1,"cog":88,"conn":"m",'
             b'"created_at":%d,"inregions":[],"lat":%.6f,"lon":%.6f,"m":1,"tid":"ph",'
-            b'"topic":"owntracks/user%d/phone","tst":%d,"vac":3,"vel":4}'
-        ) % (self._next, at_s, lat, lon, phone, at_s)
+            b'"topic":"owntracks/user%d/phone","tst":%d,"vac":3,"vel":%d}'
+        ) % (self._next, at_s, lat, lon, phone, at_s, speed_kmh)
         return self._head % len(body) + body
 
 
@@ -79,14 +81,15 @@ async def _measured() -> AsyncIterator[dict[str, Any]]:
 async def _phones(url: str, folder: Path) -> tuple[Phones, OwnTracks]:
     """Registered phones; and phones with OwnTracks that have appeared, and whose consents are recorded."""
     keys, tokens = await opened(url, folder, fences=FENCES, phones=PHONES)
-    theirs = OwnTracks(keys["app_key"], PHONES)
+    own = Phones(tokens)
+    theirs = OwnTracks(keys["app_key"], own, PHONES)
     appeared = await closed(url, theirs.request, connections=8, seconds=300, most=PHONES)
     _check(appeared)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=8)) as session:
         await asyncio.gather(*(_permit(session, url, keys["server_key"], name) for name in theirs.names))
     # What each phone is told to watch, once.
     _check(await closed(url, theirs.request, connections=8, seconds=300, most=2 * PHONES))
-    return Phones(tokens), theirs
+    return own, theirs
 
 
 async def _permit(session: aiohttp.ClientSession, url: str, key: str, name: str) -> None:

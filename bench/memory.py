@@ -19,6 +19,7 @@ from bench._town import FENCES, REACH_DEG, SEED, each_circle, figure, town
 from geo.engine import FixBatch, Fleet, sense
 from geo.index import FenceSet
 from geo.transition import Rules
+from geo.warm import warm
 
 FENCES_MANY, DEVICES_MANY, BATCH = 1_000_000, 2_000_000, 50_000
 
@@ -55,6 +56,7 @@ def fences() -> tuple[int, int, int]:
 
 def devices() -> tuple[int, int, int]:
     """The same without and with two million devices."""
+    assert warm()  # what was compiled is there once, however many devices there are
     random, index = np.random.default_rng(SEED), FenceSet.build(())
     fleet, before = Fleet(index.roll), resident()
     for device in range(DEVICES_MANY):

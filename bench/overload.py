@@ -21,7 +21,7 @@ import numpy as np
 from bench._crowd import Crowd, entered, fences
 from bench._load import Outcome, closed, paced
 from bench._run import each
-from bench._served import LAT, LON, create_retailer, data_folder, post, process, registered
+from bench._served import LAT, LON, cpu_s, create_retailer, data_folder, post, process, registered
 
 PHONES = 1500
 MOST_CONNECTIONS = 4000
@@ -53,17 +53,28 @@ def run() -> Iterator[dict[str, Any]]:
 
 async def _measure() -> AsyncIterator[dict[str, Any]]:
     judged, blind = await _server("server"), await _server("bench._blind")
-    over, status = judged.over, judged.over.status
-    answered = sum(status.values())
+    over, peak = judged.over, judged.peak
+    sent = len(over.statuses) + over.unanswered
+    taken, refused = over.status[200], over.status[429]
     yield _figure("p99", over.accepted_ms(99), "ms, of accepted requests")
-    yield _figure("goodput", status[200] / over.elapsed_s, "requests/s", ("peak", judged.peak))
-    yield _figure("offered", answered / over.elapsed_s, "requests/s", ("peak", judged.peak))
-    yield _figure("refused", status[429] / answered, "of all, with a 429")
-    yield _figure(
-        "errors", answered - status[200] - status[429] + over.unanswered, "5xx, broken or unanswered"
-    )
+    yield _figure("p50", over.accepted_ms(50), "ms, of accepted requests")
+    yield _figure("goodput", over.rate, "requests/s", ("peak", peak))
+    # The generator cannot send more than connections are idle: what it could says how much it was.
+    yield _figure("offered", sent / over.elapsed_s, "requests/s", ("peak", peak))
+    yield _figure("generator", over.cpu_s / sent * 1e6, "us of processor time a request, the generator's")
+    yield _figure("refusal", await _refusal_us(), "us, of a server that answers always the same")
+    yield _figure("refused", refused / sent, "of all, with a 429")
+    yield _figure("errors", sent - taken - refused, "5xx, broken or unanswered")
     yield _figure("normal_again", _refused_until_s(judged.after), "s until the last refusal")
     yield _figure("moments_lost", judged.lost, f"of {judged.visitors}", ("refused by chance", blind.lost))
+
+
+async def _refusal_us() -> float:
+    """What a refusal costs at the very least: processor time of a server that does nothing else."""
+    async with process("-m", "bench._constant") as (url, pid):
+        crowd, began_s = Crowd(["x" * 300] * PHONES), cpu_s(pid)
+        outcome = await closed(url, crowd.request, connections=256, seconds=2)
+        return (cpu_s(pid) - began_s) / len(outcome.statuses) * 1e6
 
 
 def _figure(what: str, value: float, unit: str, baseline: tuple[str, float] | None = None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from geo.compiled import compiled
 from geo.distance import FloatArray
 
 SIGMA_PER_ACCURACY = 1 / math.sqrt(-2 * math.log(1 - 0.68))  #: 1 / 1.5096, as phones mean it
@@ -26,16 +27,18 @@ SIGMA_SHARE, SIGMA_LEAST_M = 0.4, 4.0
 REACH_SIGMA = 4.5
 
 
-def sigma_m(accuracy_m: FloatArray, unknown_m: float) -> FloatArray:
-    """The spread of the true position around each fix, along each axis; NaN: taken for `unknown_m`."""
-    known_m = SIGMA_SHARE * np.where(np.isnan(accuracy_m), unknown_m, accuracy_m)
-    return np.sqrt(known_m * known_m + SIGMA_LEAST_M * SIGMA_LEAST_M)
-
-
 def sigma_one_m(accuracy_m: float | None, unknown_m: float) -> float:
-    """The same for one fix, to the last bit."""
+    """The spread of the true position around a fix, along each axis; None: taken for `unknown_m`."""
     known_m = SIGMA_SHARE * (unknown_m if accuracy_m is None else accuracy_m)
     return math.sqrt(known_m * known_m + SIGMA_LEAST_M * SIGMA_LEAST_M)
+
+
+@compiled
+def sigmas_m(accuracy_m: FloatArray, unknown_m: float, found: FloatArray) -> None:
+    """The same for many, to the last bit, into `found`. Unknown accuracies are NaN."""
+    for i in range(len(accuracy_m)):
+        known_m = SIGMA_SHARE * (unknown_m if math.isnan(accuracy_m[i]) else accuracy_m[i])
+        found[i] = math.sqrt(known_m * known_m + SIGMA_LEAST_M * SIGMA_LEAST_M)
 
 
 def probability_beyond(distance_m: float, sigma_m: float) -> float:

@@ -1,97 +1,66 @@
-"""Writes sightings down that are newer than all their devices', and seals what can no longer change."""
+"""Writes a sighting down that is newer than all its device's, and clears away what no window holds."""
 
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from geo.arrivals import Arrivals
+from geo.compiled import compiled
 from geo.fences.ranges import spread
 from geo.fleet import Fleet
 from geo.layout import NEVER, NOWHERE
-from geo.rows import Records
+from geo.rows import Record
+from geo.tables import HELD, PAIRS, PAST, SIGHTINGS, Fixes, Limits, Tables
 from geo.transition import Rules, Sighting
 from geo.window import kept_us
 
 #: Dead rows are taken out of a table when they are a quarter as many as the living, and this many.
 SLACK, SLACK_LEAST = 1.25, 4096
 
-Integers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+
+@compiled
+def seal(tables: Tables, limits: Limits, device: Record, last_us: int) -> None:
+    """Moves a window on, whose newest sighting is about to be of `last_us`. The visits are settled."""
+    if device.newest_us == NEVER or device.doubts != 0 or device.clock_us > device.newest_us:
+        return
+    whole = last_us - device.newest_us > limits.kept_us
+    held = device.before + device.since
+    device.before = 1 if whole else device.since + (device.middle_us != NEVER)
+    device.since = 0
+    tables.held[HELD] += device.before - held
+    device.sealed_us = device.newest_us if whole else device.middle_us
+    device.middle_us = device.newest_us
+    first, count = tables.used[PAST], device.visit_count
+    for i in range(count):
+        tables.past[first + i] = tables.visits[device.visits + i]
+    tables.used[PAST] += count
+    device.base = first if whole else device.middle
+    device.base_count = count if whole else device.middle_count
+    device.middle, device.middle_count = first, count
 
 
-def append_many(fleet: Fleet, arrivals: Arrivals, slots: Integers, device: Records, rules: Rules) -> int:
-    """Appends sightings to their devices (each once among `slots`, in order); the row of the first.
-
-    Those of a device must be newer than all that is known of it, and none of them doubted. `device` is
-    written back.
-    """
-    count = len(arrivals.slot)
-    row = fleet.sightings.add(count)
-    single = arrivals.single
-    last = np.arange(count) if single else arrivals.first[1:] - 1
-    newest_us = arrivals.at_us if single else arrivals.at_us[last]
-    _write(fleet, arrivals, row, device["head"])
-    fleet.held += count
-    due = (newest_us - device["middle_us"] > kept_us(rules)).nonzero()[0]
-    if len(due):
-        sealing = fleet.devices.pick(device, due)
-        _seal(fleet, slots[due], sealing, newest_us[due], rules)
-        fleet.devices.replace(device, due, sealing)
-    device["newest_us"] = newest_us
-    last += row
-    device["head"] = device["believed"] = last
-    device["since"] += 1 if single else np.diff(arrivals.first)
-    fleet.devices.put(slots, device)
+@compiled
+def append(tables: Tables, fixes: Fixes, device: Record, begin: int, end: int) -> int:
+    """Writes the fixes down behind the device's newest; the row of the first."""
+    row, pair_row = tables.used[SIGHTINGS], tables.used[PAIRS]
+    head = device.head
+    for fix in range(begin, end):
+        first, last = fixes.pair_first[fix], fixes.pair_first[fix + 1]
+        one = tables.sightings[row + fix - begin]
+        one.at_us, one.slot, one.previous = fixes.at_us[fix], fixes.slot[fix], head
+        one.lat_deg, one.lon_deg = fixes.lat_deg[fix], fixes.lon_deg[fix]
+        one.accuracy_m, one.speed_mps = fixes.accuracy_m[fix], fixes.speed_mps[fix]
+        one.pairs, one.pair_count = pair_row, last - first
+        for pair in range(first, last):
+            tables.pairs[pair_row].number = fixes.number[pair]
+            tables.pairs[pair_row].probability = fixes.probability[pair]
+            pair_row += 1
+        head = row + fix - begin
+    tables.used[SIGHTINGS], tables.used[PAIRS] = row + end - begin, pair_row
+    tables.held[HELD] += end - begin
+    device.newest_us = fixes.at_us[end - 1]
+    device.head = device.believed = head
+    device.since += end - begin
     return row
-
-
-def _write(fleet: Fleet, arrivals: Arrivals, row: int, head: npt.NDArray[np.int32]) -> None:
-    """The rows of the sightings, and of the fences they lie in."""
-    pair = fleet.pairs.add(len(arrivals.pair_number))
-    fleet.pairs.data["number"][pair : fleet.pairs.used] = arrivals.pair_number
-    fleet.pairs.data["probability"][pair : fleet.pairs.used] = arrivals.pair_probability
-    record = fleet.sightings.data[row : fleet.sightings.used]
-    record["at_us"], record["slot"] = arrivals.at_us, arrivals.slot
-    record["lat_deg"], record["lon_deg"] = arrivals.lat_deg, arrivals.lon_deg
-    record["accuracy_m"], record["speed_mps"] = arrivals.accuracy_m, arrivals.speed_mps
-    first = arrivals.pair_first
-    record["pairs"] = first[:-1] + pair
-    record["pair_count"] = first[1:] - first[:-1]
-    if arrivals.single:
-        record["previous"] = head
-    else:
-        record["previous"] = np.arange(row - 1, row - 1 + len(record))
-        record["previous"][arrivals.first[:-1]] = head
-
-
-def _seal(fleet: Fleet, slots: Integers, device: Records, newest_us: Integers, rules: Rules) -> None:
-    """Moves the windows of devices on, whose newest sighting is about to be of `newest_us`."""
-    calm = (device["newest_us"] != NEVER) & (device["doubts"] == 0)
-    calm &= device["clock_us"] <= device["newest_us"]
-    whole = calm & (newest_us - device["newest_us"] > kept_us(rules))
-    held = device["before"] + device["since"]
-    kept = np.where(whole, 1, device["since"] + (device["middle_us"] != NEVER))
-    device["before"] = np.where(calm, kept, device["before"])
-    device["since"] = np.where(calm, 0, device["since"])
-    fleet.held += int((device["before"] + device["since"] - held).sum())
-    sealed_us = np.where(whole, device["newest_us"], device["middle_us"])
-    device["sealed_us"] = np.where(calm, sealed_us, device["sealed_us"])
-    device["middle_us"] = np.where(calm, device["newest_us"], device["middle_us"])
-    _remember(fleet, slots, device, calm, whole)
-
-
-def _remember(fleet: Fleet, slots: Integers, device: Records, moved: Flags, whole: Flags) -> None:
-    """Makes the visits open now those of the middle, and of the sealed sighting too where all is sealed."""
-    present = moved & (device["visit_count"] > 0)
-    fleet.settle_visits(slots[present])
-    _, row = spread(device["visits"], np.where(present, device["visit_count"], 0))
-    count = np.where(present, device["visit_count"], 0)
-    first = fleet.past.extend(fleet.visits.take(row)) + np.cumsum(count) - count
-    for field, now in (("", first), ("_count", count)):
-        base, middle = f"base{field}", f"middle{field}"
-        device[base] = np.where(whole, now, np.where(moved, device[middle], device[base]))
-        device[middle] = np.where(moved, now, device[middle])
 
 
 def append_one(
@@ -100,7 +69,7 @@ def append_one(
     """Appends one sighting that is newer than all that is known of its device.
 
     `seal_us`: of the first sighting of a batch, the time of its last. A window is sealed once a batch, as
-    `append_many` does it: who else is in the batch must change nothing of a device.
+    `seal` does it: who else is in the batch must change nothing of a device.
     """
     device = fleet.devices.get_one(slot)
     values: dict[str, Any] = device._asdict()

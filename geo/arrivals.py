@@ -7,10 +7,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from geo.accuracy import sigma_m, sigma_one_m
+from geo.accuracy import sigma_one_m, sigmas_m
 from geo.batch import FixBatch
+from geo.compiled import compiled
 from geo.distance import FloatArray, IndexArray
-from geo.fences.ranges import spread
 from geo.index import FenceSet
 from geo.rows import known
 from geo.transition import Rules, Sighting
@@ -22,7 +22,7 @@ Integers = npt.NDArray[np.int64]
 class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Fixes by device and time, those of one time in order of arrival; all columns are equally long."""
 
-    slot: Integers
+    slot: IndexArray
     at_us: Integers
     lat_deg: FloatArray
     lon_deg: FloatArray
@@ -43,60 +43,41 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     @classmethod
     def of(cls, batch: FixBatch, fences: FenceSet, rules: Rules) -> "Arrivals":
         """Sorts and matches a batch."""
-        slot = batch.device.astype(np.int64)
-        single = bool((slot[1:] > slot[:-1]).all())
-        order = slice(None) if single else np.lexsort((batch.fixed_at_us, slot))
-        slot, at_us = slot[order], batch.fixed_at_us[order]
-        lat, lon, accuracy_m = batch.lat_deg[order], batch.lon_deg[order], batch.accuracy_m[order]
+        batch = batch.behaved()
+        slot = batch.device
+        single = _ascends(slot)
+        if not single:
+            batch = batch.take(np.lexsort((batch.fixed_at_us, slot)))
+            slot = batch.device
+        at_us, lat, lon, accuracy_m = batch.fixed_at_us, batch.lat_deg, batch.lon_deg, batch.accuracy_m
         fix, place = fences.match(lat, lon, at_us)
         if rules.mode == "exact":
             sigma, probability = np.empty(0), np.ones(len(place))
         else:
-            sigma = sigma_m(accuracy_m, rules.default_accuracy_m)
-            probability = fences.probability_inside(lat.take(fix), lon.take(fix), place, sigma.take(fix))
+            sigma = np.empty(len(accuracy_m))
+            sigmas_m(accuracy_m, rules.default_accuracy_m, sigma)
+            probability = fences.probability_inside(lat, lon, (fix, place), sigma)
             probability = probability.astype(np.float32).astype(np.float64)
         count = len(slot)
         first = np.arange(count + 1)
         if not single:
             first = np.concatenate([[0], (slot[1:] != slot[:-1]).nonzero()[0] + 1, [count]])
-        pair_first = np.zeros(count + 1, np.int64)
-        np.bincount(fix, minlength=count).cumsum(out=pair_first[1:])
+        pair_first, pair_number = np.empty(count + 1, np.int64), np.empty(len(place), np.int32)
+        _runs(fix, place, fences.number, pair_first, pair_number)
         return cls(
             slot=slot,
             at_us=at_us,
             lat_deg=lat,
             lon_deg=lon,
             accuracy_m=accuracy_m,
-            speed_mps=batch.speed_mps[order],
+            speed_mps=batch.speed_mps,
             sigma_m=sigma,
             single=single,
             first=first,
             pair_first=pair_first,
             pair_place=place,
-            pair_number=fences.number.take(place),
+            pair_number=pair_number,
             pair_probability=probability,
-        )
-
-    def only(self, devices: npt.NDArray[np.bool_]) -> "Arrivals":
-        """The fixes of some of the devices."""
-        counts = np.diff(self.first)
-        fix = (np.repeat(devices, counts)).nonzero()[0]
-        pair_counts = np.diff(self.pair_first)[fix]
-        _, pair = spread(self.pair_first[fix], pair_counts)
-        return Arrivals(
-            slot=self.slot[fix],
-            at_us=self.at_us[fix],
-            lat_deg=self.lat_deg[fix],
-            lon_deg=self.lon_deg[fix],
-            accuracy_m=self.accuracy_m[fix],
-            speed_mps=self.speed_mps[fix],
-            sigma_m=self.sigma_m[fix] if len(self.sigma_m) else self.sigma_m,
-            single=self.single,
-            first=np.concatenate([[0], np.cumsum(counts[devices])]),
-            pair_first=np.concatenate([[0], np.cumsum(pair_counts)]),
-            pair_place=self.pair_place[pair],
-            pair_number=self.pair_number[pair],
-            pair_probability=self.pair_probability[pair],
         )
 
     def sightings(self, device: int, fences: FenceSet) -> list[Sighting]:
@@ -123,6 +104,29 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             )
             for at_us, lat_deg, lon_deg, accuracy_m, speed_mps, lies_in in rows
         ]
+
+
+@compiled
+def _ascends(slot: IndexArray) -> bool:
+    """Whether each is larger than the one before."""
+    for i in range(1, len(slot)):  # noqa: SIM110 - that would be a generator
+        if slot[i] <= slot[i - 1]:
+            return False
+    return True
+
+
+@compiled
+def _runs(
+    fix: IndexArray, place: IndexArray, number: IndexArray, pair_first: Integers, pair_number: IndexArray
+) -> None:
+    """Where the pairs of each fix begin among ascending ones, and the numbers of their fences."""
+    done = 0
+    for pair in range(len(fix)):
+        pair_number[pair] = number[place[pair]]
+        while done <= fix[pair]:
+            pair_first[done] = pair
+            done += 1
+    pair_first[done:] = len(fix)
 
 
 def sightings_of(batch: FixBatch, fences: FenceSet, rules: Rules) -> Iterator[tuple[int, list[Sighting]]]:

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from geo.compiled import behaved
 from geo.distance import FloatArray, IndexArray
 from geo.fix import Fix
 
@@ -39,6 +40,16 @@ class FixBatch(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             ),
             speed_mps=float32_precision(np.array([fix.speed_mps for fix in fixes], np.float64)),
         )
+
+    def behaved(self) -> "FixBatch":
+        """The same in arrays that compiled functions know, such as may be written to."""
+        if all(getattr(self, name).flags.carray for name in FixBatch.__struct_fields__):
+            return self
+        return FixBatch(**{name: behaved(getattr(self, name)) for name in FixBatch.__struct_fields__})
+
+    def take(self, order: npt.NDArray[np.integer]) -> "FixBatch":
+        """Some of the fixes, in this order."""
+        return FixBatch(**{name: getattr(self, name)[order] for name in FixBatch.__struct_fields__})
 
     def __len__(self) -> int:
         return len(self.device)

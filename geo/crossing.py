@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import shapely
 import shapely.affinity
 from shapely.geometry.base import BaseGeometry
@@ -42,6 +43,10 @@ class Crossings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     def __len__(self) -> int:
         return len(self.step)
+
+    def of_steps(self, which: npt.NDArray[np.bool_]) -> "Crossings":
+        """Some of them."""
+        return Crossings(**{name: getattr(self, name)[which] for name in Crossings.__struct_fields__})
 
 
 _NO_TIMES, _NO_VALUES = np.empty(0, np.int64), np.empty(0)

@@ -1,8 +1,8 @@
 """The fence engine: fixes and timers in, transitions out; a fleet remembers the devices.
 
-Matching is done for the whole micro-batch at once (`FenceSet.match`). A device that is in no fence and enters
-none costs no more than writing its fixes down. The others go through the transition table in rounds, one fix
-of each device at a time (`geo.rounds`); where they are few, one by one (`geo.walk`). Both say the same.
+Matching is done for the whole micro-batch at once (`FenceSet.match`). Then the devices go on, all in one
+compiled function (`geo.rounds`); where they are few, or something about them is rare, one by one in Python
+(`geo.walk`). Both say the same.
 
 **Event time.** What counts is when a fix was measured, not when it arrived: fixes that are not newer than
 all that is known of their device go through `geo.revise`. So, for fixes of different times, any order of
@@ -52,12 +52,13 @@ def sense(fleet: Fleet, batch: FixBatch, fences: FenceSet, rules: Rules) -> Told
         return told
     arrivals = Arrivals.of(batch, fences, rules)
     group = Group.of(fleet, arrivals, fences, rules)
-    alone = group.alone(FEW)
-    sense_together(fleet, group if alone is None else group.only(~alone), fences, rules, told)
-    for place in [] if alone is None else alone.nonzero()[0].tolist():
+    together = group.together(fleet)
+    sense_together(fleet, group, together, fences, rules, told)
+    for place in (~together).nonzero()[0].tolist():
         slot = int(group.slots[place])
         told.values.append((slot, _alone(fleet, slot, arrivals.sightings(place, fences), fences, rules)))
-    _bound(fleet, group.slots, fences, rules)
+    if group.crowded:
+        _bound(fleet, group.slots, fences, rules)
     return told
 
 

@@ -27,6 +27,7 @@ from geo.layout import (
     NOWHERE,
     PAIR,
     SIGHTING,
+    TOLD,
     UNSEEN,
     UNSTEADY,
     VISIT,
@@ -50,6 +51,7 @@ class Fleet:
         self.pairs = Rows(**PAIR)
         self.visits = Rows(**VISIT)
         self.past = Rows(**VISIT)  #: visits open at the sealed sightings and at the middles
+        self.told = Rows(**TOLD)  #: room for what a batch tells
         self.held = 0  #: sightings that windows hold
         self.open = 0  #: visits
         self.past_kept = 0  #: rows of `past` after it was last compacted
@@ -228,6 +230,13 @@ class Fleet:
             return ()
         self.settle_visits(np.array([slot]))
         return presences(self.roll, self.visits.data[device.visits : device.visits + device.visit_count])
+
+    def visits_of(
+        self, slots: npt.NDArray[np.integer]
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """The rows of the visits that some devices have open, beside the place of the device."""
+        devices = self.devices.data
+        return spread(devices["visits"][slots], devices["visit_count"][slots])
 
     def settle_visits(self, slots: npt.NDArray[np.integer]) -> None:
         """Writes down what is only known from the newest sightings: that they support the visits."""

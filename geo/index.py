@@ -17,6 +17,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from geo.compiled import behaved
 from geo.distance import FloatArray, IndexArray
 from geo.fence import Fence
 from geo.fences.columns import Columns, TimeArray
@@ -32,7 +33,7 @@ LARGEST_OVERLAY = 1 / 4
 #: With more fences than this in its overlay a set is worth folding.
 WORTH_FOLDING = 1_000
 #: Gaps are rounded to about a millimetre, so that numpy and Python agree on every digit.
-_PER_METRE = 1024.0
+PER_METRE = 1024.0
 
 
 class FenceSet(Places, frozen=True, kw_only=True, eq=False):
@@ -51,7 +52,7 @@ class FenceSet(Places, frozen=True, kw_only=True, eq=False):
     @classmethod
     def _of(cls, columns: Columns, roll: Roll, version: int) -> "FenceSet":
         main = Part.build(columns)
-        number, dwell_us = main.columns.number, main.columns.dwell_us
+        number, dwell_us = main.columns.number, np.ascontiguousarray(main.columns.dwell_us)
         place_by_number = np.full(len(roll), -1, np.int32)
         place_by_number[number] = main.places
         return cls(
@@ -134,7 +135,7 @@ class FenceSet(Places, frozen=True, kw_only=True, eq=False):
 
         Temporary fences match only points whose time `at_us` is theirs; without times, all.
         """
-        lat_deg, lon_deg = np.asarray(lat_deg, np.float64), np.asarray(lon_deg, np.float64)
+        lat_deg, lon_deg = (behaved(np.asarray(column, np.float64)) for column in (lat_deg, lon_deg))
         pairs = self.main.match(lat_deg, lon_deg)
         if self.alive is not None:
             pairs = [_where(self.alive[place], point, place) for point, place in pairs]
@@ -147,33 +148,38 @@ class FenceSet(Places, frozen=True, kw_only=True, eq=False):
 
     def match_one(self, lat_deg: float, lon_deg: float, at_us: int | None = None) -> list[int]:
         """The places of the fences that hold a point, ascending; `match` for one point."""
-        places = self.main.match_one(lat_deg, lon_deg)
-        if self.alive is not None:
-            places = [place for place in places if self.alive[place]]
-        if len(self.overlay):
-            size = len(self.main)
-            places += [place + size for place in self.overlay.match_one(lat_deg, lon_deg)]
-        if self.temporary and at_us is not None:
-            validity = ((place, *self.validity_us(place)) for place in places)
-            places = [place for place, from_us, until_us in validity if from_us <= at_us < until_us]
-        places.sort()
-        return places
+        times = None if at_us is None else np.array([at_us])
+        _, place = self.match(np.array([lat_deg]), np.array([lon_deg]), times)
+        found: list[int] = place.tolist()
+        return found
+
+    def draw(self, place: IndexArray) -> None:
+        """Makes sure that the areas among some fences (-1: gone) are drawn."""
+        for part, _, local in self._by_part(place[place >= 0]):
+            part.draw(local)
 
     def probability_inside(
-        self, lat_deg: FloatArray, lon_deg: FloatArray, place: IndexArray, sigma_m: FloatArray
+        self,
+        lat_deg: FloatArray,
+        lon_deg: FloatArray,
+        pairs: Pairs,
+        sigma_m: FloatArray,
     ) -> FloatArray:
-        """P(inside) for matched pairs: point i lies in the fence at place[i]."""
+        """P(inside) for pairs of a point and a place that `match` found; sigma is by point."""
+        point, place = pairs
         if not len(self.overlay):
-            return self.main.probability(lat_deg, lon_deg, place, sigma_m)
+            return self.main.probability((lat_deg, lon_deg), point, place, sigma_m)
         found = np.empty(len(place))
         for part, at, local in self._by_part(place):
-            found[at] = part.probability(lat_deg[at], lon_deg[at], local, sigma_m[at])
+            found[at] = part.probability((lat_deg, lon_deg), point[at], local, sigma_m)
         return found
 
     def probability_one(self, lat_deg: float, lon_deg: float, place: int, sigma_m: float) -> float:
         """The same for one pair, to the last bit."""
-        part, local = self._at(place)
-        return part.probability_one(lat_deg, lon_deg, local, sigma_m)
+        pair = np.zeros(1, np.int32), np.array([place], np.int32)
+        self.draw(pair[1])
+        found = self.probability_inside(np.array([lat_deg]), np.array([lon_deg]), pair, np.array([sigma_m]))
+        return float(found[0])
 
     def boundary_gap_m(self, lat_deg: FloatArray, lon_deg: FloatArray, place: IndexArray) -> FloatArray:
         """Metres from point i, which lies outside, to the boundary of the fence at place[i].
@@ -186,12 +192,12 @@ class FenceSet(Places, frozen=True, kw_only=True, eq=False):
             found = np.empty(len(place))
             for part, at, local in self._by_part(place):
                 found[at] = part.gap_m(lat_deg[at], lon_deg[at], local)
-        return np.rint(found * _PER_METRE) / _PER_METRE
+        return np.rint(found * PER_METRE) / PER_METRE
 
     def boundary_gap_one(self, lat_deg: float, lon_deg: float, place: int) -> float:
         """The same for one pair."""
-        part, local = self._at(place)
-        return round(part.gap_one(lat_deg, lon_deg, local) * _PER_METRE) / _PER_METRE
+        columns = np.array([lat_deg]), np.array([lon_deg]), np.array([place], np.int32)
+        return float(self.boundary_gap_m(*columns)[0])
 
     def nearest(
         self,

@@ -62,9 +62,25 @@ VISIT = {
     "number": "i4",
     "confidence": "f4",
     "slot": "i4",
-    "unused": "i4",  # makes the record a multiple of 8 bytes
+    "unused": "i4",  # makes the record a multiple of 8 bytes; see `geo.rounds`
 }
 VISIT_DTYPE = np.dtype(list(VISIT.items()))
+ENTER, DWELL, EXIT, PASS_BY = range(4)
+#: What happened between a device and a fence.
+TOLD = {
+    "at_us": "i8",
+    "entered_at_us": "i8",
+    "entered_lat_deg": "f8",
+    "entered_lon_deg": "f8",
+    "confidence": "f8",  # how sure, …
+    "outside_sigma": "f8",  # … unless the fix lies so many sigma outside the fence; NaN: it does not
+    "slot": "i4",
+    "number": "i4",
+    "row": "i4",  # of the sighting with which it was told
+    "kind": "i2",
+    "before": "u1",  # whether it happened before that: the device was seen last at the one before
+    "brief": "u1",  # whether a fix ended a visit that had not dwelled, and may have driven through
+}
 #: A device never seen.
 UNSEEN = (
     dict.fromkeys(DEVICE, 0)
@@ -160,11 +176,3 @@ def dwells_due_us(visits: Records, place: IndexArray, fences: FenceSet) -> npt.N
     waiting = ((place >= 0) & (visits["dwelled_at_us"] == NEVER)).nonzero()[0]
     due_us[waiting] = visits["entered_at_us"][waiting] + fences.dwell_us[place[waiting]]
     return due_us
-
-
-def sums(values: npt.NDArray[np.int64], first: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The sums (mod 2^64) of runs of values: run i is of `first[i]` to `first[i + 1] - 1`."""
-    so_far = np.zeros(len(values) + 1, np.int64)
-    values.cumsum(out=so_far[1:])
-    at = so_far.take(first)
-    return at[1:] - at[:-1]

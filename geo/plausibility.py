@@ -10,6 +10,7 @@ a factor and is told:
 - `one_accuracy`: the accuracy of real fixes varies from place to place; in a script it is a constant. Told is
   the entropy of the accuracies, in bits.
 - `even_steps`: the same speed from fix to fix, as no walker keeps it.
+- `shared_track`: it repeats another shopper's track, place by place (`geo.copies`).
 - `little_trust`: an attestation of the app vouched for it only so far.
 
 The factors are judgement, not measurement.
@@ -31,6 +32,7 @@ from geo.transition import Sighting
 #: What is left after one, two, and three or more such steps.
 JUMPS = (0.6, 0.4, 0.2)
 FROZEN = (0.7, 0.5, 0.3)
+COPIED = (0.6, 0.4, 0.2)
 ONE_ACCURACY, EVEN_STEPS = 0.8, 0.7
 #: From so few fixes nothing is concluded about their variety.
 LEAST_VARIETY = 10
@@ -55,14 +57,21 @@ class Plausibility(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def plausibility(
-    seen: Sequence[Sighting], *, mock: bool = False, trust: float | None = None, unknown_m: float = UNKNOWN_M
+    seen: Sequence[Sighting],
+    *,
+    mock: bool = False,
+    copied: int = 0,
+    trust: float | None = None,
+    unknown_m: float = UNKNOWN_M,
 ) -> Plausibility:
-    """How plausible a device's newest sightings are, given in order of time."""
-    signs = tuple(_signs(seen, mock, trust, unknown_m))
+    """How plausible a device's newest sightings are, given by time; `copied` of them repeat a track."""
+    signs = tuple(_signs(seen, mock, copied, trust, unknown_m))
     return Plausibility(score=round(math.prod(sign.factor for sign in signs), 3), signs=signs)
 
 
-def _signs(seen: Sequence[Sighting], mock: bool, trust: float | None, unknown_m: float) -> Iterator[Against]:
+def _signs(
+    seen: Sequence[Sighting], mock: bool, copied: int, trust: float | None, unknown_m: float
+) -> Iterator[Against]:
     if mock:
         yield Against(code="mock", factor=0.0, detail="the phone says that the position is made up")
     doubts = Counter(doubt(one, 0, other, unknown_m=unknown_m) for one, other in pairwise(seen))
@@ -80,6 +89,10 @@ def _signs(seen: Sequence[Sighting], mock: bool, trust: float | None, unknown_m:
     if spread is not None and spread < LEAST_SPREAD:
         detail = f"its speed varies by {100 * spread:.1f} % from fix to fix"
         yield Against(code="even_steps", factor=EVEN_STEPS, detail=detail)
+    if copied:
+        times = "once" if copied == 1 else f"{min(copied, len(COPIED))} times or more"
+        detail = f"{times} it was where another shopper was, four places in a row to the last digit"
+        yield Against(code="shared_track", factor=COPIED[min(copied, len(COPIED)) - 1], detail=detail)
     if trust is not None and trust < 1:
         detail = f"the attestation of the app is trusted to {100 * trust:.0f} %"
         yield Against(code="little_trust", factor=(1 + max(trust, 0.0)) / 2, detail=detail)

@@ -1,264 +1,295 @@
-"""The walk of `geo.walk`, for many devices at once: one fix of each a round.
+"""The walk of `geo.walk` for all devices of a batch, on the fleet's tables: compiled.
 
-Both say the same of the same fixes (a property test holds them together); this one is an order of magnitude
-faster for hundreds of devices, the other one for a few. What it costs is how many arrays it makes, whatever
-their lengths.
+Both say the same of the same fixes (a property test holds them together). This one takes devices whose fixes
+are newer than all that is known of them, and none of which is doubted, passes by during a visit, or was in a
+fence that is gone or temporary; it is two orders of magnitude faster.
+
+While a device is on its way its visits lie behind the last record in use of their table: first those that
+were open, then those that the fix at hand begins. `unused` says of each what has become of it.
 """
 
-import msgspec
-import numpy as np
-import numpy.typing as npt
+import math
 
-from geo.accuracy import sigmas_beyond
-from geo.distance import FloatArray, IndexArray
-from geo.fences.ranges import numbers
+import numpy as np
+
+from geo.append import append, seal
+from geo.compiled import compiled
+from geo.distance import LONGEST_DEGREE_M
+from geo.fences.ground import gap_m
 from geo.fix import SECOND_US
-from geo.fleet import Fleet
-from geo.index import FenceSet
-from geo.layout import FOREVER, NEVER, NOWHERE, UNSTEADY, VISIT_DTYPE, sums
-from geo.rows import Records
-from geo.speed import drives_through
-from geo.told import DWELL, ENTER, EXIT, PASS_BY, Part
-from geo.transition import Rules
+from geo.index import PER_METRE
+from geo.layout import DWELL, ENTER, EXIT, FOREVER, NEVER, NOWHERE, UNSTEADY
+from geo.rows import Record
+from geo.speed import DRIVE_MPS
+from geo.tables import OPEN, VISITS, Fixes, Flags, Grounds, Limits, Tables
 from geo.walk import LOST_CONFIDENCE
 
-Integers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+_GOES_ON, _MET, _OVER = range(3)
 
 
-class Round(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """A fix of each of some devices, newer than all before it of that device, and the fences it lies in."""
+@compiled
+def advance(
+    tables: Tables, fixes: Fixes, grounds: Grounds, limits: Limits, goes: Flags, done: int, count: int
+) -> tuple[int, int]:
+    """Moves the devices on that go together, from the one at `done` on.
 
-    slot: Integers
-    row: Integers  #: of the fix's sighting
-    seen: Records  #: the sighting
-    sigma_m: FloatArray  #: its spread; not in `exact` mode
-    supported_us: Integers  #: all open visits were supported by a fix of that time, if not by a later one
-    of: Integers  #: of each fence a fix lies in: the fix's place in the round, ascending
-    place: IndexArray  #: … the fence's place in the set
-    number: IndexArray  #: … its number
-    probability: FloatArray  #: … how probably the device is inside
+    Into `tables.told`, behind `count` records, goes what happened. Returns how many devices are done and how
+    many records there are then. It ends before a device that visits an area which is not drawn.
+    """
+    for i in range(done, len(goes)):
+        if not goes[i]:
+            continue
+        begin, end = fixes.first[i], fixes.first[i + 1]
+        device = tables.devices[fixes.slot[begin]]
+        steady = _is_steady(tables, fixes, limits, device, begin, end)
+        if not (steady or limits.exact or _is_drawn(tables, grounds, device)):
+            return i, count
+        last_us = fixes.at_us[end - 1]
+        seals = last_us - device.middle_us > limits.kept_us
+        if device.steady and (seals or not steady):
+            for row in range(device.visits, device.visits + device.visit_count):
+                supported_us = tables.visits[row].supported_at_us
+                tables.visits[row].supported_at_us = max(supported_us, device.newest_us)
+        if seals:
+            seal(tables, limits, device, last_us)
+        row = append(tables, fixes, device, begin, end)
+        device.steady = steady
+        if not steady:
+            count = _go(tables, fixes, grounds, limits, device, begin, end, row, count)
+    return len(goes), count
 
 
-def judge(fleet: Fleet, fixes: Round, fences: FenceSet, rules: Rules) -> list[Part]:
-    """Runs the transition table over a round, and tells what happened; no fence of an open visit is gone."""
-    going = _Going(fleet, fixes, fences, rules)
-    going.pass_time()
-    new = going.meet()
-    going.leave()
-    going.enter(_sure(fixes, new, rules))
-    going.write()
-    return going.told
+@compiled
+def _is_drawn(tables: Tables, grounds: Grounds, device: Record) -> bool:
+    """Whether all areas that a device visits are drawn."""
+    for row in range(device.visits, device.visits + device.visit_count):
+        place, ground = grounds.place_by_number[tables.visits[row].number], grounds.main
+        if place >= grounds.size:
+            place, ground = place - grounds.size, grounds.overlay
+        area = ground.area[place]
+        if area >= 0 and ground.slot[area] < 0:
+            return False
+    return True
 
 
-class _Going:
-    """The open visits of a round's devices: what time and the fixes do to them."""
+@compiled
+def _is_steady(tables: Tables, fixes: Fixes, limits: Limits, device: Record, begin: int, end: int) -> bool:
+    """Whether the fixes lie in the very fences that are visited, and no timer is due."""
+    if device.signature == UNSTEADY or fixes.at_us[end - 1] >= device.due_us:
+        return False
+    for fix in range(begin, end):
+        signature = 0
+        for pair in range(fixes.pair_first[fix], fixes.pair_first[fix + 1]):
+            signature += tables.marks[fixes.number[pair]]
+            if not limits.exact and fixes.probability[pair] < limits.doubt_at:
+                return False
+        if signature != device.signature:
+            return False
+    return True
 
-    def __init__(self, fleet: Fleet, fixes: Round, fences: FenceSet, rules: Rules) -> None:
-        self._device = fleet.devices.take(fixes.slot)
-        count = self._device["visit_count"].astype(np.int64)
-        self._of = np.arange(len(count)).repeat(count)  #: whose visit it is: a place in the round
-        self._row = numbers(self._device["visits"].astype(np.int64), count)
-        self._visit = visit = fleet.visits.take(self._row)
-        self._at_us = fixes.seen["at_us"].take(self._of)
-        np.maximum(visit["supported_at_us"], fixes.supported_us.take(self._of), out=visit["supported_at_us"])
-        self._number = visit["number"].copy()
-        self._over = np.zeros(len(self._of), bool)  #: visits that have ended
-        self._met = np.zeros(len(self._of), bool)  #: visits whose fence holds the fix
-        self._new: tuple[Records, Integers]  #: visits that begin, and whose
-        self._fleet, self._fixes, self._fences, self._rules = fleet, fixes, fences, rules
-        self.told: list[Part] = []
 
-    def pass_time(self) -> None:
-        """Fires the timers due by the fixes; a fix of a visit's very last moment still saves it."""
-        visit, until_us = self._visit, self._at_us
-        exact = self._rules.mode == "exact"
-        if not exact:
-            lost_us = visit["supported_at_us"] + round(self._rules.presence_timeout_s * SECOND_US)
-            lost = (lost_us < until_us).nonzero()[0]
-            until_us = np.minimum(until_us, lost_us)
-        dwells = (visit["due_us"] <= until_us).nonzero()[0]
-        due_us = visit["due_us"].take(dwells)
-        visit["dwelled_at_us"][dwells], visit["due_us"][dwells] = due_us, FOREVER
-        self._tell(DWELL, dwells, due_us, before=True)
-        if exact or not len(lost):
-            return
-        self._over[lost] = True
-        left_us = np.maximum(visit["supported_at_us"], visit["dwelled_at_us"]).take(lost)
-        self._tell(EXIT, lost, left_us, confidence=LOST_CONFIDENCE, before=True)
+@compiled
+def _go(
+    tables: Tables,
+    fixes: Fixes,
+    grounds: Grounds,
+    limits: Limits,
+    device: Record,
+    begin: int,
+    end: int,
+    row: int,
+    count: int,
+) -> int:
+    """Runs a device's fixes, whose rows begin at `row`, through the transition table."""
+    visits, told = tables.visits, tables.told
+    first, open_ = tables.used[VISITS], device.visit_count
+    for i in range(open_):
+        visits[first + i] = visits[device.visits + i]
+    for fix in range(begin, end):
+        for i in range(first, first + open_):
+            visits[i].unused = _GOES_ON
+            count = _pass_time(visits[i], fixes.at_us[fix], row, limits, told, count)
+        stop = first + open_
+        for pair in range(fixes.pair_first[fix], fixes.pair_first[fix + 1]):
+            if _meet(visits, first, first + open_, fixes, fix, pair, limits):
+                continue
+            if limits.exact or (
+                fixes.probability[pair] >= limits.enter_at and not fixes.accuracy_m[fix] > limits.coarse_m
+            ):
+                _begin(visits[stop], fixes, fix, pair, grounds.dwell_us[fixes.place[pair]])
+                stop += 1
+        for i in range(first, first + open_):
+            if visits[i].unused == _GOES_ON:
+                count = _leave(visits[i], fixes, fix, row, grounds, limits, told, count)
+        for i in range(first + open_, stop):
+            count = _enter(visits[i], fixes.at_us[fix], row, told, count)
+        open_ = _tidy(visits, first, open_, stop)
+        row += 1
+    _write(tables, limits, device, first, open_)
+    return count
 
-    def meet(self) -> Integers:
-        """Lets the fixes support the visits to the fences they lie in. The pairs that have no visit."""
-        fixes, visit = self._fixes, self._visit
-        if not len(visit) or not len(fixes.of):
-            return np.arange(len(fixes.of))
-        key = _key(self._of, self._number)  # ascending, as visits lie
-        wanted = _key(fixes.of, fixes.number)
-        found = key.searchsorted(wanted)
-        np.minimum(found, len(key) - 1, out=found)
-        met = key.take(found) == wanted
-        if self._rules.mode == "accurate":
-            met &= ~self._over.take(found)
-        pair = met.nonzero()[0]
-        found = found.take(pair)
-        self._met[found] = True
-        if self._rules.mode == "accurate":
-            found = found[fixes.probability.take(pair) >= self._rules.doubt_at]
-            visit["doubted_at_us"][found] = NEVER
-        visit["supported_at_us"][found] = self._at_us.take(found)
-        return np.asarray((~met).nonzero()[0])
 
-    def leave(self) -> None:
-        """Ends the visits that the fixes have left."""
-        outside = (~(self._met | self._over)).nonzero()[0]
-        if not len(outside):
-            return
-        if self._rules.mode == "exact":
-            self._over[outside] = True
-            self._tell(EXIT, outside, self._at_us.take(outside), confidence=1.0)
+@compiled
+def _tell(told: Record, count: int, visit: Record, kind: int, at_us: int, row: int, confidence: float) -> int:
+    one = told[count]
+    one.kind, one.slot, one.number, one.row = kind, visit.slot, visit.number, row
+    one.at_us, one.entered_at_us = at_us, visit.entered_at_us
+    one.entered_lat_deg, one.entered_lon_deg = visit.entered_lat_deg, visit.entered_lon_deg
+    one.confidence, one.outside_sigma = confidence, np.nan
+    one.before, one.brief = False, False
+    return count + 1
+
+
+@compiled
+def _pass_time(visit: Record, at_us: int, row: int, limits: Limits, told: Record, count: int) -> int:
+    """Fires the timers due by a fix; one of a visit's very last moment still saves it."""
+    lost_us = FOREVER if limits.exact else visit.supported_at_us + limits.timeout_us
+    due_us = visit.due_us
+    if due_us <= min(at_us, lost_us):
+        visit.dwelled_at_us, visit.due_us = due_us, FOREVER
+        count = _tell(told, count, visit, DWELL, due_us, row, visit.confidence)
+        told[count - 1].before = True
+    if lost_us < at_us:
+        visit.unused = _OVER
+        left_us = max(visit.supported_at_us, visit.dwelled_at_us)
+        count = _tell(told, count, visit, EXIT, left_us, row, LOST_CONFIDENCE)
+        told[count - 1].before = True
+    return count
+
+
+@compiled
+def _meet(visits: Record, low: int, stop: int, fixes: Fixes, fix: int, pair: int, limits: Limits) -> bool:
+    """Lets a fix support the visit to a fence it lies in; False where there is none."""
+    number, high = fixes.number[pair], stop
+    while low < high:
+        middle = (low + high) // 2
+        if visits[middle].number < number:
+            low = middle + 1
         else:
-            self._doubt(outside)
-
-    def _doubt(self, outside: Integers) -> None:
-        """Ends visits that a fix has left clearly, or that contrary ones have spoken against for long."""
-        rules, doubted_us = self._rules, self._visit["doubted_at_us"]
-        of = self._of.take(outside)
-        seen, sigma = self._fleet.sightings.pick(self._fixes.seen, of), self._fixes.sigma_m.take(of)
-        place = self._fences.place_of_number(self._number.take(outside))
-        outside_m = self._fences.boundary_gap_m(seen["lat_deg"], seen["lon_deg"], place)
-        contrary = (outside_m >= sigmas_beyond(rules.doubt_at) * sigma).nonzero()[0]
-        if not len(contrary):
-            return
-        outside, sigma, outside_m = outside.take(contrary), sigma.take(contrary), outside_m.take(contrary)
-        at_us, since_us = self._at_us.take(outside), doubted_us.take(outside)
-        np.copyto(since_us, at_us, where=since_us == NEVER)
-        doubted_us[outside] = since_us
-        leaves = outside_m >= sigmas_beyond(rules.exit_at) * sigma
-        leaves |= at_us - since_us >= round(rules.settle_s * SECOND_US)
-        left = leaves.nonzero()[0]
-        if not len(left):
-            return
-        leaving = outside.take(left)
-        self._over[leaving] = True
-        left_us = np.maximum(since_us.take(left), self._visit["dwelled_at_us"].take(leaving))
-        outside_sigma = outside_m.take(left) / sigma.take(left)
-        self._tell(EXIT, leaving, left_us, outside_sigma=outside_sigma)
-        driven = self._drove_through(leaving)
-        self._tell(PASS_BY, leaving[driven], left_us[driven], outside_sigma=outside_sigma[driven])
-
-    def _drove_through(self, leaving: Integers) -> Integers:
-        """Which of some visits that end were driven through."""
-        brief = (self._visit["dwelled_at_us"].take(leaving) == NEVER).nonzero()[0]
-        leaving = leaving.take(brief)
-        visit = self._fleet.visits.pick(self._visit, leaving)
-        seen = self._fleet.sightings.pick(self._fixes.seen, self._of.take(leaving))
-        speed_mps = drives_through(
-            entered_lat_deg=visit["entered_lat_deg"],
-            entered_lon_deg=visit["entered_lon_deg"],
-            entered_at_us=visit["entered_at_us"],
-            left_lat_deg=seen["lat_deg"],
-            left_lon_deg=seen["lon_deg"],
-            left_accuracy_m=seen["accuracy_m"].astype(np.float64),
-            left_at_us=seen["at_us"],
-            unknown_m=self._rules.default_accuracy_m,
-        )
-        return np.asarray(brief[speed_mps > 0])
-
-    def enter(self, new: Integers) -> None:
-        """Begins visits; where there is no dwell to wait for, it comes at once."""
-        fixes, of = self._fixes, self._fixes.of.take(new)
-        seen = self._fleet.sightings.pick(fixes.seen, of)
-        visit = np.empty(len(new), VISIT_DTYPE)
-        visit["entered_at_us"] = visit["supported_at_us"] = seen["at_us"]
-        visit["entered_lat_deg"], visit["entered_lon_deg"] = seen["lat_deg"], seen["lon_deg"]
-        visit["dwelled_at_us"] = visit["doubted_at_us"] = NEVER
-        visit["number"], visit["slot"] = fixes.number.take(new), seen["slot"]
-        visit["confidence"], visit["unused"] = fixes.probability.take(new), 0
-        dwell_us = self._fences.dwell_us.take(fixes.place.take(new))
-        visit["due_us"] = visit["entered_at_us"] + dwell_us
-        self._new = visit, of
-        if not len(new):
-            return
-        at_us, row = seen["at_us"], fixes.row.take(of)
-        self.told.append(Part(kind=ENTER, visits=visit, which=None, at_us=at_us, row=row))
-        if not dwell_us.all():
-            at_once = (dwell_us == 0).nonzero()[0]
-            visit["dwelled_at_us"][at_once] = at_us = at_us.take(at_once)
-            visit["due_us"][at_once] = FOREVER
-            row = row.take(at_once)
-            self.told.append(Part(kind=DWELL, visits=visit, which=at_once, at_us=at_us, row=row))
-
-    def _tell(
-        self,
-        kind: int,
-        which: Integers,
-        at_us: Integers,
-        *,
-        before: bool = False,
-        confidence: float | None = None,
-        outside_sigma: FloatArray | None = None,
-    ) -> None:
-        if len(which):
-            self.told.append(
-                Part(
-                    kind=kind,
-                    visits=self._visit,
-                    which=which,
-                    at_us=at_us,
-                    row=self._fixes.row.take(self._of.take(which)),
-                    before=before,
-                    confidence=confidence,
-                    outside_sigma=outside_sigma,
-                )
-            )
-
-    def write(self) -> None:
-        """Writes down the visits that went on and that began, those of each device side by side."""
-        fleet, device = self._fleet, self._device
-        kept = (~self._over).nonzero()[0]
-        new, new_of = self._new
-        visit = fleet.visits.joined(fleet.visits.pick(self._visit, kept), new)
-        of = np.concatenate([self._of.take(kept), new_of])
-        # Stable: two ascending runs, which that kind of sort merges in one go.
-        order = _key(of, visit["number"]).argsort(kind="stable")
-        visit, of = fleet.visits.pick(visit, order), of.take(order)
-        fleet.visits.data["slot"][self._row] = NOWHERE
-        first = fleet.visits.extend(visit)
-        fleet.open += len(visit) - len(self._row)
-        count = np.bincount(of, minlength=len(device))
-        begins = np.zeros(len(count) + 1, np.int64)
-        count.cumsum(out=begins[1:])
-        device["visit_count"], device["visits"] = count, begins[:-1] + first
-        device["signature"] = sums(fleet.marks().take(visit["number"]), begins)
-        if self._rules.mode == "accurate":
-            doubted = (visit["doubted_at_us"] != NEVER).nonzero()[0]
-            device["signature"][of.take(doubted)] = UNSTEADY
-        due_us = np.empty(len(visit) + 1, np.int64)
-        due_us[-1] = FOREVER
-        due_us[:-1] = _due_us(visit, self._rules)
-        device["due_us"] = np.where(count > 0, np.minimum.reduceat(due_us, begins[:-1]), FOREVER)
-        fleet.devices.put(self._fixes.slot, device)
+            high = middle
+    if low == stop or visits[low].number != number or visits[low].unused == _OVER:
+        return False
+    visits[low].unused = _MET
+    if limits.exact or fixes.probability[pair] >= limits.doubt_at:
+        visits[low].supported_at_us = fixes.at_us[fix]
+        visits[low].doubted_at_us = NEVER
+    return True
 
 
-def _key(of: Integers, number: npt.NDArray[np.integer]) -> Integers:
-    """One number for a place in the round and a fence."""
-    key = of << 32
-    key |= number
-    return key
+@compiled
+def _begin(visit: Record, fixes: Fixes, fix: int, pair: int, dwell_us: int) -> None:
+    """Writes down a visit that a fix begins."""
+    visit.entered_at_us = visit.supported_at_us = fixes.at_us[fix]
+    visit.entered_lat_deg, visit.entered_lon_deg = fixes.lat_deg[fix], fixes.lon_deg[fix]
+    visit.dwelled_at_us = visit.doubted_at_us = NEVER
+    visit.due_us = fixes.at_us[fix] + dwell_us
+    visit.number, visit.slot = fixes.number[pair], fixes.slot[fix]
+    visit.confidence, visit.unused = fixes.probability[pair], _GOES_ON
 
 
-def _sure(fixes: Round, new: Integers, rules: Rules) -> Integers:
-    """Of the fences that fixes lie in without a visit, those that they enter."""
-    if rules.mode == "exact":
-        return new
-    sure = fixes.probability.take(new) >= rules.enter_at
-    sure &= ~(fixes.seen["accuracy_m"].take(fixes.of.take(new)) > rules.coarse_m)
-    return new[sure]
+@compiled
+def _enter(visit: Record, at_us: int, row: int, told: Record, count: int) -> int:
+    """Tells of a visit that begins; where there is no dwell to wait for, that comes at once."""
+    count = _tell(told, count, visit, ENTER, at_us, row, visit.confidence)
+    if visit.due_us == at_us:
+        visit.dwelled_at_us, visit.due_us = at_us, FOREVER
+        count = _tell(told, count, visit, DWELL, at_us, row, visit.confidence)
+    return count
 
 
-def _due_us(visit: Records, rules: Rules) -> Integers:
-    """Before then no timer of these visits is due, whatever supports them by then."""
-    if rules.mode == "exact":
-        return np.asarray(visit["due_us"])
-    lost_us = visit["supported_at_us"] + round(rules.presence_timeout_s * SECOND_US)
-    return np.asarray(np.minimum(visit["due_us"], lost_us))
+@compiled
+def _leave(
+    visit: Record,
+    fixes: Fixes,
+    fix: int,
+    row: int,
+    grounds: Grounds,
+    limits: Limits,
+    told: Record,
+    count: int,
+) -> int:
+    """Ends a visit that a fix has left clearly, or that contrary ones have spoken against for long."""
+    at_us = fixes.at_us[fix]
+    if limits.exact:
+        visit.unused = _OVER
+        return _tell(told, count, visit, EXIT, at_us, row, 1.0)
+    place, ground = grounds.place_by_number[visit.number], grounds.main
+    if place >= grounds.size:
+        place, ground = place - grounds.size, grounds.overlay
+    outside_m = gap_m(ground, fixes.lat_deg[fix], fixes.lon_deg[fix], place)
+    outside_m, sigma_m = np.rint(outside_m * PER_METRE) / PER_METRE, fixes.sigma_m[fix]
+    if outside_m < limits.doubt_sigma * sigma_m:
+        return count
+    if visit.doubted_at_us == NEVER:
+        visit.doubted_at_us = at_us
+    since_us = visit.doubted_at_us
+    if outside_m < limits.exit_sigma * sigma_m and at_us - since_us < limits.settle_us:
+        return count
+    visit.unused = _OVER
+    count = _tell(told, count, visit, EXIT, max(since_us, visit.dwelled_at_us), row, math.nan)
+    told[count - 1].outside_sigma = outside_m / sigma_m
+    told[count - 1].brief = visit.dwelled_at_us == NEVER and _may_drive(visit, fixes, fix)
+    return count
+
+
+@compiled
+def _may_drive(visit: Record, fixes: Fixes, fix: int) -> bool:
+    """False only where nobody drove from the fix that entered to this one: it may be for `drives_through`."""
+    north_deg = fixes.lat_deg[fix] - visit.entered_lat_deg
+    east_deg = fixes.lon_deg[fix] - visit.entered_lon_deg
+    takes_s = (fixes.at_us[fix] - visit.entered_at_us) / SECOND_US
+    return LONGEST_DEGREE_M * math.hypot(north_deg, east_deg) >= 0.999 * DRIVE_MPS * takes_s
+
+
+@compiled
+def _tidy(visits: Record, first: int, open_: int, stop: int) -> int:
+    """Puts the visits that go on and those that begin in order of their numbers; how many there are."""
+    end = first
+    for i in range(first, stop):
+        if i < first + open_ and visits[i].unused == _OVER:
+            continue
+        if end != i:
+            visits[end] = visits[i]
+        end += 1
+    for i in range(first + 1, end):
+        at = i
+        while at > first and visits[at - 1].number > visits[i].number:
+            at -= 1
+        if at < i:
+            _rotate(visits, at, i, stop)
+    return end - first
+
+
+@compiled
+def _rotate(visits: Record, begin: int, last: int, spare: int) -> None:
+    """Moves the last of some records before the others."""
+    visits[spare] = visits[last]
+    for i in range(last, begin, -1):
+        visits[i] = visits[i - 1]
+    visits[begin] = visits[spare]
+
+
+@compiled
+def _write(tables: Tables, limits: Limits, device: Record, first: int, open_: int) -> None:
+    """Writes a device's visits down where they were, or else where they are; and what follows from them."""
+    visits, fits = tables.visits, open_ <= device.visit_count
+    signature, due_us = 0, FOREVER
+    for i in range(first, first + open_):
+        visits[i].unused = 0
+        lost_us = FOREVER if limits.exact else visits[i].supported_at_us + limits.timeout_us
+        due_us = min(due_us, visits[i].due_us, lost_us)
+        signature += tables.marks[visits[i].number]
+    unsteady = False
+    for i in range(open_):
+        unsteady |= not limits.exact and visits[first + i].doubted_at_us != NEVER
+        if fits:
+            visits[device.visits + i] = visits[first + i]
+    for row in range(device.visits + (open_ if fits else 0), device.visits + device.visit_count):
+        visits[row].slot = NOWHERE
+    tables.held[OPEN] += open_ - device.visit_count
+    if not fits:
+        tables.used[VISITS] += open_
+        device.visits = first
+    device.visit_count = open_
+    device.signature = UNSTEADY if unsteady else signature
+    device.due_us = due_us

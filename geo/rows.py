@@ -6,12 +6,14 @@ than doing the same field by field.
 
 import struct
 from collections import namedtuple
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
 Records = npt.NDArray[np.void]
+#: One record or many, as compiled functions see them: fields are attributes there.
+Record: TypeAlias = Any
 
 _FORMATS = {"i8": "q", "f8": "d", "i4": "i", "f4": "f", "i2": "h", "u1": "B"}
 #: A table grows by an eighth, and by so many records at least; by half while it is small.
@@ -37,12 +39,16 @@ class Rows:
         return self.used
 
     def add(self, count: int) -> int:
-        """Makes room for so many records more, all zero; the place of the first."""
+        """Adds so many records, to be filled in; the place of the first."""
+        self.reserve(count)
         first, self.used = self.used, self.used + count
-        if self.used > len(self.data):
-            growth = 1.5 if len(self.data) < SMALL else GROWTH
-            self._hold(max(int(len(self.data) * growth), self.used + GROWTH_LEAST))
         return first
+
+    def reserve(self, count: int) -> None:
+        """Makes room for so many records more."""
+        if self.used + count > len(self.data):
+            growth = 1.5 if len(self.data) < SMALL else GROWTH
+            self._hold(max(int(len(self.data) * growth), self.used + count + GROWTH_LEAST))
 
     def extend(self, records: Records) -> int:
         """Adds records at the end; the place of the first."""
@@ -53,10 +59,6 @@ class Rows:
     def take(self, places: npt.NDArray[Any]) -> Records:
         """Copies of the records at these places."""
         return self._fields(self._opaque_rows.take(places))
-
-    def put(self, places: npt.NDArray[Any], records: Records) -> None:
-        """Overwrites the records at these places."""
-        self._opaque_rows[places] = self._whole(records)
 
     def get_one(self, place: int) -> Any:
         """One record as Python values, by the names of the fields."""
@@ -84,13 +86,9 @@ class Rows:
         """Copies of some of such records, wherever they come from."""
         return self._fields(self._whole(records).take(places))
 
-    def joined(self, one: Records, other: Records) -> Records:
-        """Such records, one after the other."""
-        return self._fields(np.concatenate([self._whole(one), self._whole(other)]))
-
-    def replace(self, records: Records, places: npt.NDArray[Any], others: Records) -> None:
-        """Overwrites some of such records, wherever they are."""
-        self._whole(records)[places] = self._whole(others)
+    def first(self, count: int) -> Records:
+        """Copies of the first records of the table."""
+        return self._fields(self._opaque_rows[:count].copy())
 
     def empty(self, count: int) -> Records:
         """Records to be filled in and added later."""

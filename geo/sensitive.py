@@ -1,9 +1,10 @@
 """Places that no fix may be kept from: hospitals, places of worship, shelters and the like.
 
 Around health care a distance of 610 m (2,000 ft, Washington RCW 19.373.080) from the perimeter counts too.
+Two administrators together may let a geofence be heard in some of them for a time (`Override`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +13,14 @@ import numpy.typing as npt
 
 from geo.distance import FloatArray, distance_m
 from geo.fence import Circle, Fence, Shape
-from geo.geojson import MAX_ID_LENGTH, FenceRejected, Problem, read_properties, read_shape
+from geo.geojson import (
+    MAX_ID_LENGTH,
+    FenceRejected,
+    Problem,
+    fence_from_feature,
+    read_properties,
+    read_shape,
+)
 from geo.index import FenceSet
 from geo.members import read_number, read_text
 from geo.plane import Plane
@@ -55,19 +63,46 @@ class SensitivePlace(msgspec.Struct, frozen=True, kw_only=True):
         return cls(external_id=external_id, kind=kind, shape=shape, distance_m=distance_m)
 
 
+class Override(msgspec.Struct, frozen=True, kw_only=True):
+    """For what arrives before `until_us`, these places do not count inside of this geofence, as it was drawn
+    when it was approved.
+    """
+
+    external_id: str
+    geofence: Fence
+    places: frozenset[str]
+    until_us: int
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> "Override":
+        """Reads a body as it is published."""
+        return cls(
+            external_id=body["external_id"],
+            geofence=fence_from_feature(body["geofence"]),
+            places=frozenset(body["places"]),
+            until_us=body["until_us"],
+        )
+
+
 class SensitiveSet(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """The sensitive places of a retailer, ready to be asked."""
 
     places: tuple[SensitivePlace, ...]
     circles: FenceSet  #: around each place, its distance included
     areas: tuple[Fence | None, ...]  #: the places that are areas; None for circles
+    overrides: tuple[Override, ...] = ()
+    overridden: FenceSet  #: the geofences of the overrides, in their order
 
     @classmethod
-    def build(cls, places: Iterable[SensitivePlace]) -> "SensitiveSet":
+    def build(cls, places: Iterable[SensitivePlace], overrides: Iterable[Override] = ()) -> "SensitiveSet":
         """Indexes places; their external ids must differ."""
-        kept = tuple(places)
+        kept, excused = tuple(places), tuple(overrides)
         return cls(
             places=kept,
+            overrides=excused,
+            overridden=FenceSet.build(
+                Fence(external_id=one.external_id, store="", shape=one.geofence.shape) for one in excused
+            ),
             circles=FenceSet.build(
                 Fence(external_id=place.external_id, store="", shape=_circle_around(place)) for place in kept
             ),
@@ -82,12 +117,21 @@ class SensitiveSet(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def __len__(self) -> int:
         return len(self.places)
 
-    def covers(self, lat_deg: FloatArray, lon_deg: FloatArray) -> npt.NDArray[np.bool_]:
-        """For each point whether it lies in a place or within the place's distance of it."""
+    def covers(
+        self, lat_deg: FloatArray, lon_deg: FloatArray, at_us: npt.NDArray[np.int64] | int
+    ) -> npt.NDArray[np.bool_]:
+        """For each point, which arrived at a time, whether it lies in a place or within the place's distance
+        of it, and no override excuses that.
+        """
         covered = np.zeros(len(lat_deg), bool)
         points, places = self.circles.match(lat_deg, lon_deg)
+        if not len(points):
+            return covered
+        excused = self._excused(lat_deg, lon_deg, np.broadcast_to(at_us, len(lat_deg)))
         numbers = self.circles.number[places]  # given out in the order of the places
         for point, place in zip(points.tolist(), numbers.tolist(), strict=True):
+            if (point, self.places[place].external_id) in excused:
+                continue
             area = self.areas[place]
             covered[point] |= area is None or (
                 area.distance_m(float(lat_deg[point]), float(lon_deg[point]))
@@ -95,9 +139,26 @@ class SensitiveSet(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             )
         return covered
 
+    def _excused(
+        self, lat_deg: FloatArray, lon_deg: FloatArray, at_us: npt.NDArray[np.int64]
+    ) -> set[tuple[int, str]]:
+        """Points, and the places that do not count for them."""
+        if not self.overrides:
+            return set()
+        points, fences = self.overridden.match(lat_deg, lon_deg)
+        numbers = self.overridden.number[fences]
+        return {
+            (point, place)
+            for point, number in zip(points.tolist(), numbers.tolist(), strict=True)
+            if at_us[point] < self.overrides[number].until_us
+            for place in self.overrides[number].places
+        }
 
-def shares_covered(fences: Sequence[Fence], places: SensitiveSet) -> list[tuple[float, list[str]]]:
-    """For each fence the share of it that lies in sensitive places, from 0 to 1, and which those are.
+
+def shares_covered(
+    fences: Sequence[Fence], places: SensitiveSet, at_us: int
+) -> list[tuple[float, list[str]]]:
+    """For each fence the share of it that lies in sensitive places at a time, 0 to 1, and which those are.
 
     By a grid of points over the fence, judged as fixes are. A place that is smaller than the grid's step (a
     50th of the fence's width) may be missed.
@@ -114,11 +175,14 @@ def shares_covered(fences: Sequence[Fence], places: SensitiveSet) -> list[tuple[
         circle = fence.shape if isinstance(fence.shape, Circle) else fence.shape.bounding_circle
         apart_m = distance_m(circle.lat_deg, circle.lon_deg, lat, lon)
         near = np.flatnonzero(apart_m <= radius_m + circle.radius_m).tolist()
-        shares.append(_covered(fence, circle, [places.places[at] for at in near]))
+        sets = [SensitiveSet.build([places.places[at]], places.overrides) for at in near]
+        shares.append(_covered(fence, circle, sets, at_us))
     return shares
 
 
-def _covered(fence: Fence, circle: Circle, near: Sequence[SensitivePlace]) -> tuple[float, list[str]]:
+def _covered(
+    fence: Fence, circle: Circle, near: Sequence[SensitiveSet], at_us: int
+) -> tuple[float, list[str]]:
     """The share of the grid's points in the fence that the places cover, and which cover any."""
     if not near:
         return 0.0, []
@@ -128,8 +192,8 @@ def _covered(fence: Fence, circle: Circle, near: Sequence[SensitivePlace]) -> tu
     lat, lon = circle.lat_deg + north_m / plane.north_m, circle.lon_deg + east_m / plane.east_m
     whole = Fence(external_id=fence.external_id, store="", shape=fence.shape)
     inside, _ = FenceSet.build([whole]).match(lat, (lon + 180.0) % 360.0 - 180.0)
-    covered = [SensitiveSet.build([place]).covers(lat[inside], lon[inside]) for place in near]
-    names = [place.external_id for place, by in zip(near, covered, strict=True) if by.any()]
+    covered = [one.covers(lat[inside], lon[inside], at_us) for one in near]
+    names = [one.places[0].external_id for one, by in zip(near, covered, strict=True) if by.any()]
     return (float(np.logical_or.reduce(covered).mean()), names) if names else (0.0, [])
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -19,23 +18,6 @@ from geo.walk import MOST_SURE
 Integers = npt.NDArray[np.int64]
 
 KINDS: tuple[Kind, ...] = ("enter", "dwell", "exit", "pass_by")
-ENTER, DWELL, EXIT, PASS_BY = range(4)
-
-
-class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """Transitions of one kind, of many devices; all columns are equally long."""
-
-    kind: int
-    visits: Records  #: as in the fleet …
-    which: Integers | None  #: … and which of these it is about; None: all
-    at_us: Integers
-    row: Integers  #: of the sighting with which it was told
-    before: bool = False  #: whether it happened before that: the device was seen last at the one before
-    confidence: float | None = None  #: how sure; None: as sure as the visit's beginning, …
-    outside_sigma: FloatArray | None = None  #: … or as the fix lies so many sigma outside the fence
-
-    def __len__(self) -> int:
-        return len(self.row)
 
 
 class Told:
@@ -46,9 +28,9 @@ class Told:
     """
 
     def __init__(self, fleet: Fleet, rules: Rules) -> None:
-        self.parts: list[Part] = []  #: of devices that were judged together
+        self.parts: list[Records] = []  #: as `geo.layout.TOLD`, of devices that were judged together
         #: slots and numbers of fences that devices passed without a visit, and how
-        self.passes: list[tuple[Integers, IndexArray, Crossings]] = []
+        self.passes: list[tuple[IndexArray, IndexArray, Crossings]] = []
         self.values: list[tuple[int, Sensed]] = []  #: of devices that were judged one by one
         self._fleet, self._rules = fleet, rules
 
@@ -59,19 +41,18 @@ class Told:
     def transitions(self) -> Iterator[tuple[int, Transition]]:
         """Slot and transition, each."""
         for part in self.parts:
-            visit = part.visits if part.which is None else self._fleet.visits.pick(part.visits, part.which)
-            sightings, row = self._fleet.sightings, part.row
+            sightings, row = self._fleet.sightings, part["row"]
             told_us = sightings.data["at_us"][row]
-            row = sightings.data["previous"][row] if part.before else row
+            row = np.where(part["before"], sightings.data["previous"][row], row)
             sighting = sightings.take(row)
             columns = (
-                *(visit[name] for name in ("slot", "number", "entered_at_us")),
-                *(part.at_us, _confidence(part, visit)),
+                *(part[name] for name in ("slot", "number", "kind", "entered_at_us", "at_us")),
+                _confidence(part),
                 *(sighting[name] for name in ("lat_deg", "lon_deg", "accuracy_m")),
-                speeds_of(self._fleet, row, part.at_us, told_us, self._rules),
+                speeds_of(self._fleet, row, part["at_us"], told_us, self._rules),
             )
-            for slot, number, *rest in zip(*(column.tolist() for column in columns), strict=True):
-                yield slot, _transition(part.kind, self._fleet.roll.name(number), rest, self._rules)
+            for slot, number, kind, *rest in zip(*(column.tolist() for column in columns), strict=True):
+                yield slot, _transition(kind, self._fleet.roll.name(number), rest, self._rules)
         for passes in self.passes:
             yield from _passes(self._fleet, *passes)
         for slot, sensed in self.values:
@@ -94,12 +75,11 @@ class Told:
                 yield slot, transition
 
 
-def _confidence(part: Part, visit: Records) -> FloatArray:
-    if part.outside_sigma is not None:
-        return np.asarray(1 - probabilities_beyond(part.outside_sigma, 1.0))
-    if part.confidence is not None:
-        return np.full(len(part), part.confidence)
-    return np.asarray(visit["confidence"], np.float64)
+def _confidence(told: Records) -> FloatArray:
+    confidence = np.array(told["confidence"], np.float64)
+    outside = (~np.isnan(told["outside_sigma"])).nonzero()[0]
+    confidence[outside] = 1 - probabilities_beyond(told["outside_sigma"][outside], 1.0)
+    return confidence
 
 
 def _transition(kind: int, name: tuple[str, str], figures: list[Any], rules: Rules) -> Transition:
@@ -119,7 +99,7 @@ def _transition(kind: int, name: tuple[str, str], figures: list[Any], rules: Rul
 
 
 def _passes(
-    fleet: Fleet, slots: Integers, numbers: IndexArray, passes: Crossings
+    fleet: Fleet, slots: IndexArray, numbers: IndexArray, passes: Crossings
 ) -> Iterator[tuple[int, Transition]]:
     columns = (
         slots,

@@ -7,9 +7,6 @@ may stand on any background. It has no style, script or link: any content securi
 from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
 
-import barcode
-import segno
-
 Form: TypeAlias = Literal["qr", "code128"]
 
 _QR_QUIET = 4  #: modules around the symbol
@@ -19,6 +16,10 @@ _BAR_HEIGHT = 45  #: modules; at 0.3 mm a module that is 14 mm, and more than 15
 
 def picture(code: str, form: Form) -> str:
     """The code as an SVG. Raises ValueError for text that the form cannot hold."""
+    # Read in when the first picture is asked for: no start need wait for it.
+    import barcode  # noqa: PLC0415
+    import segno  # noqa: PLC0415
+
     if form == "qr":
         # A fifth of it may be dirty or cracked.
         return _svg(segno.make_qr(code, error="q").matrix, _QR_QUIET, 1, code)

@@ -4,6 +4,7 @@ Fields, limits and reserved keys: FCM v1 discovery document (revision 20261023) 
 """
 
 import hashlib
+import re
 from typing import Any
 
 from notifications.push import Push, PushInvalid
@@ -13,13 +14,19 @@ from notifications.render import shorten
 PAYLOAD_BYTES = 4096 - 512
 #: APNs refuses a longer apns-collapse-id.
 COLLAPSE_BYTES = 64
+#: A web push's Topic (RFC 8030, 5.4): up to 32 characters of base64url.
+TOPIC_CHARS = 32
 #: FCM's longest life of a message, four weeks.
 TTL_MAX_S = 2_419_200
+
+#: The category of an offer's notification on iOS: an app that registers actions for it shows them.
+CATEGORY = "vicino_offer"
 
 RESERVED_KEYS = frozenset({"from", "message_type"})
 RESERVED_PREFIXES = ("google.", "gcm.notification.")
 
-_TARGET_FIELD = {"fcm_token": "token", "fcm_fid": "fid"}
+_TARGET_FIELD = {"fcm_token": "token", "fcm_fid": "fid", "fcm_web": "token"}
+_TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _MICROSECONDS = 1_000_000
 
 
@@ -36,17 +43,24 @@ def fcm_message(push: Push, *, now_us: int) -> dict[str, Any] | PushInvalid:
     fitted = _fit(data)
     if isinstance(fitted, PushInvalid):
         return fitted
-    texts = {"title": fitted.get("title", ""), "body": fitted.get("body", "")}
     collapse = collapse_id(push.collapse)
-    return {
-        "message": {
-            _TARGET_FIELD[push.address.kind]: push.address.value,
-            "notification": texts,
-            "data": fitted,
-            "android": _android(push, collapse, now_us),
-            "apns": _apns(push, collapse, texts),
-        }
-    }
+    message: dict[str, Any] = {_TARGET_FIELD[push.address.kind]: push.address.value, "data": fitted}
+    shown = None if push.kind == "recall" else _shown(fitted)
+    if shown is not None:
+        message["notification"] = shown
+    if push.address.kind == "fcm_web":
+        message["webpush"] = _webpush(push, collapse, shown, now_us)
+    else:
+        message["android"] = _android(push, collapse, shown, now_us)
+        message["apns"] = _apns(push, collapse, shown)
+    return {"message": message}
+
+
+def _shown(data: dict[str, str]) -> dict[str, str]:
+    """What the notification shows: title, body, and the product's picture where there is one."""
+    shown = {"title": data.get("title", ""), "body": data.get("body", "")}
+    # FCM refuses a picture that is not fetched safely.
+    return shown | ({"image": data["image"]} if data.get("image", "").startswith("https://") else {})
 
 
 def is_reserved(key: str) -> bool:
@@ -60,29 +74,70 @@ def collapse_id(value: str) -> str:
     return value if len(encoded) <= COLLAPSE_BYTES else hashlib.sha256(encoded).hexdigest()
 
 
-def _android(push: Push, collapse: str, now_us: int) -> dict[str, Any]:
-    ttl_s = min(max(0, (push.expires_at_us - now_us) // _MICROSECONDS), TTL_MAX_S)
-    return {
+def topic(collapse: str) -> str:
+    """`collapse` as a web push's Topic: itself where it may be one, else a hash of it."""
+    if _TOPIC.fullmatch(collapse):
+        return collapse
+    return hashlib.sha256(collapse.encode()).hexdigest()[:TOPIC_CHARS]
+
+
+def _ttl_s(push: Push, now_us: int) -> int:
+    return min(max(0, (push.expires_at_us - now_us) // _MICROSECONDS), TTL_MAX_S)
+
+
+def _android(push: Push, collapse: str, shown: dict[str, str] | None, now_us: int) -> dict[str, Any]:
+    block: dict[str, Any] = {
         # Left out, FCM would deliver for four weeks.
-        "ttl": f"{ttl_s}s",
-        # HIGH wakes a dozing phone; allowed because a notification is always shown.
-        "priority": "HIGH",
+        "ttl": f"{_ttl_s(push, now_us)}s",
+        # HIGH wakes a dozing phone; allowed only because a notification is shown.
+        "priority": "NORMAL" if shown is None else "HIGH",
         "collapse_key": collapse,
-        "notification": {"tag": collapse},
     }
+    if shown is not None:
+        block["notification"] = {"tag": collapse}
+    return block
 
 
-def _apns(push: Push, collapse: str, texts: dict[str, str]) -> dict[str, Any]:
-    return {
+def _apns(push: Push, collapse: str, shown: dict[str, str] | None) -> dict[str, Any]:
+    block: dict[str, Any] = {
         "headers": {
-            "apns-push-type": "alert",
-            "apns-priority": "10",
+            "apns-push-type": "background" if shown is None else "alert",
+            # APNs refuses a background push of a higher priority.
+            "apns-priority": "5" if shown is None else "10",
             "apns-expiration": str(push.expires_at_us // _MICROSECONDS),
             "apns-collapse-id": collapse,
-        },
-        # Not time-sensitive: Apple keeps that level for what needs immediate attention, which no offer does.
-        "payload": {"aps": {"alert": texts, "sound": "default", "interruption-level": "active"}},
+        }
     }
+    if shown is None:
+        return block | {"payload": {"aps": {"content-available": 1}}}
+    # Not time-sensitive: Apple keeps that level for what needs immediate attention, which no offer does.
+    aps: dict[str, Any] = {
+        "alert": {"title": shown["title"], "body": shown["body"]},
+        "sound": "default",
+        "interruption-level": "active",
+        # The app's actions for this category: show the code, not now.
+        "category": CATEGORY,
+    }
+    if "image" in shown:
+        aps["mutable-content"] = 1
+        block["fcm_options"] = {"image": shown["image"]}
+    return block | {"payload": {"aps": aps}}
+
+
+def _webpush(push: Push, collapse: str, shown: dict[str, str] | None, now_us: int) -> dict[str, Any]:
+    block: dict[str, Any] = {
+        "headers": {
+            "TTL": str(_ttl_s(push, now_us)),
+            "Urgency": "low" if shown is None else "high",
+            # In the push service's queue a later message of the same topic takes the place of an earlier one.
+            "Topic": topic(collapse),
+        }
+    }
+    if shown is None:
+        return block
+    block["notification"] = {**shown, "tag": collapse}
+    link = push.item.get("deep_link", "")
+    return block | ({"fcm_options": {"link": link}} if link.startswith("https://") else {})
 
 
 def _fit(data: dict[str, str]) -> dict[str, str] | PushInvalid:

@@ -6,6 +6,9 @@
                          ├── PushInvalid ─────────────────────> failed
                          └── refused by the last check ───────> withdrawn, expired, inbox_only
 
+A newer offer for the same device makes what waits for a retry `superseded`. Of a push that must go out at
+most once, whatever may have been sent is `failed` instead of pending.
+
 Every push ends: a retry that would fall past the offer's end is not made, and the offer ends.
 """
 
@@ -25,13 +28,14 @@ from notifications.push import (
     Push,
     PushAddress,
     PushInvalid,
+    PushKind,
     RetryLater,
 )
 
-State = Literal["pending", "leased", "sent", "expired", "withdrawn", "failed", "inbox_only"]
+State = Literal["pending", "leased", "sent", "expired", "withdrawn", "superseded", "failed", "inbox_only"]
 
 #: States that a push never leaves.
-TERMINAL: frozenset[State] = frozenset({"sent", "expired", "withdrawn", "failed", "inbox_only"})
+TERMINAL: frozenset[State] = frozenset({"sent", "expired", "withdrawn", "superseded", "failed", "inbox_only"})
 
 #: The state that each outcome leads to; "pending" becomes "expired" where the retry would come too late.
 NEXT_STATE: Mapping[type[Outcome], State] = {
@@ -87,6 +91,11 @@ class PushRow(Struct, frozen=True, kw_only=True):
     expires_at_us: int
     #: None: the device has told us no address, or it was forgotten.
     address: PushAddress | None
+    kind: PushKind = "offer"
+    #: Rather not sent than perhaps sent twice.
+    at_most_once: bool = False
+    #: Whether an earlier claim ran out without a result: it may have been sent.
+    in_doubt: bool = False
 
     def __repr__(self) -> str:
         return f"PushRow(push_id={self.push_id!r}, attempts={self.attempts}, fencing={self.fencing})"
@@ -114,13 +123,14 @@ def stages_s(row: PushRow, accepted_at_us: int) -> dict[str, float]:
 
 
 def push_of(row: PushRow, address: PushAddress) -> Push:
-    """The push that `row` stands for. It collapses with itself alone: a second copy replaces the first."""
+    """The push that `row` stands for. It collapses with itself alone: a copy, or its recall, replaces it."""
     return Push(
         push_id=row.push_id,
         item=row.item,
         address=address,
         expires_at_us=row.expires_at_us,
-        collapse=row.push_id,
+        collapse=row.item.get("recalls", row.push_id),
+        kind=row.kind,
     )
 
 
@@ -132,10 +142,12 @@ def check(row: PushRow, refusals: Mapping[str, str], *, now_us: int, late_us: in
     """
     if now_us >= row.expires_at_us:
         return Settlement(state="expired", reason="expired")
-    refusal = refusals.get(row.push_id)
+    refusal = refusals.get(row.push_id) if row.kind == "offer" else None
     if refusal is not None:
         return Settlement(state="withdrawn", reason=refusal)
-    if row.attempts == 1 and now_us - row.received_at_us > late_us:
+    if row.at_most_once and row.in_doubt:
+        return Settlement(state="failed", reason="maybe_sent:lease_lost")
+    if row.kind == "offer" and row.attempts == 1 and now_us - row.received_at_us > late_us:
         return Settlement(state="inbox_only", reason="late")
     if row.address is None:
         return Settlement(state="inbox_only", reason="no_address")
@@ -152,6 +164,8 @@ def settle(row: PushRow, outcome: Outcome, *, now_us: int) -> Settlement:
             return Settlement(state=state, reason=outcome.reason, forget=row.address)
         case InboxOnly() | PushInvalid():
             return Settlement(state=state, reason=outcome.reason)
+        case Ambiguous() | RetryLater(maybe_sent=True) if row.at_most_once:
+            return Settlement(state="failed", reason=f"maybe_sent:{outcome.reason}")
         case RetryLater() | Ambiguous() | Misconfigured():
             due_at_us = now_us + round(wait_s(row.push_id, row.attempts, outcome) * _MICROSECONDS)
             if due_at_us >= row.expires_at_us:

@@ -7,7 +7,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-AddressKind = Literal["fcm_token", "fcm_fid"]
+#: `fcm_web`: the registration token of a web app, which FCM reaches by web push.
+AddressKind = Literal["fcm_token", "fcm_fid", "fcm_web"]
+#: `recall` takes a push back that was sent: it shows nothing.
+PushKind = Literal["offer", "recall"]
 
 
 class PushAddress(Struct, frozen=True, kw_only=True, gc=False):
@@ -33,6 +36,7 @@ class Push(Struct, frozen=True, kw_only=True):
     expires_at_us: int
     #: Pushes with the same value replace one another, in the provider's queue and on the screen.
     collapse: str
+    kind: PushKind = "offer"
 
     def __repr__(self) -> str:
         return f"Push(push_id={self.push_id!r}, address={self.address!r})"
@@ -59,6 +63,10 @@ class RetryLater(Struct, frozen=True, kw_only=True, gc=False):
     reason: str
     #: What the provider asked for (Retry-After) or its documentation demands; None: our own schedule.
     after_s: float | None = None
+    #: Whether no other push of the project would pass until then either.
+    everybody: bool = False
+    #: Whether it may have gone out all the same, as some were seen to after a 5xx.
+    maybe_sent: bool = False
 
 
 class Ambiguous(Struct, frozen=True, kw_only=True, gc=False):

@@ -5,6 +5,7 @@ into such a body (leaving empty cells out) and reads it with `lax=True`.
 """
 
 import re
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from offers.checks import (
     Wire,
     check_categories,
     check_count,
+    check_country,
     check_hours,
     check_ids,
     check_money,
@@ -37,6 +39,8 @@ class StoreBody(Wire, frozen=True, kw_only=True):
     timezone: str | None = None
     opening_hours: str | None = None
     categories: _Names = ()
+    country: str | None = None
+    closed_on: _Names = ()
 
 
 class ProductBody(Wire, frozen=True, kw_only=True):
@@ -48,6 +52,8 @@ class ProductBody(Wire, frozen=True, kw_only=True):
     image_url: str | None = None
     stores: _Names | None = None
     stock: int | None = None
+    stock_at: dict[str, int] | None = None
+    cost: Decimal | None = None
 
 
 def store_from_body(body: Any, *, lax: bool = False) -> Store:
@@ -63,6 +69,10 @@ def store_from_body(body: Any, *, lax: bool = False) -> Store:
     check_hours(problems, "opening_hours", wire.opening_hours)
     categories = _names(wire.categories)
     check_categories(problems, "categories", categories)
+    check_country(problems, "country", wire.country)
+    closed_on = _names(wire.closed_on)
+    for number, day in enumerate(closed_on):
+        problems.check(_is_day(day), f"closed_on[{number}]", "bad_day", f"{day!r} is no day as 2026-12-24")
     if wire.address is not None:
         problems.check(len(wire.address) <= 500, "address", "too_long", "must have at most 500 characters")
     problems.raise_if_any()
@@ -75,6 +85,8 @@ def store_from_body(body: Any, *, lax: bool = False) -> Store:
         timezone=wire.timezone,
         opening_hours=wire.opening_hours,
         categories=tuple(text_from_path(path_from_text(category)) for category in categories),
+        country=wire.country,
+        closed_on=tuple(sorted(closed_on)),
     )
 
 
@@ -90,6 +102,8 @@ def store_body(store: Store) -> dict[str, Any]:
             timezone=store.timezone,
             opening_hours=store.opening_hours,
             categories=store.categories,
+            country=store.country,
+            closed_on=store.closed_on,
         )
     )
 
@@ -109,6 +123,10 @@ def product_from_body(body: Any, *, lax: bool = False) -> Product:
         check_money(problems, "price", wire.price)
         problems.check(currency is not None, "currency", "missing", "is required beside a price")
     check_count(problems, "stock", wire.stock)
+    for store, pieces in (wire.stock_at or {}).items():
+        check_count(problems, f"stock_at.{store}", pieces)
+    if wire.cost is not None:
+        check_money(problems, "cost", wire.cost)
     if wire.image_url is not None:
         is_url = wire.image_url.startswith(("https://", "http://")) and len(wire.image_url) <= 2000
         problems.check(is_url, "image_url", "bad_url", "must be a web address of at most 2000 characters")
@@ -124,6 +142,8 @@ def product_from_body(body: Any, *, lax: bool = False) -> Product:
         image_url=wire.image_url,
         stores=stores or None,
         stock=wire.stock,
+        stock_at=dict(sorted((wire.stock_at or {}).items())),
+        cost=wire.cost,
     )
 
 
@@ -139,8 +159,17 @@ def product_body(product: Product) -> dict[str, Any]:
             image_url=product.image_url,
             stores=product.stores,
             stock=product.stock,
+            stock_at=product.stock_at or None,
+            cost=product.cost,
         )
     )
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _names(names: _Names) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ import msgspec
 
 from offers.catalogue import Offer, Product
 from offers.category import path_from_text, within
-from offers.discount import worth_percent
-from offers.hours import DAY_US, is_open, rfc3339
+from offers.discount import margin_percent, worth_percent
+from offers.hours import DAY_US, SECOND_US, is_open, rfc3339
+from offers.learn.kinds import helps_only
 from offers.relevance import Interest
 from offers.shopper import OfferHistory
 from offers.situation import GateResult, Situation, Verdict, result
@@ -29,6 +30,11 @@ class Prospect(msgspec.Struct, frozen=True, kw_only=True):
         return self.product.price if self.product is not None else None
 
 
+def not_live(at: Situation, prospect: Prospect) -> Verdict:
+    del at
+    return prospect.offer.status == "live", f"the offer is {prospect.offer.status}"
+
+
 def schedule(at: Situation, prospect: Prospect) -> Verdict:
     offer = prospect.offer
     if not offer.valid_from_us <= at.now_us < offer.valid_until_us:
@@ -36,7 +42,7 @@ def schedule(at: Situation, prospect: Prospect) -> Verdict:
     if offer.schedule is None:
         return True, "valid now"
     detail = f"{at.store_local:%a %H:%M} at the store, offered {offer.schedule}"
-    return is_open(offer.schedule, at.store_local), detail
+    return is_open(offer.schedule, at.store_local, country=at.country), detail
 
 
 def muted_category(at: Situation, prospect: Prospect) -> Verdict:
@@ -54,11 +60,11 @@ def muted_category(at: Situation, prospect: Prospect) -> Verdict:
 
 
 def no_stock(at: Situation, prospect: Prospect) -> Verdict:
-    del at
     product = prospect.product
-    if product is None or product.stock is None:
+    stock = product.stock_here(at.moment.store) if product is not None else None
+    if product is None or stock is None:
         return True, "stock not known"
-    return product.stock > 0, f"{product.stock} of {product.sku} left"
+    return stock > 0, f"{stock} of {product.sku} left"
 
 
 def minimum_worth(at: Situation, prospect: Prospect) -> Verdict:
@@ -67,7 +73,48 @@ def minimum_worth(at: Situation, prospect: Prospect) -> Verdict:
     if worth is None:
         return not wanted, "worth not known without a price" + (f", {wanted:g} % wanted" if wanted else "")
     detail = f"worth {worth:.1f} %" + (f", {wanted:g} % wanted" if wanted else "")
-    return worth > 0 and worth >= Decimal(str(wanted or 0)), detail
+    reminds = prospect.offer.discount.value == 0 and prospect.offer.discount.kind == "percent"
+    return (worth > 0 or reminds) and worth >= Decimal(str(wanted or 0)), detail
+
+
+def segment(at: Situation, prospect: Prospect) -> Verdict:
+    """Whom the offer is for: each list that it gives must fit, of a list one entry is enough."""
+    wanted, traits = prospect.offer.conditions.segments, at.shopper.traits
+    for name, allowed, has in (
+        ("tier", wanted.tiers, traits.tier),
+        ("lifecycle", wanted.lifecycles, traits.lifecycle),
+    ):
+        if allowed and has not in allowed:
+            return False, f"{name} {has or 'not known'}, for {', '.join(allowed)}"
+    liked = [path_from_text(text) for text in at.shopper.preferences.liked_categories]
+    for_likes = [path_from_text(text) for text in wanted.likes]
+    fits = any(within(one, other) or within(other, one) for one in liked for other in for_likes)
+    return fits or not for_likes, "she has declared a liking for it" if fits else "for everybody here"
+
+
+def margin(at: Situation, prospect: Prospect) -> Verdict:
+    """What is left of the price paid must reach the floor; what cannot be known does not."""
+    del at
+    floor, product = prospect.offer.conditions.margin_floor_percent, prospect.product
+    if floor is None:
+        return True, "no floor"
+    if product is None or product.price is None or product.cost is None:
+        return False, f"price or cost not known, floor {floor:g} %"
+    left = margin_percent(prospect.offer.discount, product.price, product.cost)
+    return left >= floor, f"{left:.1f} % left, floor {floor:g} %"
+
+
+def exclusive(at: Situation, prospect: Prospect) -> Verdict:
+    """While one offer of a group is good for her, no other of it is made."""
+    group, name = prospect.offer.conditions.exclusive_group, prospect.offer.external_id
+    if group is None:
+        return True, "in no group"
+    since_us = at.now_us - at.catalogue.settings.coupon_ttl_s * SECOND_US
+    good = {contact.offer for contact in at.shopper.contacts if contact.at_us > since_us} - {name}
+    for other in sorted(good & at.catalogue.offers.keys()):
+        if at.catalogue.offers[other].conditions.exclusive_group == group:
+            return False, f"{other} of the group {group} is good for her"
+    return True, f"nothing else of the group {group} is good for her"
 
 
 def offer_cap(at: Situation, prospect: Prospect) -> Verdict:
@@ -103,12 +150,25 @@ def no_interest(at: Situation, prospect: Prospect) -> Verdict:
     return interest.interested, f"level {interest.level:.2f} of 0.50{repeated}"
 
 
+def moment_kind(at: Situation, prospect: Prospect) -> Verdict:
+    """Who wants to know or to do something is helped, not sold to: a reminder may tell, a discount not."""
+    if not helps_only(at.moment.trigger):
+        return True, "she may want to buy"
+    reminds = worth_percent(prospect.offer.discount, prospect.price) == 0
+    return reminds, f"{at.moment.trigger}: she wants to know or to do, not to buy"
+
+
 CANDIDATE_GATES: tuple[tuple[str, Callable[[Situation, Prospect], Verdict]], ...] = (
+    ("not_live", not_live),
     ("schedule", schedule),
+    ("segment", segment),
     ("no_interest", no_interest),
     ("muted", muted_category),
     ("no_stock", no_stock),
     ("minimum_worth", minimum_worth),
+    ("margin", margin),
+    ("exclusive", exclusive),
+    ("moment_kind", moment_kind),
     ("offer_cap", offer_cap),
     ("already_redeemed", already_redeemed),
     ("already_offered", already_offered),

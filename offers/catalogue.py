@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from itertools import chain, islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
+from offers.budget import Budget
 from offers.category import Path, fold, prefixes, words_of
+from offers.conditions import Conditions
 from offers.settings import Settings
 from offers.shelves import Shelves
 from offers.wordbook import Wordbook
@@ -29,6 +31,8 @@ class Store(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     timezone: str | None = None  #: IANA name; None: the retailer's
     opening_hours: str | None = None  #: OpenStreetMap syntax; None: not known, taken as open
     categories: tuple[str, ...] = ()  #: what it sells, each as `a > b > c`
+    country: str | None = None  #: ISO 3166, two letters: whose public holidays `PH` in opening hours means
+    closed_on: tuple[str, ...] = ()  #: days (ISO 8601) on which it is closed whatever its hours say
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -41,7 +45,13 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     currency: str | None = None  #: ISO 4217, upper case
     image_url: str | None = None
     stores: tuple[str, ...] | None = None  #: where it is sold; None: everywhere
-    stock: int | None = None  #: pieces left; None: not known
+    stock: int | None = None  #: pieces left in all; None: not known
+    stock_at: dict[str, int] = {}  #: pieces left by store, where that is known
+    cost: Decimal | None = None  #: what it costs the retailer
+
+    def stock_here(self, store: str) -> int | None:
+        """Pieces on the shelves of a store; None where that is not known."""
+        return self.stock_at.get(store, self.stock)
 
     def sold_at(self, store: str) -> bool:
         return self.stores is None or store in self.stores
@@ -56,8 +66,13 @@ class Part(
 class Discount(Part, frozen=True, kw_only=True):
     """What an offer takes off; the maths are in `offers.discount`."""
 
-    kind: str  #: `percent` (0 < value <= 100), `amount` (taken off) or `price` (what is paid instead)
+    #: `percent` (0 to 100; 0: a reminder), `amount` (taken off), `price` (what is paid instead), `buy_get`
+    #: (`value` percent off `get` pieces for `buy` pieces bought) or `gift` (a product that is worth `value`)
+    kind: str
     value: Decimal
+    buy: int | None = None
+    get: int | None = None
+    gift: str | None = None  #: a sku
 
 
 class Limits(Part, frozen=True, kw_only=True):
@@ -65,14 +80,6 @@ class Limits(Part, frozen=True, kw_only=True):
 
     per_shopper_per_day: int | None = None  #: in any 24 hours
     per_shopper: int | None = None  #: in all
-
-
-class Budget(Part, frozen=True, kw_only=True):
-    """What an offer may give away in all; None: no limit."""
-
-    redemptions: int | None = None  #: coupons redeemed or still redeemable
-    issued: int | None = None  #: coupons issued
-    spend: Decimal | None = None  #: money, in the currency of the prices
 
 
 class Message(Part, frozen=True, kw_only=True):
@@ -97,6 +104,9 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     limits: Limits = Limits()
     budget: Budget = Budget()
     prior_response: float | None = None  #: the share of shoppers whom the marketer expects to use it
+    conditions: Conditions = Conditions()
+    status: str = "live"  #: one of `offers.lifecycle.STATUSES`; only a live one is made to anybody
+    lever: float | None = None  #: the owner's weight, 0.5 to 2: what it adds counts so much
     messages: dict[str, Message] = {}
 
 
@@ -116,6 +126,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     whole_store: list[str]  #: offers on everything
     shelves: Shelves  #: the products
     categories: Wordbook[Path]  #: those of products and offers, and those above them
+    racks: dict[str, Any] = {}  #: each store's offers in columns, made when first asked for (`offers.rack`)
 
     @classmethod
     def build(
@@ -191,7 +202,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
         shelves = self.shelves.edited(replaced, all_products)
         if not offers and shelves is self.shelves:
             return msgspec.structs.replace(
-                self, version=version, settings=settings, stores=all_stores, products=all_products
+                self, version=version, settings=settings, stores=all_stores, products=all_products, racks={}
             )
         return Catalogue._of(
             version=version,

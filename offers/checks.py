@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from offers.category import path_from_text
-from offers.hours import QuietHours, is_clock, is_opening_hours, is_timezone
+from offers.hours import QuietHours, is_clock, is_country, is_opening_hours, is_timezone
 from offers.problem import TEXT_MAX, Problems
 
 #: The largest sum of money, and the finest, that is taken.
@@ -81,6 +81,12 @@ def check_categories(problems: Problems, field: str, categories: tuple[str, ...]
 def check_ids(problems: Problems, field: str, ids: tuple[str, ...] | None) -> None:
     for position, external_id in enumerate(ids or ()):
         problems.text(f"{field}[{position}]", external_id)
+
+
+def check_country(problems: Problems, field: str, code: str | None) -> None:
+    """Notes a problem unless the code is absent or that of a country whose public holidays are known."""
+    known = code is None or is_country(code)
+    problems.check(known, field, "unknown_country", f"{code!r} is no country (ISO 3166, two letters)")
 
 
 def check_locale(problems: Problems, field: str, tag: str) -> None:

@@ -6,44 +6,59 @@ The policy `rules` takes the candidate of the highest score, ties by id:
 
     score = level / (1 + level) · prior response (else 0.05) · share of the price saved (else 0.1)
 
-Whoever is in the holdout is kept in silence only when there was an offer to send; that offer is the *ghost*,
-by which the effect of speaking is measured. What only the outside knows (budget, quotas of the day) is asked
-last, best candidate first, and the answers are part of the decision.
+The policy `learn` judges what passed every gate and draws (`offers.judge`). Whoever is in the holdout is kept
+in silence only when there was an offer to send; that offer is the *ghost*, by which the effect of speaking is
+measured. What only the outside knows (budget, quotas of the day) is asked last, best candidate first, and the
+answers are part of the decision.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Sequence
+from functools import cached_property
 
 import msgspec
+import numpy as np
 
-from offers.candidate_gates import Prospect, candidate_results
+from offers.budget import Budget
 from offers.catalogue import Catalogue
-from offers.decision import Answer, Answers, Candidate, Decision
-from offers.discount import highest_cost, worth_percent
+from offers.decision import Answer, Answers, Candidate, Decision, Judgement
+from offers.expiry import expires_at_us, lateness, push_expires_at_us
 from offers.gates import moment_results
-from offers.hours import MINUTE_US, SECOND_US, closes_in_us, quiet_from_us
+from offers.hours import SECOND_US
 from offers.ids import derived_id
-from offers.moment import Moment
-from offers.relevance import Evidence, Interest, interests_in, named_product
-from offers.shopper import Contact, Shopper, with_offer
+from offers.judge import Judged, judged, pilots
+from offers.learn.blr import Floats
+from offers.learn.kinds import helps_only, kind_of
+from offers.learn.learner import Learner
+from offers.moment import SILENT_TRIGGERS, Moment, MomentKind
+from offers.prospects import Candidates, Prospects
+from offers.shopper import Shopper
 from offers.situation import GateResult, Situation
 
 #: The response expected of an offer for which the marketer gives none; the saving where no price is known.
 PRIOR_RESPONSE, UNKNOWN_SAVING = 0.05, 0.1
-#: As much evidence is kept with a decision.
-EVIDENCE_MAX = 20
 
 
 def decide(
-    moment: Moment, shopper: Shopper, catalogue: Catalogue, answers: Answers, *, salt: bytes, now_us: int
+    moment: Moment,
+    shopper: Shopper,
+    catalogue: Catalogue,
+    answers: Answers,
+    *,
+    salt: bytes,
+    now_us: int,
+    learner: Learner | None = None,
 ) -> Decision:
-    """One offer or silence. `salt` is the retailer's secret that keys the holdout."""
+    """One offer or silence. `salt` is the retailer's secret that keys the holdout and the draws; without a
+    `learner` the rules decide.
+    """
     at = Situation.of(moment, shopper, catalogue, now_us)
-    gates = moment_results(at)
-    candidates = tuple(sorted(_candidates(at, gates), key=_rank))
-    choice = _Choice(gates=gates, candidates=candidates, reasons=_reasons(gates, candidates))
+    choice = _Choice(at, moment_results(at))
     if not choice.reasons:
-        choice = _chosen(choice, at, answers, salt)
+        role = _role(at, learner, salt)
+        if learner is not None and role is not None:
+            choice.judge(learner, salt, shadow=role == "shadow")
+        choice.choose(answers, salt)
     return _decision(choice, at)
 
 
@@ -53,192 +68,210 @@ def in_holdout(salt: bytes, shopper_id: str, share: float) -> bool:
     return int.from_bytes(digest[:8], "big") < share * 2**64
 
 
-def remembered(shopper: Shopper, decision: Decision) -> Shopper:
-    """The shopper after the decision: an offer is a contact, silence is not."""
-    if decision.chosen is None:
-        return shopper
-    contact = Contact(
-        decision_id=decision.decision_id,
-        at_us=decision.decided_at_us,
-        store=decision.moment.store,
-        offer=decision.chosen.offer,
-        sku=decision.chosen.sku,
-        entered_at_us=decision.moment.entered_at_us,
-        cause_us=decision.moment.at_us,
-        ahead=decision.moment.trigger == "approach",
-    )
-    return with_offer(shopper, contact)
+def _role(at: Situation, learner: Learner | None, salt: bytes) -> str | None:
+    """Whether the learning policy `decides`, looks on from the `shadow`, or is not asked (None)."""
+    settings = at.catalogue.settings
+    if learner is None or settings.policy != "learn":
+        return None
+    if (pilot := settings.learning.pilot) is None:
+        return "decides"
+    if not pilots(pilot, at.moment.store, at.shopper.shopper_id, salt):
+        return None
+    return "shadow" if pilot.shadow else "decides"
 
 
-class _Choice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A decision in the making."""
+class _Choice:
+    """A decision in the making. Offers go by their place at the store."""
 
-    gates: tuple[GateResult, ...]
-    candidates: tuple[Candidate, ...]
-    reasons: tuple[str, ...] = ()
-    chosen: Candidate | None = None
-    ghost: Candidate | None = None
-    answers: tuple[Answer, ...] = ()
+    def __init__(self, at: Situation, gates: tuple[GateResult, ...]) -> None:
+        self.at, self.gates = at, gates
+        failed = [gate.code for gate in gates if not gate.passed]
+        # Without consent nobody looks at her interests.
+        self.found = None if "no_consent" in failed else Prospects(at)
+        self.passed: list[int] = [] if self.found is None else self.found.passed.tolist()
+        if self.found is not None and not self.passed:
+            failed += self.found.failing()
+        self.reasons: tuple[str, ...] = tuple(dict.fromkeys(failed))
+        self.chosen: int | None = None
+        self.ghost: int | None = None
+        self.answers: list[Answer] = []
+        self.answered: dict[int, GateResult] = {}  #: what budgets said
+        self.judged: Judged | None = None
+        self.shadow = False  #: whether the policy was asked, and the rules decide
+        self.judgement: Judgement | None = None
 
+    @cached_property
+    def scores(self) -> Floats:
+        """Of those that passed every gate: the rules', or where the policy decides, the policy's."""
+        if self.judged is not None and not self.shadow:
+            return self.judged.worth.score
+        return np.zeros(0) if self.found is None else _scores(self.found)
 
-def _candidates(at: Situation, gates: tuple[GateResult, ...]) -> Iterator[Candidate]:
-    """Every offer of the store with its gates. Without consent nobody looks at her interests."""
-    if any(gate.code == "no_consent" and not gate.passed for gate in gates):
-        return
-    store, catalogue = at.moment.store, at.catalogue
-    personal = at.shopper.permits("personalisation", at.now_us)
-    interests = interests_in(at.shopper.interests, catalogue, store, at.now_us) if personal else {}
-    for offer in catalogue.offers_at(store) if at.store is not None else ():
-        interest = interests.get(offer.external_id, Interest())
-        product = named_product(offer, interest, catalogue, store)
-        prospect = Prospect(offer=offer, interest=interest, product=product)
-        results = candidate_results(at, prospect)
-        dearest = prospect.price if product is not None else catalogue.highest_price(offer)
-        yield Candidate(
-            offer=offer.external_id,
-            sku=product.sku if product is not None else None,
-            price=prospect.price,
-            interest=interest,
-            gates=results,
-            score=_score(prospect) if all(result.passed for result in results) else None,
-            spend=highest_cost(offer.discount, dearest),
+    @property
+    def best(self) -> list[int]:
+        """Those that passed every gate, the best score first, ties by id."""
+        return [self.passed[index] for index in np.argsort(-self.scores, kind="stable").tolist()]
+
+    def judge(self, learner: Learner, salt: bytes, *, shadow: bool) -> None:
+        """Has the learning policy judge what passed the gates."""
+        assert self.found is not None
+        self.judged, self.shadow = judged(self.found, learner, salt), shadow
+        if shadow:
+            self.judgement = self.judged.told(self.judged.drawn(), shadow=True)
+
+    def choose(self, answers: Answers, salt: bytes) -> None:
+        """Holdout, quotas and budgets, which look only at what would be sent."""
+        share = self.at.catalogue.settings.holdout
+        held = in_holdout(salt, self.at.shopper.shopper_id, share)
+        detail = f"{'in' if held else 'not in'} the {share:.0%} kept in silence"
+        self.gates = (*self.gates, GateResult(code="holdout", passed=not held, detail=detail))
+        if not held and not self._within_quotas(answers):
+            return
+        if self.judged is not None and not self.shadow:
+            best = self._drawn(self.judged, None if held else answers)
+        else:
+            best = self.best[0] if held else self._within_budget(answers)
+        if held and best is not None:
+            self.reasons, self.ghost = ("holdout",), best
+        else:
+            self.chosen = best
+
+    def _within_quotas(self, answers: Answers) -> bool:
+        settings, moment = self.at.catalogue.settings, self.at.moment
+        quotas = (
+            ("retailer_cap", "retailer", settings.retailer_per_day),
+            ("store_cap", f"store:{moment.store}", settings.store_per_day),
         )
+        for code, scope, cap in quotas:
+            granted = cap is None or answers.quota(moment.moment_id, scope)
+            detail = "no cap" if cap is None else f"{'below' if granted else 'at'} {cap} today"
+            if cap is not None:
+                self.answers.append(Answer(question="quota", subject=scope, granted=granted))
+            self.gates = (*self.gates, GateResult(code=code, passed=granted, detail=detail))
+            if not granted:
+                self.reasons = (code,)
+                return False
+        return True
+
+    def _within_budget(self, answers: Answers) -> int | None:
+        """The best candidate for which the budget has one more coupon."""
+        for place in self.best:
+            if self._bears(place, answers):
+                return place
+        self.reasons = ("budget",)
+        return None
+
+    def _drawn(self, found: Judged, answers: Answers | None) -> int | None:
+        """What the policy draws of what budgets bear; nobody is asked of whom nothing is made."""
+        offers = found.found.rack.offers
+
+        def allowed(index: int) -> bool:
+            place = self.passed[index]
+            return answers is None or offers[place].budget == Budget() or self._bears(place, answers)
+
+        drawn = found.drawn(allowed)
+        self.judgement = found.told(drawn, shadow=False)
+        if drawn.chosen is not None:
+            return self.passed[drawn.chosen]
+        self.reasons = ("nothing_drawn",) if drawn.shortlist else ("budget",)
+        return None
+
+    def _bears(self, place: int, answers: Answers) -> bool:
+        candidate = self.candidate(place)
+        granted = answers.budget(self.at.moment.moment_id, candidate.offer, candidate.spend)
+        self.answers.append(Answer(question="budget", subject=candidate.offer, granted=granted))
+        detail = f"{candidate.spend} {'reserved' if granted else 'not left'}"
+        self.answered[place] = GateResult(code="budget", passed=granted, detail=detail)
+        return granted
+
+    def candidate(self, place: int) -> Candidate:
+        assert self.found is not None
+        answered = [self.answered[place]] if place in self.answered else []
+        score = float(self.scores[self.passed.index(place)]) if place in self.passed else None
+        return self.found.candidate(place, score, answered)
+
+    def candidates(self) -> Sequence[Candidate]:
+        """All of them, to be made when they are read."""
+        return () if self.found is None else Candidates(self.found, self.scores, self.answered)
 
 
-def _score(prospect: Prospect) -> float:
-    worth = worth_percent(prospect.offer.discount, prospect.price)
-    saving = UNKNOWN_SAVING if worth is None else float(worth) / 100
-    return _saturated(prospect.interest.level) * (prospect.offer.prior_response or PRIOR_RESPONSE) * saving
+def _scores(found: Prospects) -> Floats:
+    """By the rules, of those that passed every gate."""
+    few, prior = found.passed, found.rack.prior[found.passed]
+    worth, levels = found.shown.worth[few], found.levels[few]
+    saving = np.where(np.isnan(worth), UNKNOWN_SAVING, worth / 100)
+    scores: Floats = levels / (1.0 + levels) * np.where(np.isnan(prior), PRIOR_RESPONSE, prior) * saving
+    return scores
 
 
 def _saturated(level: float) -> float:
     return level / (1.0 + level)
 
 
-def _rank(candidate: Candidate) -> tuple[bool, float, str]:
-    return candidate.score is None, -(candidate.score or 0.0), candidate.offer
-
-
-def _reasons(gates: tuple[GateResult, ...], candidates: tuple[Candidate, ...]) -> tuple[str, ...]:
-    """The codes for which there is nothing to choose from, in the order of the gates; none when there is."""
-    failed = [gate.code for gate in gates if not gate.passed]
-    if all(candidate.score is None for candidate in candidates):
-        own = {gate.code for candidate in candidates for gate in candidate.gates if not gate.passed}
-        in_order = [gate.code for gate in candidates[0].gates] if candidates else []
-        failed += [code for code in in_order if code in own]
-    return tuple(dict.fromkeys(failed))
-
-
-def _chosen(choice: _Choice, at: Situation, answers: Answers, salt: bytes) -> _Choice:
-    """The choice after holdout, quotas and budgets, which look only at what would be sent."""
-    best = choice.candidates[0]
-    share = at.catalogue.settings.holdout
-    held = in_holdout(salt, at.shopper.shopper_id, share)
-    detail = f"{'in' if held else 'not in'} the {share:.0%} kept in silence"
-    gates = (*choice.gates, GateResult(code="holdout", passed=not held, detail=detail))
-    choice = msgspec.structs.replace(choice, gates=gates)
-    if held:
-        return msgspec.structs.replace(choice, reasons=("holdout",), ghost=best)
-    choice = _within_quotas(choice, at, answers)
-    return choice if choice.reasons else _within_budget(choice, at, answers)
-
-
-def _within_quotas(choice: _Choice, at: Situation, answers: Answers) -> _Choice:
-    settings, store = at.catalogue.settings, at.moment.store
-    quotas = (
-        ("retailer_cap", "retailer", settings.retailer_per_day),
-        ("store_cap", f"store:{store}", settings.store_per_day),
-    )
-    for code, scope, cap in quotas:
-        granted = cap is None or answers.quota(at.moment.moment_id, scope)
-        detail = "no cap" if cap is None else f"{'below' if granted else 'at'} {cap} today"
-        asked = () if cap is None else (Answer(question="quota", subject=scope, granted=granted),)
-        choice = msgspec.structs.replace(
-            choice,
-            gates=(*choice.gates, GateResult(code=code, passed=granted, detail=detail)),
-            answers=choice.answers + asked,
-            reasons=() if granted else (code,),
-        )
-        if not granted:
-            break
-    return choice
-
-
-def _within_budget(choice: _Choice, at: Situation, answers: Answers) -> _Choice:
-    """Takes the best candidate whose budget is granted; those refused before it keep their refusal."""
-    candidates, asked = list(choice.candidates), list(choice.answers)
-    chosen = None
-    for position, candidate in enumerate(candidates):
-        if candidate.score is None:
-            break
-        granted = answers.budget(at.moment.moment_id, candidate.offer, candidate.spend)
-        asked.append(Answer(question="budget", subject=candidate.offer, granted=granted))
-        detail = f"{candidate.spend} {'reserved' if granted else 'not left'}"
-        gate = GateResult(code="budget", passed=granted, detail=detail)
-        candidates[position] = msgspec.structs.replace(candidate, gates=(*candidate.gates, gate))
-        if granted:
-            chosen = candidates[position]
-            break
-    reasons = () if chosen is not None else ("budget",)
-    return msgspec.structs.replace(
-        choice, candidates=tuple(candidates), answers=tuple(asked), chosen=chosen, reasons=reasons
-    )
-
-
 def _decision(choice: _Choice, at: Situation) -> Decision:
-    moment, settings = at.moment, at.catalogue.settings
-    late = choice.chosen is not None and at.now_us - moment.received_at_us > settings.late_s * SECOND_US
-    expires_at_us = _expires_at_us(choice.chosen, at) if choice.chosen is not None else None
-    push_expires_at_us = None if expires_at_us is None else _push_expires_at_us(expires_at_us, at)
-    strongest = max((candidate.interest.level for candidate in choice.candidates), default=0.0)
-    return Decision(
+    moment = msgspec.structs.replace(at.moment, kind=_kind(choice))
+    chosen = None if choice.chosen is None else choice.candidate(choice.chosen)
+    late = chosen is not None and at.now_us - moment.received_at_us > at.catalogue.settings.late_s * SECOND_US
+    helps = helps_only(moment.trigger)
+    ends_us = None if chosen is None else expires_at_us(chosen, at)
+    decides = choice.judgement is not None and not choice.shadow
+    decision = Decision(
         decision_id=derived_id("dec", moment.moment_id),
         moment=moment,
-        outcome="offer" if choice.chosen is not None else "silence",
-        delivery="none" if choice.chosen is None else "inbox_only" if late else "push",
-        chosen=choice.chosen,
-        ghost=choice.ghost,
-        reasons=("late",) if late else choice.reasons,
-        gates=(*choice.gates, _lateness(at, late=late)) if choice.chosen is not None else choice.gates,
-        candidates=choice.candidates,
-        evidence=_evidence(choice.candidates),
-        intent=round(100 * _saturated(strongest)),
-        answers=choice.answers,
-        propensity=1.0,
-        policy="rules",
+        outcome="silence" if chosen is None else "offer",
+        delivery="none" if chosen is None else "inbox_only" if late or helps else "push",
+        chosen=chosen,
+        ghost=None if choice.ghost is None else choice.candidate(choice.ghost),
+        reasons=("late",) if late else ("moment_kind",) if helps and chosen is not None else choice.reasons,
+        gates=choice.gates if chosen is None else (*choice.gates, lateness(at, late=late)),
+        candidates=choice.candidates(),
+        evidence=() if choice.found is None else choice.found.evidence(),
+        intent=_intent(choice),
+        answers=tuple(choice.answers),
+        propensity=choice.judgement.propensity if choice.judgement is not None and decides else 1.0,
+        policy="learn" if decides else "rules",
+        judgement=choice.judgement,
         version=at.catalogue.version,
         decided_at_us=at.now_us,
-        expires_at_us=expires_at_us,
-        push_expires_at_us=push_expires_at_us,
+        expires_at_us=ends_us,
+        push_expires_at_us=None if ends_us is None else push_expires_at_us(ends_us, at),
+    )
+    return decision if choice.judged is None else _teaching(decision, choice, choice.judged)
+
+
+def _teaching(decision: Decision, choice: _Choice, found: Judged) -> Decision:
+    """The decision with what will be learned from it, and what is at once."""
+    made = None if choice.chosen is None else choice.passed.index(choice.chosen)
+    at, now_us = choice.at, decision.decided_at_us
+    trial = found.trial(
+        decision.decision_id,
+        made,
+        at_us=now_us,
+        until_us=decision.expires_at_us or now_us + at.catalogue.settings.coupon_ttl_s * SECOND_US,
+        pushed=decision.delivery == "push",
+        spend=float(decision.spend),
+    )
+    return msgspec.structs.replace(decision, trial=trial, paced=found.paced(made, now_us))
+
+
+def _kind(choice: _Choice) -> MomentKind:
+    """What she is about: to know, to go, to do, or to buy."""
+    found, trigger = choice.found, choice.at.moment.trigger
+    if found is None:
+        return kind_of(trigger, inside=False, cart=False, repeated=False, in_stock=False)
+    wanted = found.levels > 0.0
+    return kind_of(
+        trigger,
+        inside=trigger not in ("approach", *SILENT_TRIGGERS),
+        cart=any(evidence.trace.kind == "cart" for evidence, _ in found.traces),
+        repeated=bool(found.repeated.any()),
+        in_stock=bool((wanted & found.shown.named & (found.shown.stock > 0)).any()),
     )
 
 
-def _lateness(at: Situation, *, late: bool) -> GateResult:
-    waited_s = (at.now_us - at.moment.received_at_us) / SECOND_US
-    detail = f"decided {waited_s:.1f} s after it came, limit {at.catalogue.settings.late_s:g} s"
-    return GateResult(code="late", passed=not late, detail=detail)
-
-
-def _expires_at_us(chosen: Candidate, at: Situation) -> int:
-    """When the coupon ends: after its time to live, to a full minute, not past the offer or closing time."""
-    ends_us = at.now_us + at.catalogue.settings.coupon_ttl_s * SECOND_US
-    limits = [-(-ends_us // MINUTE_US) * MINUTE_US, at.catalogue.offers[chosen.offer].valid_until_us]
-    hours = at.store.opening_hours if at.store is not None else None
-    if (open_us := closes_in_us(hours, at.store_local)) is not None:
-        limits.append(at.now_us + open_us)
-    return min(limits)
-
-
-def _push_expires_at_us(expires_at_us: int, at: Situation) -> int:
-    """When the push ends: with its time to live or the coupon, and before anybody's quiet hours begin."""
-    settings = at.catalogue.settings
-    until_us = min(at.now_us + settings.push_ttl_s * SECOND_US, expires_at_us)
-    windows = (settings.quiet_hours, at.shopper.preferences.quiet_hours)
-    quiet_us = quiet_from_us(windows, at.now_us, until_us, at.shopper_zone)
-    return until_us if quiet_us is None else quiet_us
-
-
-def _evidence(candidates: tuple[Candidate, ...]) -> tuple[Evidence, ...]:
-    """What spoke for any offer here, each trace once."""
-    found = {part.trace: part for candidate in candidates for part in candidate.interest.evidence}
-    return tuple(sorted(found.values(), key=lambda part: (-part.level, part.trace.key)))[:EVIDENCE_MAX]
+def _intent(choice: _Choice) -> int:
+    if choice.judged is not None:
+        return choice.judged.intent.level
+    if choice.found is None:
+        return 0
+    return round(100 * _saturated(float(choice.found.levels.max(initial=0.0))))

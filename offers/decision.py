@@ -1,10 +1,15 @@
 """What a decision is, and what it asks of the outside."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Protocol
 
 import msgspec
 
+from offers.learn.explore import Exploration
+from offers.learn.hers import Trial
+from offers.learn.intent import Reason
+from offers.learn.lesson import Paced
 from offers.moment import Moment
 from offers.problem import OffersError
 from offers.relevance import Evidence, Interest
@@ -32,6 +37,30 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     granted: bool
 
 
+class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the learning policy said of a moment, whether or not it was asked to decide it."""
+
+    model: str  #: the fitted model that it went on from; empty: the priors
+    lessons: int  #: outcomes and decisions learned until then
+    exploration: Exploration
+    rescale: float  #: κ, of the objective
+    uniform: float  #: the draw, from 0 to 1; follows from the moment
+    propensities: tuple[
+        tuple[str | None, float], ...
+    ]  #: of the arms in the draw, the best first; None: nothing
+    drawn: str | None  #: the offer; None: nothing
+    offers: tuple[str, ...]  #: that passed every gate, the best first
+    terms: dict[str, tuple[float, ...]]  #: of the objective, by name: of each of these offers
+    held_back: tuple[str, ...]  #: offers left out since a smaller discount is believed to do as much
+    reasons: tuple[Reason, ...]  #: of the intent
+    shadow: bool = False  #: the rules decided
+
+    @property
+    def propensity(self) -> float:
+        """Of what was drawn."""
+        return dict(self.propensities)[self.drawn]
+
+
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An offer of the store, and what became of it."""
 
@@ -50,17 +79,22 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     decision_id: str  #: follows from the moment
     moment: Moment
     outcome: str  #: `offer` or `silence`
-    delivery: str  #: `push`, `inbox_only` (an offer decided too late to push), or `none`
+    delivery: str  #: `push`, `inbox_only` (an offer that is not pushed), or `none`
     chosen: Candidate | None  #: the offer that is made
     ghost: Candidate | None  #: the offer that would have been made but for the holdout
-    reasons: tuple[str, ...]  #: codes of the gates that silenced, in their order; `late` for inbox_only
+    reasons: tuple[
+        str, ...
+    ]  #: codes of the gates that silenced, in their order; why not a push, for inbox_only
     gates: tuple[GateResult, ...]  #: of the moment
-    candidates: tuple[Candidate, ...]  #: the best score first, those without by id
+    candidates: Sequence[Candidate]  #: the best score first, those without by id
     evidence: tuple[Evidence, ...]  #: of her interest in anything here, the strongest first
     intent: int  #: 0 to 100: the strongest interest, saturating
     answers: tuple[Answer, ...]
     propensity: float  #: probability that the policy gave this action
-    policy: str
+    policy: str  #: that decided: `rules` or `learn`
+    judgement: Judgement | None = None  #: of the learning policy, where it was asked
+    trial: Trial | None = None  #: what it will learn from; in no receipt
+    paced: Paced | None = None  #: what it learns at once
     version: int  #: of the catalogue
     decided_at_us: int
     expires_at_us: int | None  #: of the coupon

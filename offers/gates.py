@@ -17,6 +17,11 @@ from offers.situation import GateResult, Situation, Verdict, result, rounded_m
 NEEDED: tuple[Purpose, ...] = ("nearby_offers", "push")
 
 
+def stopped(at: Situation) -> Verdict:
+    speaking = at.catalogue.settings.speaking
+    return speaking, "offers are made" if speaking else "the retailer has stopped all offers"
+
+
 def implausible(at: Situation) -> Verdict:
     if at.moment.mock:
         return False, "the phone says that the position is made up"
@@ -80,9 +85,13 @@ def drive_by(at: Situation) -> Verdict:
 
 def closed(at: Situation) -> Verdict:
     hours = at.store.opening_hours if at.store is not None else None
+    day = f"{at.store_local.date()}"
+    if at.store is not None and day in at.store.closed_on:
+        return False, f"the store is closed on {day}"
     if hours is None:
         return True, "opening hours not known"
-    return is_open(hours, at.store_local), f"{at.store_local:%a %H:%M} at the store, open {hours}"
+    detail = f"{at.store_local:%a %H:%M} at the store, open {hours}"
+    return is_open(hours, at.store_local, country=at.country), detail
 
 
 def quiet_hours(at: Situation) -> Verdict:
@@ -135,6 +144,7 @@ def no_candidate(at: Situation) -> Verdict:
 
 
 MOMENT_GATES: tuple[tuple[str, Callable[[Situation], Verdict]], ...] = (
+    ("stopped", stopped),
     ("implausible", implausible),
     ("stale", stale),
     ("left", left),

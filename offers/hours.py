@@ -2,7 +2,7 @@
 
 Opening hours (https://wiki.openstreetmap.org/wiki/Key:opening_hours/specification) are judged by the wall
 clock of the place, so every function here takes a naive local time; `local_time` makes one. Public holidays
-are not known: a `PH` rule never applies.
+(`PH`) are those of a country that is named.
 """
 
 import re
@@ -12,7 +12,12 @@ from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
-from opening_hours import OpeningHours, validate
+from opening_hours import (  # type: ignore[attr-defined] # the stub lacks the error
+    OpeningHours,
+    State,
+    UnknownCountryError,
+    validate,
+)
 
 #: The longest opening-hours expression that is taken (OpenStreetMap itself allows 255).
 HOURS_MAX = 500
@@ -118,13 +123,23 @@ def is_opening_hours(text: str) -> bool:
     return 0 < len(text) <= HOURS_MAX and _parsed(text) is not None
 
 
-def is_open(text: str | None, local: datetime) -> bool:
+def is_open(text: str | None, local: datetime, *, country: str | None = None) -> bool:
     """Whether a place with these opening hours is open at the naive local time.
 
-    Absent hours, and hours that say `unknown` for that time, count as open: silence needs a known reason.
+    `PH` in them are the public holidays of the country; without one there are none. Absent hours, and hours
+    that say `unknown` for that time, count as open: silence needs a known reason.
     """
-    hours = _parsed(text) if text is not None else None
+    hours = _parsed(text, country) if text is not None else None
     return hours is None or not hours.is_closed(local)
+
+
+def is_country(code: str) -> bool:
+    """Whether the country (ISO 3166, two upper-case letters) is one whose public holidays are known."""
+    try:
+        OpeningHours("PH off", country=code)
+    except UnknownCountryError:
+        return False
+    return True
 
 
 def closes_in_us(text: str | None, local: datetime) -> int | None:
@@ -139,7 +154,36 @@ def closes_in_us(text: str | None, local: datetime) -> int | None:
     return None if change is None else (change - local) // timedelta(microseconds=1)
 
 
+def open_share(text: str | None, begins: datetime, local: datetime, ends: datetime) -> float:
+    """The share of the opening time between two naive local times that is over at a third, 0 to 1.
+
+    Of the time itself where hours are not known, or where it is closed all the while.
+    """
+    whole = _open_s(text, begins, ends)
+    if whole > 0:
+        return _open_s(text, begins, local) / whole
+    return (local - begins) / (ends - begins)
+
+
+@lru_cache(maxsize=1024)
+def _intervals(text: str, begins: datetime, ends: datetime) -> tuple[tuple[datetime, datetime], ...]:
+    """When it is open between the two."""
+    hours = _parsed(text)
+    if hours is None:
+        return ()
+    spans = hours.intervals(begins, ends)
+    return tuple((start, min(end, ends)) for start, end, state, _ in spans if state == State.OPEN)
+
+
+def _open_s(text: str | None, begins: datetime, until: datetime) -> float:
+    if text is None or until <= begins:
+        return 0.0
+    day = datetime.combine(until.date(), time()) + timedelta(days=1)  # so that a day's answer is found again
+    spans = _intervals(text, begins, day)
+    return sum((min(end, until) - start).total_seconds() for start, end in spans if start < until)
+
+
 @lru_cache(maxsize=4096)
-def _parsed(text: str) -> OpeningHours | None:
+def _parsed(text: str, country: str | None = None) -> OpeningHours | None:
     """The parsed expression, or None where it does not parse."""
-    return OpeningHours(text) if validate(text) else None
+    return OpeningHours(text, country=country) if validate(text) else None

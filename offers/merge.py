@@ -6,7 +6,9 @@ at is remembered together. The known shopper's own limits stand; where there are
 
 import msgspec
 
+from offers.conditions import Traits
 from offers.interest import NAMES_MAX, TRACES_MAX, Interests, Trace
+from offers.learn.hers import Hers, joined
 from offers.preferences import Preferences
 from offers.shopper import HISTORY_MAX, OfferHistory, Shopper
 
@@ -24,6 +26,7 @@ def merged(known: Shopper, other: Shopper) -> Shopper:
         consents=consents,
         preferences=other.preferences if known.preferences == Preferences() else known.preferences,
         locale=known.locale or other.locale,
+        traits=other.traits if known.traits == Traits() else known.traits,
         interests=(
             _interests(known.interests, other.interests)
             if personal is not None and personal.granted
@@ -31,6 +34,7 @@ def merged(known: Shopper, other: Shopper) -> Shopper:
         ),
         contacts=tuple(sorted(contacts.values(), key=lambda contact: (contact.at_us, contact.decision_id))),
         history=_history(known.history, other.history),
+        hers=joined(known.hers, other.hers) if personal is not None and personal.granted else Hers(),
     )
 
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from offers.catalogue import Budget, Discount, Limits, Message, Offer
+from offers.budget import Budget, check_budget
+from offers.catalogue import Discount, Limits, Message, Offer
 from offers.category import path_from_text, text_from_path
 from offers.checks import (
     Wire,
@@ -18,10 +19,11 @@ from offers.checks import (
     check_hours,
     check_ids,
     check_locale,
-    check_money,
     plain,
 )
+from offers.conditions import Conditions, check_conditions, check_discount
 from offers.hours import aware, microseconds
+from offers.lifecycle import STATUSES
 from offers.problem import Problems, shaped
 
 #: What a message may ask to be filled in.
@@ -55,6 +57,9 @@ class OfferBody(Wire, frozen=True, kw_only=True):
     limits: Limits | None = None
     budget: Budget | None = None
     prior_response: float | None = None
+    conditions: Conditions | None = None
+    status: str = "live"
+    lever: float | None = None
     message: dict[str, Message]
 
 
@@ -78,6 +83,9 @@ def offer_from_body(body: Any) -> Offer:
         limits=wire.limits or Limits(),
         budget=wire.budget or Budget(),
         prior_response=wire.prior_response,
+        conditions=wire.conditions or Conditions(),
+        status=wire.status,
+        lever=wire.lever,
         messages=dict(sorted(wire.message.items())),
     )
 
@@ -96,6 +104,9 @@ def offer_body(offer: Offer) -> dict[str, Any]:
         limits=offer.limits if offer.limits != Limits() else None,
         budget=offer.budget if offer.budget != Budget() else None,
         prior_response=offer.prior_response,
+        conditions=offer.conditions if offer.conditions != Conditions() else None,
+        status=offer.status,
+        lever=offer.lever,
         message=offer.messages,
     )
     return plain(body)
@@ -104,7 +115,8 @@ def offer_body(offer: Offer) -> dict[str, Any]:
 def _check_offer(problems: Problems, wire: OfferBody) -> None:
     problems.text("external_id", wire.external_id)
     problems.text("name", wire.name)
-    _check_discount(problems, wire.discount)
+    check_discount(problems, wire.discount)
+    check_conditions(problems, wire.conditions or Conditions())
     scope = wire.applies_to or ScopeBody()
     for field, names in (
         ("applies_to.skus", scope.skus),
@@ -121,25 +133,14 @@ def _check_offer(problems: Problems, wire: OfferBody) -> None:
     limits, budget = wire.limits or Limits(), wire.budget or Budget()
     check_count(problems, "limits.per_shopper_per_day", limits.per_shopper_per_day)
     check_count(problems, "limits.per_shopper", limits.per_shopper)
-    check_count(problems, "budget.redemptions", budget.redemptions)
-    check_count(problems, "budget.issued", budget.issued)
-    if budget.spend is not None:
-        check_money(problems, "budget.spend", budget.spend)
+    check_budget(problems, budget)
     likely = wire.prior_response is None or 0 < wire.prior_response <= 1
     problems.check(likely, "prior_response", "out_of_range", "must be above 0, at most 1")
+    known = wire.status in STATUSES
+    problems.check(known, "status", "unknown", f"must be one of {', '.join(STATUSES)}")
+    bounded = wire.lever is None or 0.5 <= wire.lever <= 2
+    problems.check(bounded, "lever", "out_of_range", "must be from 0.5 to 2")
     _check_messages(problems, wire.message)
-
-
-def _check_discount(problems: Problems, discount: Discount) -> None:
-    value = discount.value
-    if discount.kind not in ("percent", "amount", "price"):
-        problems.add("discount.kind", "unknown", "must be percent, amount or price")
-        return
-    check_money(problems, "discount.value", value)
-    if discount.kind == "percent":
-        problems.check(0 < value <= 100, "discount.value", "out_of_range", "must be above 0 %, at most 100 %")
-    if discount.kind == "amount":
-        problems.check(value > 0, "discount.value", "out_of_range", "must be above 0")
 
 
 def _check_messages(problems: Problems, messages: dict[str, Message]) -> None:

@@ -7,7 +7,7 @@ nested before what it is nested in; then the nearer store; then by id. Whoever h
 the next. A moment is silent (`overlapped`) when another store
 
 - has made her an offer in this very micro-batch, or would have but for the holdout;
-- has made her one at this very look or step, whichever of her devices it came from;
+- has made her one within a second of this look or step, whichever of her devices it came from;
 - has a more specific fence, which the device is in, and has made her one in that visit. This holds for an
   enter, a dwell or an approach; what she looks at may bring up any store.
 """
@@ -21,9 +21,12 @@ from geo.index import FenceSet
 from geo.specific import size_m2
 from offers.catalogue import Catalogue
 from offers.decision import Decision
+from offers.hours import SECOND_US
 from offers.moment import PLACE_TRIGGERS, SILENT_TRIGGERS, Moment, Whereabouts, distance_to_store_m
 from offers.shopper import Shopper
 
+#: Looks and steps within this time are one: a mall and its shops are entered fix by fix.
+MALL_US = SECOND_US
 #: A fence's area, the distance of its store, and ids where both are the same: the least is the most specific.
 Specificity = tuple[float, float, str, str]
 
@@ -83,7 +86,7 @@ def spoken_by(decision: Decision) -> str | None:
 
 
 def _at_this_look(moment: Moment, shopper: Shopper) -> str | None:
-    stores = (contact.store for contact in shopper.contacts if contact.cause_us == moment.at_us)
+    stores = (c.store for c in shopper.contacts if abs(c.cause_us - moment.at_us) <= MALL_US)
     return next((store for store in stores if store != moment.store), None)
 
 

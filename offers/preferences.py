@@ -25,6 +25,7 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defa
     timezone: str | None = None  #: IANA name of the clock by which quiet hours are judged; None: the store's
     muted_categories: tuple[str, ...] = ()  #: each as `a > b`; what lies below is muted too
     muted_stores: tuple[str, ...] = ()
+    liked_categories: tuple[str, ...] = ()  #: what she has declared to like; offers may be for those who do
     minimum_percent: float | None = None  #: the least worth, as a percentage of the price
     maximum_distance_m: float | None = None  #: the farthest store
     paused_until_us: int | None = None
@@ -39,6 +40,7 @@ class PreferencesBody(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbi
     timezone: str | None = None
     muted_categories: tuple[str, ...] | None = None
     muted_stores: tuple[str, ...] | None = None
+    liked_categories: tuple[str, ...] | None = None
     minimum_percent: float | None = None
     maximum_distance_m: float | None = None
     paused_until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
@@ -56,7 +58,13 @@ def preferences_from_body(body: Any) -> Preferences:
     categories, stores = wire.muted_categories or (), wire.muted_stores or ()
     check_categories(problems, "muted_categories", categories)
     check_ids(problems, "muted_stores", stores)
-    for field, muted in (("muted_categories", categories), ("muted_stores", stores)):
+    liked = wire.liked_categories or ()
+    check_categories(problems, "liked_categories", liked)
+    for field, muted in (
+        ("muted_categories", categories),
+        ("muted_stores", stores),
+        ("liked_categories", liked),
+    ):
         problems.check(len(muted) <= MUTED_MAX, field, "too_many", f"must have at most {MUTED_MAX} entries")
     percent, distance_m = wire.minimum_percent, wire.maximum_distance_m
     in_range = percent is None or 0 <= percent <= 100
@@ -71,6 +79,7 @@ def preferences_from_body(body: Any) -> Preferences:
         timezone=wire.timezone,
         muted_categories=tuple(dict.fromkeys(categories)),
         muted_stores=tuple(dict.fromkeys(stores)),
+        liked_categories=tuple(dict.fromkeys(liked)),
         minimum_percent=percent,
         maximum_distance_m=distance_m,
         paused_until_us=microseconds(wire.paused_until) if wire.paused_until is not None else None,

@@ -8,8 +8,9 @@ import msgspec
 from geo.plausibility import Plausibility
 from offers.catalogue import Catalogue
 from offers.decide import decide
-from offers.decision import Answer, Candidate, Decision, RecordedAnswers
+from offers.decision import Answer, Candidate, Decision, Judgement, RecordedAnswers
 from offers.hours import microseconds, rfc3339
+from offers.learn.learner import Learner
 from offers.moment import Moment
 from offers.relevance import Evidence
 from offers.shopper import Shopper
@@ -31,7 +32,7 @@ def receipt(decision: Decision, timings_ms: dict[str, float] | None = None) -> d
         "outcome": decision.outcome,
         "reasons": list(decision.reasons),
         "gates": _gates(decision.gates),
-        "candidates": [_candidate(candidate, decision) for candidate in decision.candidates[:CANDIDATES_MAX]],
+        "candidates": _candidates(decision),
         "answers": [msgspec.to_builtins(answer) for answer in decision.answers],
         "propensity": decision.propensity,
         "policy": decision.policy,
@@ -39,6 +40,8 @@ def receipt(decision: Decision, timings_ms: dict[str, float] | None = None) -> d
         "decided_at": rfc3339(decision.decided_at_us),
         "timings_ms": timings_ms or {},
     }
+    if decision.judgement is not None:
+        told["judgement"] = _judgement(decision.judgement)
     if decision.ghost is not None:
         told["ghost"] = _choice(decision.ghost)
     if decision.chosen is not None and decision.expires_at_us is not None:
@@ -55,11 +58,18 @@ def recorded_answers(told: dict[str, Any]) -> RecordedAnswers:
 
 
 def redecide(
-    told: dict[str, Any], moment: Moment, shopper: Shopper, catalogue: Catalogue, *, salt: bytes
+    told: dict[str, Any],
+    moment: Moment,
+    shopper: Shopper,
+    catalogue: Catalogue,
+    *,
+    salt: bytes,
+    learner: Learner | None = None,
 ) -> Decision:
-    """The decision of a stored receipt, made again from the inputs of then."""
+    """The decision of a stored receipt, made again from the inputs of then, and from what was learned."""
     now_us = microseconds(msgspec.convert(told["decided_at"], type=datetime))
-    return decide(moment, shopper, catalogue, recorded_answers(told), salt=salt, now_us=now_us)
+    answers = recorded_answers(told)
+    return decide(moment, shopper, catalogue, answers, salt=salt, now_us=now_us, learner=learner)
 
 
 def same_decision(told: dict[str, Any], decision: Decision) -> bool:
@@ -101,6 +111,17 @@ def _evidence(part: Evidence) -> dict[str, Any]:
     }
 
 
+def _candidates(decision: Decision) -> list[dict[str, Any]]:
+    """The best ones, those that the learning policy judged with their terms."""
+    judged, told = decision.judgement, list[dict[str, Any]]()
+    terms = {} if judged is None else {offer: place for place, offer in enumerate(judged.offers)}
+    for candidate in decision.candidates[:CANDIDATES_MAX]:
+        told.append(_candidate(candidate, decision))
+        if judged is not None and (place := terms.get(candidate.offer)) is not None:
+            told[-1]["terms"] = {name: column[place] for name, column in judged.terms.items()}
+    return told
+
+
 def _candidate(candidate: Candidate, decision: Decision) -> dict[str, Any]:
     told: dict[str, Any] = {"offer": candidate.offer, "gates": _gates((*decision.gates, *candidate.gates))}
     if candidate.sku is not None:
@@ -108,6 +129,22 @@ def _candidate(candidate: Candidate, decision: Decision) -> dict[str, Any]:
     if candidate.score is not None:
         told["score"] = round(candidate.score, 9)
     return told
+
+
+def _judgement(judged: Judgement) -> dict[str, Any]:
+    """All but the terms, which stand with the candidates. Numbers in full: they can be added up again."""
+    return {
+        "model": judged.model or None,
+        "lessons": judged.lessons,
+        "shadow": judged.shadow,
+        "drawn": judged.drawn,
+        "propensities": [{"offer": offer, "propensity": share} for offer, share in judged.propensities],
+        "uniform": judged.uniform,
+        "exploration": msgspec.to_builtins(judged.exploration),
+        "rescale": judged.rescale,
+        "held_back": list(judged.held_back),
+        "intent_reasons": [msgspec.to_builtins(reason) for reason in judged.reasons],
+    }
 
 
 def _choice(candidate: Candidate) -> dict[str, Any]:

@@ -35,34 +35,6 @@ class Interest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return sorted(levels, key=lambda sku: (-levels[sku], sku))
 
 
-def interests_in(interests: Interests, catalogue: Catalogue, store: str, now_us: int) -> dict[str, Interest]:
-    """The shopper's interest in each offer of the store that any trace speaks for, by offer id.
-
-    A trace of a product speaks for every offer whose scope has it, if the store sells it; a trace of a
-    category for every offer that lies within it or that it lies within; a search for those of what its words
-    name; directions to the store for everything there.
-    """
-    here = {offer.external_id: offer for offer in catalogue.offers_at(store)}
-    found: dict[str, list[Evidence]] = {}
-    repeated: set[str] = set()
-    for trace in interests.traces:
-        level = trace.level(now_us)
-        for offer_id, sku in _spoken_for(trace, interests, catalogue, store).items():
-            if (offer := here.get(offer_id)) is None or not _sells(catalogue, store, offer, trace):
-                continue
-            found.setdefault(offer_id, []).append(Evidence(trace=trace, level=level, sku=sku))
-            if trace.repeated(now_us):
-                repeated.add(offer_id)
-    return {
-        offer_id: Interest(
-            level=sum(part.level for part in evidence),
-            repeated=offer_id in repeated,
-            evidence=tuple(sorted(evidence, key=lambda part: (-part.level, part.trace.kind, part.trace.key))),
-        )
-        for offer_id, evidence in found.items()
-    }
-
-
 def named_product(offer: Offer, interest: Interest, catalogue: Catalogue, store: str) -> Product | None:
     """The product that a message about the offer names.
 
@@ -73,13 +45,27 @@ def named_product(offer: Offer, interest: Interest, catalogue: Catalogue, store:
     wanted = interest.skus() or offer.skus or ()
     known = [product for sku in wanted if (product := catalogue.products.get(sku)) is not None]
     sold = [product for product in known if product.sold_at(store)]
-    return next((product for product in sold if product.stock != 0), sold[0] if sold else None)
+    return next((product for product in sold if product.stock_here(store) != 0), sold[0] if sold else None)
+
+
+def spoken_for(trace: Trace, interests: Interests, catalogue: Catalogue, store: str) -> dict[str, str | None]:
+    """The offers of the store that a trace speaks for, each with the product by which it does.
+
+    A trace of a product speaks for every offer whose scope has it, if the store sells it; a trace of a
+    category for every offer that lies within it or that it lies within; a search for those of what its words
+    name; directions to the store for everything there.
+    """
+    here = {offer.external_id: offer for offer in catalogue.offers_at(store)}
+    return {
+        offer_id: sku
+        for offer_id, sku in _spoken_for(trace, interests, catalogue, store).items()
+        if offer_id in here and _sells(catalogue, store, here[offer_id], trace)
+    }
 
 
 def _spoken_for(
     trace: Trace, interests: Interests, catalogue: Catalogue, store: str
 ) -> dict[str, str | None]:
-    """The offers that the trace speaks for, each with the product by which it does."""
     if trace.about == "store":
         return dict.fromkeys(
             (o.external_id for o in catalogue.offers_at(store)) if trace.key == store else ()

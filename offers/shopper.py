@@ -8,10 +8,12 @@ from collections.abc import Mapping
 
 import msgspec
 
+from offers.conditions import Traits
 from offers.consent import Consent, Purpose
 from offers.event import Event
 from offers.hours import DAY_US, HOUR_US
 from offers.interest import Interests, bought, noted
+from offers.learn.hers import Hers
 from offers.preferences import Preferences
 
 #: Contacts are remembered for so long: the longest window that caps look at, a week whose clock was set back.
@@ -51,7 +53,9 @@ class Shopper(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     locale: str | None = None  #: of the text by which she consented last
     interests: Interests = Interests()
     contacts: tuple[Contact, ...] = ()  #: of the last 7 days, oldest first
+    traits: Traits = Traits()  #: what the retailer's servers told of her
     history: dict[str, OfferHistory] = {}  #: by offer, the one touched last at the end
+    hers: Hers = Hers()  #: what is learned of her, and from her
 
     def permits(self, purpose: Purpose, now_us: int) -> bool:
         """Whether she has granted the purpose, and not too long ago."""
@@ -68,17 +72,26 @@ def with_consents(shopper: Shopper, answers: Mapping[Purpose, Consent]) -> Shopp
     consents = {**shopper.consents, **answers}
     locales = [consent.locale for consent in answers.values() if consent.locale is not None]
     personal = consents.get("personalisation")
+    granted = personal is not None and personal.granted
+    insight = consents.get("insight")
+    hers = shopper.hers if insight is not None and insight.granted else shopper.hers.without_habits()
     return msgspec.structs.replace(
         shopper,
         consents=consents,
         locale=locales[-1] if locales else shopper.locale,
-        interests=shopper.interests if personal is not None and personal.granted else Interests(),
+        interests=shopper.interests if granted else Interests(),
+        hers=hers if granted else Hers(),
     )
 
 
 def with_preferences(shopper: Shopper, preferences: Preferences) -> Shopper:
     """With these preferences in the place of all earlier ones."""
     return msgspec.structs.replace(shopper, preferences=preferences)
+
+
+def with_traits(shopper: Shopper, traits: Traits) -> Shopper:
+    """With these in the place of all that was told before."""
+    return msgspec.structs.replace(shopper, traits=traits)
 
 
 def with_event(shopper: Shopper, event: Event, *, now_us: int) -> Shopper:
@@ -111,6 +124,16 @@ def with_redemption(shopper: Shopper, offer: str, *, at_us: int, sku: str | None
     return msgspec.structs.replace(
         shopper, history=_with_history(shopper, offer, history), interests=interests
     )
+
+
+def with_reversal(shopper: Shopper, offer: str) -> Shopper:
+    """After a redemption of the offer was taken back: she has not redeemed it that time."""
+    past = shopper.history.get(offer)
+    if past is None or past.redeemed == 0:
+        return shopper
+    redeemed_us = past.redeemed_us if past.redeemed > 1 else None
+    history = msgspec.structs.replace(past, redeemed=past.redeemed - 1, redeemed_us=redeemed_us)
+    return msgspec.structs.replace(shopper, history=_with_history(shopper, offer, history))
 
 
 def with_outcome(shopper: Shopper, decision_id: str, outcome: str) -> Shopper:

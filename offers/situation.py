@@ -50,6 +50,12 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def country(self) -> str | None:
+        """Whose public holidays opening hours mean."""
+        own = self.store.country if self.store is not None else None
+        return own or self.catalogue.settings.country
+
+    @property
     def quiet_hours(self) -> tuple[QuietHours | None, QuietHours | None]:
         """The retailer's and her own, by her clock."""
         return self.catalogue.settings.quiet_hours, self.shopper.preferences.quiet_hours

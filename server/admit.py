@@ -10,7 +10,7 @@ import msgspec
 from geo.fix import FUTURE_US, MAX_AGE_US
 from geo.reported import Report
 from offers.event import refuse_event
-from offers.shopper import Shopper, with_consents, with_preferences
+from offers.shopper import Shopper, with_consents, with_preferences, with_traits
 from server.device import Device
 from server.inputs import (
     EraseShopper,
@@ -22,6 +22,7 @@ from server.inputs import (
     RegisterDevice,
     SetConsents,
     SetPreferences,
+    SetTraits,
     ShopperErased,
 )
 from server.moves import arrived, left
@@ -72,6 +73,8 @@ def settle(
             shopper = with_consents(record.shopper, item.consents)
         elif isinstance(item, SetPreferences) and record is not None:
             shopper = with_preferences(record.shopper, item.preferences)
+        elif isinstance(item, SetTraits) and record is not None:
+            shopper = with_traits(record.shopper, item.traits)
         else:
             continue
         record = record.with_shopper(shopper)
@@ -95,7 +98,7 @@ def admit(
     if record is None:  # her token outlived her: she was erased, or this is another database
         return Admitted(refusals=_all(_count(item), "unknown_device")), None
     if isinstance(item, RecordEvents):
-        return _admit_events(item, record)
+        return admit_events(item, record)
     if isinstance(item, RecordCrossings):
         return _admit_crossings(item, records, phones, world)
     return Admitted(shopper_id=item.shopper_id), item
@@ -134,7 +137,8 @@ def _refuse_crossing(crossing: Report, now_us: int, world: World) -> str | None:
     return "too_old" if crossing.at_us < now_us - MAX_AGE_US else None
 
 
-def _admit_events(item: RecordEvents, record: Record) -> tuple[Admitted, Input | None]:
+def admit_events(item: RecordEvents, record: Record) -> tuple[Admitted, RecordEvents | None]:
+    """The browse events that she permits to be kept and that can be true."""
     if not record.shopper.permits("personalisation", item.received_at_us):
         return Admitted(refusals=_all(len(item.events), "no_consent")), None
     reasons = [refuse_event(event, item.received_at_us) for event in item.events]

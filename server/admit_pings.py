@@ -1,13 +1,16 @@
 """Which fixes go into the journal: nothing without consent, nothing twice, nothing from a sensitive place.
 
-No I/O. All pings of a micro-batch are judged at once; one by one only those that need it.
+No I/O. All pings of a micro-batch are judged at once; one by one only those that need it. What is found here
+and nowhere else (a sensitive place, another's track) is journaled with them, and taken as it is on replay.
 """
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from geo.distance import FloatArray
 from geo.fix import FUTURE_US, MAX_AGE_US, MAX_BACKLOG_US, refuse_fix
+from geo.plausibility import COPIED
 from geo.reported import Report
 from server.admit import Admitted, Refusal
 from server.inputs import RecordFixes
@@ -17,6 +20,7 @@ from server.records import Record, slot_of, unseen_reports
 from server.world import World
 
 SENSITIVE = "sensitive_place"
+COPIED_MOST = len(COPIED)  #: fixes remembered that repeated another's track; more weigh no more
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -25,6 +29,7 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     answers: list[Admitted]  #: one per ping
     pings: Pings  #: what of them is journaled
     slots: npt.NDArray[np.int32]  #: of the devices of these
+    kept: list[int]  #: which of the pings that came they are
 
 
 def admit_pings(pings: Pings, records: dict[str, Record], phones: Phones, world: World) -> Taken:
@@ -38,18 +43,21 @@ def admit_pings(pings: Pings, records: dict[str, Record], phones: Phones, world:
     fresh = _fresh(pings, taken, slots, phones)
     some = _any(fresh, pings)
     items = dict(enumerate(pings.items))
+    items |= (copied := _copied(pings, fresh, slots, phones))
     if SENSITIVE in reasons.values() or pings.mock.any():
         special = [ping for ping in items if ping not in whole]
-    for ping in special:
+    for ping in sorted({*special, *copied}):
         slot = int(slots[ping])
-        items[ping], changed = _settled(ping, slot, pings, fresh, reasons, records, phones, world)
+        items[ping], changed = _settled(
+            ping, items[ping], slot, pings, fresh, reasons, records, phones, world
+        )
         some[ping] |= changed
     kept = some.nonzero()[0].tolist()
-    if len(kept) == len(items) and fresh.all() and not special:
+    if len(kept) == len(items) and fresh.all() and not special and not copied:
         left = pings
     else:
         left = pings.only(kept, [items[ping] for ping in kept], fresh)
-    return Taken(answers=_answers(pings, whole, reasons), pings=left, slots=slots[kept])
+    return Taken(answers=_answers(pings, whole, reasons), pings=left, slots=slots[kept], kept=kept)
 
 
 def _whose(
@@ -66,13 +74,19 @@ def _whose(
             # Her token outlived her: she was erased, the device is another shopper's now, or this is
             # another database.
             whole[ping] = "unknown_device"
-        elif not record.shopper.permits("nearby_offers", item.received_at_us):
+        elif not permitted(item, record):
             whole[ping] = "no_consent"
         else:
             slots[ping] = slot_of(phones, record, item.device_id)
-            if device.in_sensitive or device.mock or item.in_sensitive or item.reports:
+            if device.in_sensitive or device.mock or item.in_sensitive or item.reports or item.copied_at_us:
                 special.append(ping)
     return whole, slots, special
+
+
+def permitted(item: RecordFixes, record: Record) -> bool:
+    """Whether she lets the ping be taken at all."""
+    permits, at_us = record.shopper.permits, item.received_at_us
+    return permits("nearby_offers", at_us) and (not item.background or permits("background_location", at_us))
 
 
 def _reasons(pings: Pings, world: World) -> dict[int, str]:
@@ -94,7 +108,7 @@ def _reasons(pings: Pings, world: World) -> dict[int, str]:
         reasons[row] = reason
     if len(world.sensitive):
         good = plausible.nonzero()[0]
-        covered = world.sensitive.covers(pings.lat_deg[good], pings.lon_deg[good])
+        covered = world.sensitive.covers(pings.lat_deg[good], pings.lon_deg[good], received_us[good])
         reasons |= dict.fromkeys(good[covered].tolist(), SENSITIVE)
     return reasons
 
@@ -131,8 +145,29 @@ def _fresh(pings: Pings, taken: Flags, slots: npt.NDArray[np.int32], phones: Pho
     return fresh
 
 
+def _copied(
+    pings: Pings, fresh: Flags, slots: npt.NDArray[np.int32], phones: Phones
+) -> dict[int, RecordFixes]:
+    """The pings in which a fix repeats another shopper's track, with when that was measured."""
+    if phones.copies is None:
+        return {}
+    rows = fresh.nonzero()[0]
+    of_row = pings.of_row[rows]
+    at_us = pings.fixed_at_us[rows].tolist()
+    places = (column[rows].tolist() for column in (pings.lat_deg, pings.lon_deg, pings.accuracy_m))
+    whose = of_row.tolist()
+    owners = [pings.items[ping].shopper_id for ping in whose]
+    found: dict[int, tuple[int, ...]] = {}
+    for row in phones.copies.find(slots[of_row].tolist(), owners, at_us, *places):
+        found[whose[row]] = (*found.get(whose[row], ()), at_us[row])
+    return {
+        ping: msgspec.structs.replace(pings.items[ping], copied_at_us=times) for ping, times in found.items()
+    }
+
+
 def _settled(  # noqa: PLR0917 - a ping, and what is known of it
     ping: int,
+    item: RecordFixes,
     slot: int,
     pings: Pings,
     fresh: Flags,
@@ -144,7 +179,6 @@ def _settled(  # noqa: PLR0917 - a ping, and what is known of it
     """A ping that says more than where its device is, whether it has come to or left a sensitive place; its
     device's record changes.
     """
-    item = pings.items[ping]
     record = records[item.shopper_id]
     known = record.device(item.device_id)
     assert known is not None, "pings of other devices are refused as a whole"
@@ -155,15 +189,18 @@ def _settled(  # noqa: PLR0917 - a ping, and what is known of it
     if new:
         mock = bool(pings.mock[max(new, key=lambda row: int(pings.fixed_at_us[row]))])
     sensitive_at_us, in_sensitive = item.sensitive_at_us, item.in_sensitive
-    if sensitive_at_us is None and not device.in_sensitive:
+    if device.in_sensitive:
+        sensitive_at_us = None  # it was told when the device came there
+    elif sensitive_at_us is None:
         sensitive_at_us = _quiet_at_us(pings, [row for row in rows if reasons.get(row) == SENSITIVE], world)
     if in_sensitive is None:
         in_sensitive = reasons.get(rows[-1]) == SENSITIVE if rows else device.in_sensitive
     # A fence's name would tell where she is as well as a position.
-    reports, device = unseen_reports(device, () if in_sensitive else _ours(item, world), slot, phones)
+    reports, device = unseen_reports(device, () if in_sensitive else ours(item, world), slot, phones)
     changed = in_sensitive != device.in_sensitive or bool(reports)
     if new or changed:
-        device = msgspec.structs.replace(device, mock=mock, in_sensitive=in_sensitive)
+        copied = (*device.copied_at_us, *item.copied_at_us)[-COPIED_MOST:]
+        device = msgspec.structs.replace(device, mock=mock, in_sensitive=in_sensitive, copied_at_us=copied)
         if device != known:
             records[item.shopper_id] = record.with_device(device)
     kept = msgspec.structs.replace(
@@ -172,7 +209,7 @@ def _settled(  # noqa: PLR0917 - a ping, and what is known of it
     return kept, changed
 
 
-def _ours(item: RecordFixes, world: World) -> tuple[Report, ...]:
+def ours(item: RecordFixes, world: World) -> tuple[Report, ...]:
     """The reports of fences that are published: a phone's others are its user's own, a home perhaps."""
     return tuple(
         one
@@ -186,8 +223,14 @@ def _quiet_at_us(pings: Pings, dropped: list[int], world: World) -> int | None:
     """The time of the first dropped fix at which a store would have had something to say."""
     if not dropped:
         return None
-    matched, _ = world.fences.match(pings.lat_deg[dropped], pings.lon_deg[dropped])
-    return int(pings.fixed_at_us[dropped[int(matched[0])]]) if len(matched) else None
+    first = first_in_a_store(pings.lat_deg[dropped], pings.lon_deg[dropped], world)
+    return None if first is None else int(pings.fixed_at_us[dropped[first]])
+
+
+def first_in_a_store(lat_deg: FloatArray, lon_deg: FloatArray, world: World) -> int | None:
+    """Which of some points is the first that lies in a fence."""
+    matched, _ = world.fences.match(lat_deg, lon_deg)
+    return int(matched[0]) if len(matched) else None
 
 
 def _answers(pings: Pings, whole: dict[int, str], reasons: dict[int, str]) -> list[Admitted]:

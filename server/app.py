@@ -9,20 +9,19 @@ import asyncpg
 import msgspec
 from aiohttp import web
 
-from notifications.outbox import TERMINAL, PushRow, Settlement
 from notifications.providers.base import Provider
-from notifications.providers.fcm import FcmProvider
-from notifications.providers.log import LogProvider
 from server import crash
-from server.api.guard import guarded, tell_failures
-from server.api.plain import PlainPings
-from server.api.route import SERVICES, Services, json_answer
-from server.api.table import ROUTES, description
+from server.accounts.sessions import Sessions
+from server.api.guard import guarded, tell_failures, tell_operators, unguarded
+from server.api.plain_messages import PlainMessages
+from server.api.route import OPERATIONS, SERVICES, Operations, Services, json_answer
+from server.api.table import OPERATORS, ROUTES, description
 from server.attestation import Attestors, installed
 from server.auth import Authenticator
 from server.clock import Clock, SystemClock
-from server.config import Config
+from server.config import Config, Role
 from server.db import Database
+from server.desk import Desk
 from server.edge.connection import Caps, Deadlines, Doorman, PlainRequests, listen
 from server.edge.door import Door, DoorRules
 from server.edge.lag import LoopLag
@@ -33,15 +32,15 @@ from server.errors import BadUse
 from server.ids import new_id
 from server.imports import Geocoder
 from server.intake import Intake
+from server.live import Live
 from server.metrics import Metrics
 from server.migrate import migrate
 from server.postgres import database_url
-from server.privacy.retention import Keep
 from server.relay import Relay
-from server.wanted import still_wanted
-from server.webhooks.courier import Courier
+from server.working import Process, deciding, relaying
 
 SHUTDOWN_S = 5.0  #: how long running requests may take to end
+HANGS_S = 4.0  #: a transaction of one of several processes in which nothing happens for so long is ended
 VERSION = "0.1.0"
 
 
@@ -51,16 +50,17 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     url: str  #: where it listens
     database_url: str
     database: Database
-    engine: Engine
-    relay: Relay
+    engine: Engine | None  #: None where the journal is in Kafka
+    relay: Relay | None  #: None where it is not this process's role
 
 
-def create_app(services: Services) -> web.Application:
-    """The HTTP application over running services."""
+def create_app(services: Services, operations: Operations) -> web.Application:
+    """The HTTP application of an edge, over running services."""
     app = web.Application(middlewares=[tell_failures], client_max_size=64 << 20)
-    app[SERVICES] = services
+    app[SERVICES], app[OPERATIONS] = services, operations
     for route in ROUTES:
         app.router.add_route(route.method, route.path, guarded(route))
+    app.on_shutdown.append(services.live.stop)
     described = description(VERSION)
 
     async def openapi(_: web.Request) -> web.Response:
@@ -70,129 +70,98 @@ def create_app(services: Services) -> web.Application:
     return app
 
 
+def operators_app(operations: Operations) -> web.Application:
+    """The HTTP application of a process that is no edge: is it alive, is it ready, how is it doing."""
+    app = web.Application(middlewares=[tell_operators])
+    app[OPERATIONS] = operations
+    for route in OPERATORS:
+        app.router.add_route(route.method, route.path, unguarded(route))
+    return app
+
+
 @asynccontextmanager
 async def running(
     config: Config,
     *,
+    role: Role = "all",
     clock: Clock | None = None,
     provider: Provider | None = None,
     attestors: Attestors | None = None,
     deadlines: Deadlines = Deadlines(),  # noqa: B008 - frozen
 ) -> AsyncIterator[Running]:
-    """Everything from nothing: PostgreSQL, schema, engine, relay, HTTP. Stops in good order at the end.
+    """Everything from nothing: PostgreSQL, schema, engine, relay, HTTP, or what of these is the role's. Stops
+    in good order at the end. Raises BadUse where the role needs Kafka and there is none.
 
     `clock`, `provider`, `attestors` and `deadlines` are for tests and the demo; without them the machine's
     clock, FCM where there are credentials, what `VICINO_ATTESTORS` names, and what the reference says.
     """
-    clock = clock or SystemClock()
+    if role != "all" and config.kafka is None:
+        raise BadUse(f"--role {role} is for a journal in Kafka: set VICINO_KAFKA")
     crash.arm(config.fault)
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(database_url(config))
         await migrate(url)
         await _ensure_signing_key(url)
-        database = await stack.enter_async_context(await Database.open(url))
+        hangs_s = None if config.kafka is None else HANGS_S
         metrics = Metrics()
-        room = Room(on_batch=metrics.batch)
-        metrics.watch(room)
-        relay = await stack.enter_async_context(_relaying(config, database, clock, metrics, provider))
-        engine = await stack.enter_async_context(
-            _engine(config, database, clock, url, relay=relay, metrics=metrics, room=room)
+        process = Process(
+            config=config,
+            role=role,
+            database=await stack.enter_async_context(await Database.open(url, idle_s=hangs_s)),
+            database_url=url,
+            clock=clock or SystemClock(),
+            metrics=metrics,
+            room=Room(on_batch=metrics.batch),
+            ready={},
         )
+        metrics.watch(process.room)
+        relay = desk = engine = None
+        if role in {"all", "push"}:
+            relay = await stack.enter_async_context(relaying(process, provider))
+        if role != "push":
+            on_push = _nobody if relay is None else relay.wake
+            desk, engine = await stack.enter_async_context(deciding(process, on_push))
+        operations = Operations(database=process.database, metrics=metrics, ready=process.ready)
+        if desk is not None and role != "engine":
+            services = await stack.enter_async_context(_services(process, desk, attestors))
+            app = create_app(services, operations)
+            plain: PlainRequests = PlainMessages(services).take
+        else:
+            app, plain = operators_app(operations), _nothing_plain
+        address = await stack.enter_async_context(_listening(app, config, deadlines, metrics, plain))
+        yield Running(url=address, database_url=url, database=process.database, engine=engine, relay=relay)
+
+
+def _nothing_plain(*_: object) -> bool:
+    """A process that is no edge takes no pings."""
+    return False
+
+
+def _nobody(_retailer_id: str) -> None:
+    """Relays of other processes hear of pushes from the database."""
+
+
+@asynccontextmanager
+async def _services(process: Process, desk: Desk, attestors: Attestors | None) -> AsyncIterator[Services]:
+    """What the handlers of an edge work with."""
+    config, database, clock, metrics = process.config, process.database, process.clock, process.metrics
+    async with AsyncExitStack() as stack:
         geocoder = None
         if config.geocoder is not None:
             geocoder = await stack.enter_async_context(Geocoder.open(config.geocoder, at_most=10))
-        services = Services(
+        yield Services(
             database=database,
-            engine=engine,
+            engine=desk,
             auth=Authenticator(database, clock),
             clock=clock,
             metrics=metrics,
-            intake=Intake(database, engine, clock, metrics, attestors or installed(config.attestors)),
-            door=await stack.enter_async_context(_door(config, room, metrics)),
+            intake=Intake(database, desk, clock, metrics, attestors or installed(config.attestors)),
+            door=await stack.enter_async_context(_door(config, process.room, metrics)),
             geocoder=geocoder,
+            sessions=Sessions(database, clock),
+            live=Live(database),
             webhook_hosts=config.private_webhook_hosts,
         )
-        await stack.enter_async_context(_telling(config, database, clock))
-        address = await stack.enter_async_context(
-            _listening(create_app(services), config, deadlines, metrics, PlainPings(services).take)
-        )
-        yield Running(url=address, database_url=url, database=database, engine=engine, relay=relay)
-
-
-@asynccontextmanager
-async def _relaying(
-    config: Config, database: Database, clock: Clock, metrics: Metrics, provider: Provider | None
-) -> AsyncIterator[Relay]:
-    """The relay at work, with the provider given, or FCM where there are credentials, or the log."""
-
-    def observe(row: PushRow, settlement: Settlement) -> None:
-        # A reason may go on after a colon with the provider's own words: no label for those.
-        if settlement.state in TERMINAL:
-            metrics.pushes.labels(settlement.state, (settlement.reason or "").partition(":")[0]).inc()
-        if settlement.accepted_at_us is not None:
-            metrics.accepted(row, settlement.accepted_at_us)
-
-    async with AsyncExitStack() as stack:
-        if provider is None and config.fcm_credentials is not None:
-            opening = FcmProvider.open(
-                config.fcm_credentials, endpoint=config.fcm_endpoint, now_us=clock.now_us
-            )
-            provider = await stack.enter_async_context(await opening)
-        relay = Relay(
-            database, provider or LogProvider(), clock, still_wanted=still_wanted(clock), observe=observe
-        )
-        task = asyncio.create_task(relay.run(), name="relay")
-        try:
-            yield relay
-        finally:
-            await relay.stop()
-            await task
-
-
-@asynccontextmanager
-async def _telling(config: Config, database: Database, clock: Clock) -> AsyncIterator[None]:
-    """The courier of webhooks at work."""
-    courier = Courier(database, clock, private_hosts=config.private_webhook_hosts)
-    task = asyncio.create_task(courier.run(), name="courier")
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-@asynccontextmanager
-async def _engine(
-    config: Config,
-    database: Database,
-    clock: Clock,
-    url: str,
-    *,
-    relay: Relay,
-    metrics: Metrics,
-    room: Room,
-) -> AsyncIterator[Engine]:
-    engine = Engine(
-        database,
-        clock,
-        journal_days=config.journal_days,
-        keep=Keep(
-            visits=config.visits_days,
-            decisions=config.decisions_days,
-            redemptions=config.redemptions_days,
-            audit=config.audit_days,
-        ),
-        on_push=relay.wake,
-        on_doubt=lambda reason: metrics.doubted.labels(reason).inc(),
-        on_quarantine=metrics.quarantined,
-        room=room,
-    )
-    await engine.start(url)
-    try:
-        yield engine
-    finally:
-        await engine.stop()
 
 
 @asynccontextmanager

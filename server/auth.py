@@ -5,6 +5,7 @@ retailer, device and shopper, so a ping needs no look-up; a refresh token is ran
 twice ends its family.
 """
 
+import asyncio
 import base64
 import hashlib
 import secrets
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 import jwt
 import msgspec
+import structlog
 
 from server.clock import Clock, from_us
 from server.db import Connection, Database
@@ -21,6 +23,7 @@ from server.problems import Problem
 from server.sql import queries
 
 SQL = queries("auth")
+log = structlog.get_logger("vicino.auth")
 SET_ADDRESSES = queries("engine")["set_addresses"]
 
 ACCESS_TTL_US = 15 * 60 * 1_000_000
@@ -35,13 +38,19 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An authenticated caller."""
 
     retailer_id: str
-    kind: str  #: app | server | till | device
-    name: str  #: what to tell callers of one kind apart by: a key's hash or a device's id
+    kind: str  #: app | server | till | device, or a person's role (`server.accounts.roles`)
+    name: str  #: what to tell callers of one kind apart by: a key's hash, a device's id, a person's address
     device_id: str | None = None
     shopper_id: str | None = None
     store: str | None = None  #: the store a till key is bound to
     expires_at_us: int | None = None
     public_key: bytes | None = None  #: Ed25519: the device signs what it sends
+    user_id: str | None = None  #: the account of a person; her role is the kind
+    stores: frozenset[str] | None = None  #: what a store manager may see and touch; None: every store
+
+    def reaches(self, store: str | None) -> bool:
+        """Whether the caller may see and touch what is of this store."""
+        return self.stores is None or store in self.stores
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -79,12 +88,38 @@ class Authenticator:
         self._clock = clock
         self._secrets: dict[str, bytes] = {}
         self._callers: dict[str, tuple[int, Caller]] = {}
+        self._looking: dict[str, asyncio.Task[None]] = {}  #: keys that are looked up again
         self._moved: dict[tuple[str, str], tuple[str, int]] = {}  #: whose a device is since, and until when
 
     def known(self, credential: str) -> Caller | None:
-        """The holder of a key or token that was shown before and still holds."""
+        """The holder of a key or token that was shown before and still holds.
+
+        A key in use is looked up again before it is forgotten, once: all phones of a retailer may have it in
+        their address, and would ask for it together.
+        """
         known = self._callers.get(credential)
-        return known[1] if known is not None and self._clock.now_us() < known[0] else None
+        if known is None:
+            return None
+        until_us, caller = known
+        left_us = until_us - self._clock.now_us()
+        if 2 * left_us < KEY_CACHE_US and left_us > 0 and caller.kind != "device":
+            self._look_again(credential)
+        return caller if left_us > 0 else None
+
+    def _look_again(self, key: str) -> None:
+        if key not in self._looking:
+            task = asyncio.get_running_loop().create_task(self._looked(key))
+            self._looking[key] = task
+            task.add_done_callback(lambda _: self._looking.pop(key, None))
+
+    async def _looked(self, key: str) -> None:
+        now_us = self._clock.now_us()
+        try:
+            self._callers[key] = (now_us + KEY_CACHE_US, await self._key(key))
+        except Problem:
+            self._callers.pop(key, None)  # it was revoked
+        except Exception as error:  # noqa: BLE001 - who shows it next finds out, when it is forgotten
+            log.warning("key_not_looked_up", error=type(error).__name__)
 
     async def caller(self, credential: str) -> Caller:
         """The holder of a key or access token. Raises Problem 401."""

@@ -16,8 +16,6 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 _PREFIX = "VICINO_"
 #: Read by the tests alone.
 _TESTS_PREFIX = "VICINO_TEST_"
-#: Settings of the public contract that nothing answers to yet: better refused than silently without effect.
-_NOT_YET = frozenset({"VICINO_KAFKA"})
 
 # The description completes "expected …" in the message about a bad value.
 Port = Annotated[int, Meta(ge=0, le=65535, description="an integer from 0 to 65535 (0: any free port)")]
@@ -40,9 +38,18 @@ Proxies = Annotated[
 ]
 JournalDays = Annotated[int, Meta(ge=1, le=30, description="a number of days from 1 to 30")]
 Days = Annotated[int, Meta(ge=1, le=3650, description="a number of days from 1 to 3650")]
+Kafka = Annotated[
+    str, Meta(pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$", description="host:port, with commas between")
+]
+Topics = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,100}$", description="letters, digits, . _ and -")]
 Limits = Annotated[Literal["busy", "always", "off"], Meta(description="busy, always or off")]
 Fault = Annotated[str, Meta(pattern="^[a-z_]+:[1-9][0-9]*$", description="PLACE:N, as in before_commit:3")]
 LogFormat = Annotated[Literal["text", "json"], Meta(description="text or json")]
+LogLevel = Annotated[Literal["debug", "info", "warning"], Meta(description="debug, info or warning")]
+
+
+#: What a process does. Where the journal is in PostgreSQL, one does all.
+Role = Literal["all", "edge", "engine", "push"]
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +65,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     #: VICINO_PORT: the TCP port to listen on.
     port: Port = 8080
+    #: VICINO_KAFKA: bootstrap servers of the Kafka that has the journal; absent: it is in PostgreSQL.
+    kafka: Kafka | None = None
+    #: VICINO_KAFKA_TOPICS: what the names of the topics begin with.
+    kafka_topics: Topics = "vicino"
     #: VICINO_FCM_CREDENTIALS: a service-account file; absent: pushes go to the in-app inbox and the log.
     fcm_credentials: Path | None = None
     #: VICINO_FCM_ENDPOINT: the base URL of Firebase Cloud Messaging.
@@ -70,6 +81,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     journal_days: JournalDays = 1
     #: VICINO_ATTESTORS: verifiers of attestations, as NAME=MODULE:ATTRIBUTE with commas between.
     attestors: str = ""
+    #: VICINO_ADDRESS_DAYS: how long a push address is good that no app confirms, of a device unheard of.
+    address_days: Days = 60
     #: VICINO_VISITS_DAYS: how many days transitions and visits are kept.
     visits_days: Days = 90
     #: VICINO_DECISIONS_DAYS: how many days decisions with their receipts, inbox and outbox are kept.
@@ -94,6 +107,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     connections_per_address: Connections = 500
     #: VICINO_LOG: the form of the log on standard error.
     log: LogFormat = "text"
+    #: VICINO_LOG_LEVEL: the least that is logged.
+    log_level: LogLevel = "info"
     #: VICINO_FAULT: where the process dies when it comes past for the n-th time (`server.crash`).
     fault: Fault | None = None
 
@@ -120,9 +135,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         for name in sorted(environ):
             if not name.startswith(_PREFIX) or name.startswith(_TESTS_PREFIX):
                 continue
-            if name in _NOT_YET and environ[name]:
-                raise BadUse(f"{name}: not available in this version; unset it")
-            if name not in fields and name not in _NOT_YET:
+            if name not in fields:
                 raise BadUse(_unknown(name, list(fields)))
             if environ[name]:
                 values[fields[name]] = _value(name, environ[name], types[fields[name]])

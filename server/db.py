@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import asyncpg
 import msgspec
@@ -60,10 +60,11 @@ class Database:
         self._pool = pool
 
     @classmethod
-    async def open(cls, url: str, *, connections: int = 10) -> Self:
+    async def open(cls, url: str, *, connections: int = 10, idle_s: float | None = None) -> Self:
         """Connects to the migrated database at `url`. Raises DatabaseGone and DatabaseUnfit.
 
-        A command may take 10 s, unless it is given another `timeout`.
+        A command may take 10 s, unless it is given another `timeout`. A transaction in which nothing happens
+        for `idle_s` ends: its process hangs, and others wait for what it has locked.
         """
         pool = asyncpg.create_pool(
             url,
@@ -75,7 +76,8 @@ class Database:
             # Everything that is set is set for a transaction: nothing has to be taken back afterwards.
             reset=_as_it_is,
             # As a start-up setting the role is the session's default: no reset undoes it.
-            server_settings={"role": APP_ROLE, "application_name": "vicino", "timezone": "UTC"},
+            server_settings={"role": APP_ROLE, "application_name": "vicino", "timezone": "UTC"}
+            | ({} if idle_s is None else {"idle_in_transaction_session_timeout": str(round(idle_s * 1000))}),
         )
         try:
             await pool
@@ -104,10 +106,18 @@ class Database:
         With `snapshot` all its statements see the database as it was at the first (for long reads).
         Raises DatabaseBusy and DatabaseGone, also for what goes wrong inside the block.
         """
-        isolation: Literal["repeatable_read"] | None = "repeatable_read" if snapshot else None
-        async with self._acquire() as connection, connection.transaction(isolation=isolation):
-            await connection.execute("SELECT set_config('vicino.retailer_id', $1, true)", retailer_id)
-            yield connection
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ" if snapshot else "BEGIN"
+        async with self._acquire() as connection:
+            # In hexadecimal no id can be anything but an id; so both go in one round trip.
+            name = f"convert_from('\\x{retailer_id.encode().hex()}', 'UTF8')"
+            try:
+                await connection.execute(f"{begin}; SELECT set_config('vicino.retailer_id', {name}, true)")
+                yield connection
+            except BaseException:
+                with suppress(asyncpg.InterfaceError, *_GONE, OSError):  # a connection that is gone has none
+                    await connection.execute("ROLLBACK")
+                raise
+            await connection.execute("COMMIT")
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[Connection]:

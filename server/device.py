@@ -22,5 +22,6 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     in_sensitive: bool = False  #: its newest fix was dropped for a sensitive place
     mock: bool = False  #: its newest fix was made up, the phone said
     trust: float | None = None  #: how far an attestation vouched for it, 0 to 1
+    copied_at_us: tuple[int, ...] = ()  #: its newest fixes that repeated another shopper's track
     inside: tuple[Inside, ...] = ()  #: of a phone that sends no positions: the fences it is in
     reports: tuple[Report, ...] = ()  #: the newest of its own region monitoring, oldest first

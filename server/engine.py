@@ -6,7 +6,7 @@ lock sees to that: a second engine is told so and stops.
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine
-from datetime import timedelta
+from functools import partial
 from typing import Any, cast
 
 import asyncpg
@@ -14,30 +14,27 @@ import structlog
 
 from server.admit import Admitted
 from server.checkpoints import State
-from server.clock import Clock, from_us
+from server.clock import Clock
 from server.db import Database, DatabaseBusy
 from server.edge.room import Outlook, Room, Worth
-from server.errors import VicinoError
+from server.errors import BadUse, VicinoError
 from server.inputs import Input, RecordFixes
 from server.journal import PostgresJournal
 from server.lane import Lane
-from server.line import lock_head
+from server.parts import number_of_parts
 from server.pipeline import Pipeline
-from server.privacy.consents import end_consents
 from server.privacy.erasing import CHANNEL as ERASURES
 from server.privacy.erasing import Erasing, Receipt, receipt
-from server.privacy.retention import Keep, forget_old
+from server.privacy.retention import Keep
 from server.publish import CHANNEL
 from server.redeem import Answer, Redeem
-from server.sql import queries
+from server.upkeep import SWEEP_S, Upkeep, attempt
+from server.watch import ENGINE_LOCK
 
-SQL = queries("engine")
 log = structlog.get_logger("vicino.engine")
 
-ENGINE_LOCK = 0x56494349  #: the advisory lock's number
 LOCK_CHECK_S = 0.5  #: how soon a lost lock is taken again
 LIVE_S = 5.0  #: so long a publication waits for batches to be judged by it
-SWEEP_S = 20.0  #: how often expired coupons give back what they hold
 
 
 class AnotherEngine(VicinoError):  # noqa: N818 - it names what was found
@@ -54,7 +51,7 @@ class Engine:
         *,
         journal_days: int,
         keep: Keep = Keep(),  # noqa: B008 - frozen
-        on_push: Callable[[], None],
+        on_push: Callable[[str], None],
         on_doubt: Callable[[str], None],
         on_quarantine: Callable[[str, str], None],
         room: Room,
@@ -62,8 +59,7 @@ class Engine:
         self._database = database
         self._clock = clock
         self._journal = PostgresJournal()
-        self._journal_days = journal_days
-        self._keep_days = keep
+        self.upkeep = Upkeep(database, clock, journal_days=journal_days, keep=keep, submit=self.submit)
         self._on_push = on_push
         self._on_doubt = on_doubt
         self._erasing = Erasing(database, clock, submit=self.submit, on_erased=self._erased)
@@ -79,10 +75,11 @@ class Engine:
 
     async def start(self, database_url: str) -> None:
         """Takes the lock and opens the lanes of all retailers: timers may be due. Raises AnotherEngine."""
-        self._lock = await self._take_lock(database_url)
         async with self._database.system() as connection:
-            retailers = [row[0] for row in await connection.fetch(SQL["retailer_ids"])]
-        for retailer_id in retailers:
+            if await number_of_parts(connection):
+                raise BadUse("the journal of this database is in Kafka: set VICINO_KAFKA")
+        self._lock = await self._take_lock(database_url)
+        for retailer_id in await self.upkeep.retailers():
             await self._lane(retailer_id)
             await self._erasing.again(retailer_id)
             await self._erasing.forget(retailer_id)
@@ -144,7 +141,7 @@ class Engine:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         for lane in self._running_lanes():
-            await self._try(lane.close())
+            await attempt(lane.close())
         if self._lock is not None:
             await self._lock.close()
 
@@ -191,10 +188,12 @@ class Engine:
         for forget in self._when_erased:
             forget(retailer_id, shopper_ids)
 
-    def full(self, retailer_id: str) -> bool:
-        """Whether the retailer's lane would refuse whatever a phone sends now."""
+    def full(self, retailer_id: str, *, late: bool = False) -> bool:
+        """Whether the retailer's lane would refuse whatever a phone sends now; `late`: has sent, and it has
+        waited for too long.
+        """
         lane = self._open.get(retailer_id)
-        return lane is not None and lane.valve.full()
+        return lane is not None and ((late and lane.valve.late()) or lane.valve.full())
 
     def outlook(self, retailer_id: str, shopper_id: str) -> Outlook | None:
         """What a ping of a shopper is judged by while not all can be taken; None while no lane is open."""
@@ -217,7 +216,7 @@ class Engine:
             self._database,
             self._journal,
             self._clock,
-            on_push=self._on_push,
+            on_push=partial(self._on_push, retailer_id),
             on_doubt=self._on_doubt,
             on_world=lambda: lane.look(),  # noqa: PLW0108 - which is made below
         )
@@ -235,7 +234,7 @@ class Engine:
         """Does something that ends, beside everything else. What fails is tried again by the next sweep."""
 
         async def run() -> None:  # begun here, so that nothing is left begun and not awaited at the end
-            await self._try(work(about))
+            await attempt(work(about))
 
         task = asyncio.create_task(run(), name="erasure")
         self._once_only.add(task)
@@ -244,43 +243,13 @@ class Engine:
     async def _sweep(self) -> None:
         """Every so often what time alone brings about. What fails is tried again next time."""
         while True:
-            await self._try(self.keep_journal())
-            await self._try(forget_old(self._database, self._clock, self._keep_days))
-            for retailer_id in list(self._lanes):
-                await self._try(self.expire_coupons(retailer_id))
-                await self._try(self._forget(retailer_id))
-                if not self._erasing.busy:
-                    self._once(self._erasing.resume, retailer_id)
-                await self._try(end_consents(self._database, self._clock, retailer_id, self.submit))
+            await self.upkeep.sweep(self._resume)
             await asyncio.sleep(SWEEP_S)
 
-    @staticmethod
-    async def _try(work: Coroutine[Any, Any, Any]) -> None:
-        try:
-            await work
-        except Exception as error:  # noqa: BLE001 - one step's trouble must not end the others
-            log.warning("sweep_failed", error=type(error).__name__, detail=repr(error.__cause__ or error))
-
-    async def keep_journal(self) -> None:
-        """Opens tomorrow's journal ahead of time, and drops the days whose retention is over."""
-        today = from_us(self._clock.now_us()).date()
-        async with self._database.system() as connection:
-            await connection.execute(SQL["open_journal_day"], today + timedelta(days=1))
-            await connection.execute(SQL["drop_journal_days"], today - timedelta(days=self._journal_days))
-
-    async def _forget(self, retailer_id: str) -> None:
-        """Forgets what is kept for a time: first answers for a day, used refresh tokens for a week."""
-        now = from_us(self._clock.now_us())
-        async with self._database.transaction(retailer_id) as connection:
-            await connection.execute(SQL["forget_answers"], retailer_id, now - timedelta(days=1))
-            await connection.execute(SQL["forget_tokens"], retailer_id, now, now - timedelta(days=7))
-
-    async def expire_coupons(self, retailer_id: str) -> None:
-        """Gives back what the retailer's expired coupons hold of their offers' budgets."""
-        async with self._database.transaction(retailer_id) as connection:
-            # The lane's own lock first: whoever touches ledgers holds it, so nobody can deadlock over them.
-            await lock_head(connection, retailer_id)
-            await connection.execute(SQL["expire_coupons"], retailer_id, from_us(self._clock.now_us()))
+    async def _resume(self, retailer_id: str) -> None:
+        """Goes on with erasures, beside everything else."""
+        if not self._erasing.busy:
+            self._once(self._erasing.resume, retailer_id)
 
 
 def _report(task: asyncio.Task[None]) -> None:

@@ -6,6 +6,7 @@ less than half of that or of its time is left, it is found anew.
 """
 
 import math
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -107,10 +108,20 @@ class _Next(msgspec.Struct, frozen=True):
     watch: list[_Circle]
 
 
-def watched_by(hint: bytes) -> list[Watch] | None:
-    """The circles that a hint tells to watch; None of an empty one."""
-    if not hint:
-        return None
+class Glance(NamedTuple):
+    """What a look at a hint's bytes says, without reading them all."""
+
+    after_m: float
+    fences: bytes  #: its circles but for the rim; of a carried-over region the same bytes
+
+
+def at_a_glance(hint: bytes) -> Glance:
+    """Splits a hint after its rim, which `_told` and `_json` write first."""
+    return Glance(float(hint[len(b'{"after_m":') : hint.index(b",")]), hint.partition(b"}")[2])
+
+
+def watched_by(hint: bytes) -> list[Watch]:
+    """The circles that a hint tells to watch."""
     circles = msgspec.json.decode(hint, type=_Next).watch
     return [Watch(geofence=c.geofence_id, lat_deg=c.lat, lon_deg=c.lon, radius_m=c.radius_m) for c in circles]
 

@@ -12,6 +12,7 @@ import msgspec
 from geo.fix import Fix
 from geo.packed import Packed
 from geo.reported import Report
+from offers.conditions import Traits
 from offers.consent import Consent, Purpose
 from offers.event import Event
 from offers.preferences import Preferences
@@ -43,13 +44,16 @@ class MoveDevice(RegisterDevice, frozen=True, kw_only=True):
     Where the one before was nobody known, she is the same person: what was known of her comes along.
     """
 
+    leaves: str | None = None  #: the shopper whose it was; with the batch it becomes her `LeaveShopper`
     brings: Shopper | None = None  #: the one before
     device: Device | None = None
     place: Packed | None = None  #: where the device is and was
 
 
 class LeaveShopper(_Input, frozen=True, kw_only=True):
-    """The device is another shopper's from now on."""
+    """The device is another shopper's from now on. It comes with a `MoveDevice`, in the same batch: they are
+    two so that each names one person, and goes with her erasure.
+    """
 
     device_id: str
     merged: bool = False  #: … who is the same person: nothing of her stays behind
@@ -63,7 +67,11 @@ class RecordFixes(_Input, frozen=True, kw_only=True):
     #: when the first of them lay in a store's fence but in a sensitive place; that fix itself is not kept
     sensitive_at_us: int | None = None
     in_sensitive: bool | None = None  #: whether the newest of them was dropped so; None until admitted
+    copied_at_us: tuple[
+        int, ...
+    ] = ()  #: when those were measured that repeat another's track (`geo/copies.py`)
     reports: tuple[Report, ...] = ()  #: what the phone's own region monitoring said: evidence, no more
+    background: bool = False  #: they were measured while the app was not in use; not journaled
     backlog: bool = False  #: from a client that keeps for days what it could not send
 
 
@@ -94,6 +102,12 @@ class SetPreferences(_Input, frozen=True, kw_only=True):
     preferences: Preferences
 
 
+class SetTraits(_Input, frozen=True, kw_only=True):
+    """What the retailer's servers know of the shopper, replacing what they told before."""
+
+    traits: Traits
+
+
 class RecordOutcome(_Input, frozen=True, kw_only=True):
     """What became of a push on the phone."""
 
@@ -103,12 +117,19 @@ class RecordOutcome(_Input, frozen=True, kw_only=True):
 
 
 class RecordRedemption(_Input, frozen=True, kw_only=True):
-    """A coupon was redeemed at a till: the answer of the one conditional UPDATE, as it was granted."""
+    """A coupon was redeemed at a till, as it was granted."""
 
     offer: str
     sku: str | None  #: the product that the push named
     decision_id: str
     store: str  #: where
+
+
+class RecordReversal(_Input, frozen=True, kw_only=True):
+    """A redemption was taken back at a till."""
+
+    offer: str
+    decision_id: str
 
 
 class Wake(_Input, frozen=True, kw_only=True):
@@ -126,7 +147,9 @@ class ShopperErased(_Input, frozen=True, kw_only=True):
 
 
 class Suppressed(_Input, frozen=True, kw_only=True):
-    """A registration that would bring back somebody who was erased: refused, and not journaled."""
+    """A registration that would bring back somebody who was erased, or a move of a device that is somebody
+    else's by now: refused, and not journaled.
+    """
 
 
 Input = (
@@ -138,8 +161,10 @@ Input = (
     | RecordEvents
     | SetConsents
     | SetPreferences
+    | SetTraits
     | RecordOutcome
     | RecordRedemption
+    | RecordReversal
     | Wake
     | EraseShopper
     | ShopperErased

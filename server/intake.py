@@ -4,11 +4,14 @@ Whoever holds the app key, which is public, may speak for such a device: what it
 that registered has a token, and speaks with that alone.
 """
 
+import asyncio
 from collections.abc import Collection, Sequence
 
 import msgspec
 
+from geo.fix import Fix
 from offers.ids import derived_id
+from server.admit import Admitted
 from server.attestation import Attestors, Statement, trust_in
 from server.auth import Caller
 from server.clients.heard import Heard, Refused
@@ -16,14 +19,14 @@ from server.clients.radar import Happened
 from server.clients.regions import NOTHING, Change
 from server.clock import Clock, from_us, to_us
 from server.db import Database
-from server.engine import Engine
-from server.hints import watched_by
+from server.desk import Desk
+from server.edge.room import Worth
 from server.inputs import RecordFixes, RegisterDevice
 from server.lane import Poison
 from server.metrics import Metrics
 from server.problems import Problem
 from server.sql import queries
-from server.watched import Watched
+from server.watched import Watched, request_of
 from server.wire import MOST_RECORDS, rfc3339
 
 SQL = queries("phones")
@@ -60,7 +63,7 @@ class Intake:
     """Takes what clients say to the engine, under the shopper whose device it is."""
 
     def __init__(
-        self, database: Database, engine: Engine, clock: Clock, metrics: Metrics, attestors: Attestors
+        self, database: Database, engine: Desk, clock: Clock, metrics: Metrics, attestors: Attestors
     ) -> None:
         self._database = database
         self._engine = engine
@@ -89,10 +92,44 @@ class Intake:
 
     async def regions(self, speaker: Speaker, heard: Heard, body: bytes, hint: bytes) -> Change:
         """What the answer to this request has to say of the circles to watch, by the hint of `take`."""
-        watch = watched_by(hint)
-        if watch is None:
+        if not hint:
             return NOTHING
-        return await self._watched.tell(speaker.retailer_id, speaker.device_id, heard, watch, body)
+        return await self._watched.tell(speaker.retailer_id, speaker.device_id, heard, hint, body)
+
+    def nothing_to_tell(self, speaker: Speaker, fix: Fix, body: bytes, hint: bytes) -> bool:
+        """Whether it can be seen at a glance that `regions` would find nothing."""
+        return not hint or self._watched.unchanged(
+            speaker.retailer_id, speaker.device_id, fix, hint, request_of(body)
+        )
+
+    def known(self, speaker: Speaker) -> str | None:
+        """The device's shopper, where nothing has to be looked up or refused for that."""
+        known = self._known.get((speaker.retailer_id, speaker.device_id))
+        if known is None or known.until_us <= self._clock.now_us():
+            return None
+        return known.shopper_id if known.by_app_key or speaker.caller.kind != "app" else None
+
+    def put(self, speaker: Speaker, shopper_id: str, fix: Fix, at_us: int) -> "asyncio.Future[Admitted]":
+        """Has a known shopper's one fix processed; for a retailer for whom there is an `outlook`. What comes
+        of it is for `counted`. Raises Busy.
+        """
+        item = RecordFixes(
+            shopper_id=shopper_id,
+            received_at_us=at_us,
+            device_id=speaker.device_id,
+            fixes=(fix,),
+            backlog=True,
+        )
+        return self._engine.put(speaker.retailer_id, item, Worth.ALL)
+
+    def counted(self, admitted: Admitted) -> bytes | None:
+        """The hint for the device after its fixes, which are counted; None where it is another shopper's."""
+        if any(one.reason == "unknown_device" for one in admitted.refusals):
+            return None
+        self._metrics.fixes_accepted.inc(admitted.accepted)
+        for one in admitted.refusals:
+            self._metrics.fixes.labels(one.reason).inc()
+        return admitted.next
 
     async def happened(self, speaker: Speaker, received_at_us: int) -> tuple[list[str], list[Happened]]:
         """The geofences that the device is in, and what came of the fixes received at that time."""
@@ -158,18 +195,17 @@ class Intake:
                 device_id=speaker.device_id,
                 fixes=tuple(fixes[start : start + MOST_RECORDS]),
                 reports=reports if start + MOST_RECORDS >= len(fixes) else (),
+                background=heard.background,
                 backlog=True,
             )
             try:
                 admitted = await self._engine.submit(speaker.retailer_id, part)
             except Poison:
                 continue  # it was put aside; told of it, the client would send it for ever
-            if any(one.reason == "unknown_device" for one in admitted.refusals):
+            told = self.counted(admitted)
+            if told is None:
                 return None
-            hint = admitted.next
-            self._metrics.fixes.labels("accepted").inc(admitted.accepted)
-            for one in admitted.refusals:
-                self._metrics.fixes.labels(one.reason).inc()
+            hint = told
         return hint
 
     async def _shopper(self, speaker: Speaker, address: tuple[str, str] | None) -> str:

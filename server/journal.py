@@ -3,7 +3,7 @@
 One interface for what writes and what reads it; `tests/contract/test_journal.py` says what it promises. Here
 it is PostgreSQL: one packed row per micro-batch, partitioned by day so that retention is the dropping of
 partitions. A batch from which something follows is appended in the same transaction as that; any other in
-one statement.
+one statement. Where inputs come from Kafka a row says where its pings lie there (`server/kafka/journal.py`).
 """
 
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -18,20 +18,34 @@ from server import crash
 from server.clock import from_us, to_us
 from server.db import Connection, Database
 from server.inputs import Input, RecordFixes
+from server.parts import WHOLE, Part
 from server.pings import PackedPings, Pings, pack_pings, unpack_pings
 from server.sql import queries
 
 SQL = queries("engine")
 
+#: Where in Kafka the items of a batch lie: from which offset of the partition, and before which.
+Span = tuple[int, int] | None
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Where the pings of an entry lie that came from Kafka."""
+
+    span: tuple[int, int]
+    items: Sequence[RecordFixes]  #: all pings of the retailer's there, as they came
+    kept: Sequence[int]  #: which of them the entry's pings are
+
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One micro-batch."""
 
-    seq: int  #: 1, 2, 3 … per retailer, without gaps
+    seq: int  #: 1, 2, 3 … in its part, without gaps
     written_at_us: int  #: the batch's present: what every decision in it took for now
     version: int  #: of the published world it was judged by
     inputs: Sequence[Input]  #: all but the pings
     pings: Pings
+    part: int = 0  #: of the retailer's shoppers
+    source: Source | None = None
     #: of the entry before it: where the clock was set back over midnight none goes to an earlier day
     not_before: date = date.min
 
@@ -41,13 +55,20 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return max(from_us(self.written_at_us).date(), self.not_before)
 
     @property
+    def upto(self) -> int | None:
+        """With it everything before this offset of Kafka's partition is done."""
+        return None if self.source is None else self.source.span[1]
+
+    @property
     def empty(self) -> bool:
         """Whether there is nothing to journal."""
         return not self.inputs and not len(self.pings)
 
 
 class Journal(Protocol):
-    """Where micro-batches are kept. The same tests run on every implementation."""
+    """Where the micro-batches of a part are kept. The same tests run on every implementation."""
+
+    part: Part
 
     async def prepare(self, database: Database, day: date) -> None:
         """Makes room for entries of a day and of the next; cheap when there is."""
@@ -75,7 +96,8 @@ class Journal(Protocol):
 class PostgresJournal:
     """The journal in the table of that name."""
 
-    def __init__(self) -> None:
+    def __init__(self, part: Part = WHOLE) -> None:
+        self.part = part
         self._opened: set[date] = set()
 
     async def prepare(self, database: Database, day: date) -> None:
@@ -89,56 +111,100 @@ class PostgresJournal:
             self._opened = both
 
     async def append(self, connection: Connection, retailer_id: str, entry: Entry) -> None:
+        part = self.part.number
         if not entry.empty:
-            await connection.execute(SQL["append_journal"], retailer_id, entry.seq, *_columns(entry))
+            arguments = (retailer_id, part, entry.seq, entry.upto, *self._columns(entry))
+            await connection.execute(SQL["append_journal"], *arguments)
             crash.passing("before_commit")
+        elif entry.upto is not None:
+            await connection.execute(SQL["move_head"], retailer_id, part, entry.upto)
 
     async def append_alone(self, database: Database, retailer_id: str, entry: Entry) -> bool:
         if entry.empty:
             return True
         async with database.statement() as connection:
-            arguments = (retailer_id, entry.seq - 1, *_columns(entry))
+            place = (retailer_id, self.part.number, self.part.epoch, entry.seq - 1, entry.upto)
+            arguments = (*place, *self._columns(entry))
             crash.passing("before_commit")
             appended: bool = await connection.fetchval(SQL["append_alone"], *arguments)
         return appended
 
     async def day(self, connection: Connection, retailer_id: str, day: date) -> AsyncIterator[Entry]:
-        async for row in connection.cursor(SQL["journal_of_day"], retailer_id, day, 0, prefetch=200):
-            yield _entry(row)
+        async for row in connection.cursor(
+            SQL["journal_of_day"], retailer_id, day, self.part.number, 0, prefetch=200
+        ):
+            yield await self._entry(retailer_id, row)
 
     async def since(
         self, connection: Connection, retailer_id: str, seq: int, first: date, last: date
     ) -> AsyncIterator[Entry]:
         for days in range((last - first).days + 1):  # day by day, since the key leads by the day
-            arguments = (retailer_id, first + timedelta(days=days), seq)
+            arguments = (retailer_id, first + timedelta(days=days), self.part.number, seq)
             async for row in connection.cursor(SQL["journal_of_day"], *arguments, prefetch=200):
-                yield _entry(row)
+                yield await self._entry(retailer_id, row)
+
+    def _columns(self, entry: Entry) -> tuple[Any, ...]:
+        return entry.day, from_us(entry.written_at_us), entry.version, self._packed(entry)
+
+    def _packed(self, entry: Entry) -> bytes:
+        return pack_inputs(entry.inputs, entry.pings)
+
+    async def _unpacked(self, _retailer_id: str, packed: bytes) -> tuple[list[Input], Pings]:
+        return unpack_inputs(packed)
+
+    async def _entry(self, retailer_id: str, row: Any) -> Entry:
+        inputs, pings = await self._unpacked(retailer_id, row["inputs"])
+        return Entry(
+            seq=row["seq"],
+            written_at_us=to_us(row["written_at"]),
+            version=row["version"],
+            inputs=inputs,
+            pings=pings,
+            part=self.part.number,
+            not_before=row["day"],
+        )
 
 
-class _Packed(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+class Reference(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The pings of a row that lie in Kafka: those between two offsets, but for some."""
+
+    span: tuple[int, int]
+    without: list[int]  #: which of them are not the entry's …
+    instead: list[int]  #: … and those that the row itself has, otherwise than they came
+
+
+class Packed(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """What is in a row."""
 
     pings: PackedPings | None = None
     inputs: list[Input] = []
+    reference: Reference | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()
 #: Rows of earlier versions hold a list, with the fixes one by one.
-_decoder = msgspec.msgpack.Decoder(list[Input] | _Packed)
+_decoder = msgspec.msgpack.Decoder(list[Input] | Packed)
 
 
-def pack_inputs(inputs: Sequence[Input], pings: Pings) -> bytes:
+def pack_inputs(inputs: Sequence[Input], pings: Pings, reference: Reference | None = None) -> bytes:
     """One micro-batch as the bytes of a journal row."""
     packed = pack_pings(pings) if len(pings) else None
-    return _encoder.encode(_Packed(pings=packed, inputs=list(inputs)))
+    return _encoder.encode(Packed(pings=packed, inputs=list(inputs), reference=reference))
 
 
 def unpack_inputs(packed: bytes) -> tuple[list[Input], Pings]:
-    """The inverse of `pack_inputs`; raises msgspec.ValidationError on bytes it did not write."""
+    """What lies in the row itself; raises msgspec.ValidationError on bytes `pack_inputs` did not write."""
+    inputs, pings, _ = unpack_row(packed)
+    return inputs, pings
+
+
+def unpack_row(packed: bytes) -> tuple[list[Input], Pings, Reference | None]:
+    """Likewise, and which pings are elsewhere."""
     found = _decoder.decode(packed)
     if isinstance(found, list):
-        return split(found)
-    return found.inputs, Pings.of(()) if found.pings is None else unpack_pings(found.pings)
+        return *split(found), None
+    pings = Pings.of(()) if found.pings is None else unpack_pings(found.pings)
+    return found.inputs, pings, found.reference
 
 
 def listed(packed: bytes) -> list[Input]:
@@ -149,9 +215,14 @@ def listed(packed: bytes) -> list[Input]:
 
 def without_shopper(packed: bytes, ids: Collection[str]) -> bytes:
     """The bytes of a journal row without the inputs of one shopper, under whichever of her ids."""
-    inputs, pings = unpack_inputs(packed)
+    inputs, pings, reference = unpack_row(packed)
     kept = [item for item in inputs if item.shopper_id not in ids]
-    return pack_inputs(kept, pings.select(lambda item: item.shopper_id not in ids))
+    if reference is not None:  # hers that Kafka has go with its retention
+        whose = dict(zip(reference.instead, pings.items, strict=True))
+        gone = [place for place, item in whose.items() if item.shopper_id in ids]
+        left = [place for place in reference.instead if place not in gone]
+        reference = Reference(reference.span, sorted([*reference.without, *gone]), left)
+    return pack_inputs(kept, pings.select(lambda item: item.shopper_id not in ids), reference)
 
 
 def split(inputs: Sequence[Input]) -> tuple[list[Input], Pings]:
@@ -159,21 +230,4 @@ def split(inputs: Sequence[Input]) -> tuple[list[Input], Pings]:
     return (
         [item for item in inputs if not isinstance(item, RecordFixes)],
         Pings.of([item for item in inputs if isinstance(item, RecordFixes)]),
-    )
-
-
-def _columns(entry: Entry) -> tuple[Any, ...]:
-    packed = pack_inputs(entry.inputs, entry.pings)
-    return entry.day, from_us(entry.written_at_us), entry.version, packed
-
-
-def _entry(row: Any) -> Entry:
-    inputs, pings = unpack_inputs(row["inputs"])
-    return Entry(
-        seq=row["seq"],
-        written_at_us=to_us(row["written_at"]),
-        version=row["version"],
-        inputs=inputs,
-        pings=pings,
-        not_before=row["day"],
     )

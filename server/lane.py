@@ -1,4 +1,6 @@
-"""A retailer's lane: callers put their inputs in, micro-batches come out, everybody waits for the commit.
+"""A lane: callers put their inputs in, micro-batches come out, everybody waits for the commit.
+
+There is one for each part of each retailer's shoppers.
 
 A batch is whatever has gathered while the last one was being written: a lone fix waits for nobody, and under
 load the batches grow by themselves. How much may wait is said in `server/edge/room.py`. An input that makes
@@ -20,7 +22,7 @@ from server.db import Database, DatabaseBusy, DatabaseError, DatabaseUnfit, out_
 from server.edge.room import Outlook, Room, Valve, Worth
 from server.errors import VicinoError
 from server.inputs import Input, RecordEvents, RecordFixes, Wake
-from server.journal import pack_inputs, split
+from server.journal import Span, pack_inputs, split
 from server.pipeline import Pipeline
 from server.redeem import Answer, Redeem
 from server.sql import queries
@@ -41,8 +43,12 @@ class Poison(VicinoError):  # noqa: N818
     """This very input cannot be processed; it lies in quarantine with the reason."""
 
 
+class LaneLost(VicinoError):  # noqa: N818
+    """What was put in has to be put in again, in its order: the lane is of no use any more."""
+
+
 class Lane:
-    """One retailer's queue and the task that empties it."""
+    """One queue and the task that empties it."""
 
     def __init__(
         self,
@@ -67,7 +73,7 @@ class Lane:
         """Waits until the item is processed and committed. Raises Busy, Poison, or what hit the database."""
         return await self.put(item, worth)
 
-    def put(self, item: Input | Redeem, worth: Worth) -> "asyncio.Future[Admitted | Answer]":
+    def put(self, item: Input | Redeem, worth: Worth | None) -> "asyncio.Future[Admitted | Answer]":
         """The answer to come, once the item is processed and committed, or likewise. Raises Busy."""
         self.valve.enter(_weight(item), worth)
         future: asyncio.Future[Admitted | Answer] = asyncio.get_running_loop().create_future()
@@ -111,8 +117,13 @@ class Lane:
         """Writes what lags behind: the next start has nothing to make up for. After `run` has ended."""
         await self._pipeline.checkpoints.write_all()
 
+    def leave(self) -> None:
+        """Gives back the room of what waits and will not be processed here."""
+        self.valve.leave(sum(_weight(item) for item, _ in self._waiting))
+        self._waiting = []
+
     async def run(self) -> None:
-        """Processes batches until cancelled. Nothing else ends it: a defect costs a round, no more."""
+        """Processes batches until cancelled or lost. Nothing else ends it: a defect costs a round."""
         while True:
             try:
                 await self._wait()
@@ -123,6 +134,8 @@ class Lane:
                 self._pipeline.checkpoints.write_some()
                 self._tell_live()
                 await self._tell_state()
+            except LaneLost:
+                raise
             except Exception:
                 log.exception("lane_round_failed")
                 await asyncio.sleep(RETRY_US / 1_000_000)
@@ -176,7 +189,7 @@ class Lane:
     async def _process(self, batch: Sequence[Waiting]) -> None:
         began_s = monotonic()
         try:
-            answers = await self._pipeline.run([item for item, _ in batch])
+            answers = await self._pipeline.run([item for item, _ in batch], self._span(batch))
         except Exception as error:  # noqa: BLE001 - the database is to blame, or one of the inputs
             await self._after_failure(batch, error)
         else:
@@ -187,6 +200,9 @@ class Lane:
             if batch:
                 weight = sum(_weight(item) for item, _ in batch)
                 self.valve.done(weight, began_s=began_s)
+
+    def _span(self, batch: Sequence[Waiting]) -> Span:  # noqa: ARG002 - here nothing lies in Kafka
+        return None
 
     async def _after_failure(self, batch: Sequence[Waiting], error: Exception) -> None:
         """Puts all off where the database is to blame; else finds the one input that is, by halving."""

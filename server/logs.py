@@ -16,6 +16,11 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
+
+#: Libraries that say at their start what concerns nobody: python-barcode that it draws no bitmaps.
+_CHATTY = ("pyBarcode",)
+
 _WITHHELD = "(withheld)"
 
 #: Names, and ends of names after `_`, whose values are never logged.
@@ -88,6 +93,8 @@ def configure(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _renderer(form: Literal["text", "json"], stream: IO[str]) -> Processor:

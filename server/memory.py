@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from geo.copies import Copies
 from geo.index import FenceSet
 from server.clock import to_us
 from server.db import Connection, Database
 from server.effects.states import record_wake_at_us
 from server.hints import Hints
-from server.journal import Entry
+from server.journal import Entry, Source, Span
+from server.learners import Learners
+from server.parts import WHOLE, Part
 from server.phones import Phones
 from server.records import Record, drop_record, pack_record, slot_of, take_record
 from server.republished import FRESH_US, Republished, points_inside
@@ -35,18 +38,20 @@ PackedState = tuple[str, bytes, date, int | None]
 
 
 class Memory:
-    """Of one retailer."""
+    """Of one part of a retailer's shoppers."""
 
-    def __init__(self, retailer_id: str, database: Database, worlds: Worlds) -> None:
+    def __init__(self, retailer_id: str, database: Database, worlds: Worlds, part: Part = WHOLE) -> None:
         self.retailer_id = retailer_id
+        self.part = part
         self.worlds = worlds
         self.timers = Timers()
         self.unsaved = Unsaved()
         self.seq: int | None = None  #: the journal entry after which all this holds; None: nothing is known
         self.day = date.min  #: of that entry
         self.doubtful: set[str] = set()  #: shoppers of whom a batch that failed may have left anything
-        self.republished = Republished(retailer_id)
-        self.phones = Phones(worlds.roll)  #: where the devices of these records are
+        self.republished = Republished(retailer_id, part)
+        self.phones = Phones(worlds.roll, Copies())  #: where the devices of these records are
+        self.learners = Learners(retailer_id, part.number)
         self._hints = Hints(self.phones)
         self._database = database
         self._records: dict[str, Record] = {}
@@ -68,10 +73,16 @@ class Memory:
         self._records.clear()
         self._days.clear()
         self.unsaved = Unsaved()
-        self.phones = Phones(self.worlds.roll)
+        self.phones = Phones(self.worlds.roll, Copies())
         self._hints = Hints(self.phones)
         self.republished.forget()
+        self.learners.forget()
         self.seq = None
+
+    def doubt(self, shopper_ids: Iterable[str]) -> None:
+        """A batch has failed that had to do with these shoppers."""
+        self.doubtful |= set(shopper_ids)
+        self.learners.forget()
 
     def drop(self, shopper_ids: Iterable[str]) -> None:
         """Forgets some shoppers; their rows and the journal know them."""
@@ -141,20 +152,25 @@ class Memory:
         """Those whose rows have not changed on that day yet."""
         return [name for name in shopper_ids if name not in self._days or self._days[name][1] < day]
 
-    def entry(self, turn: Turn, now_us: int) -> Entry:
+    def entry(self, turn: Turn, now_us: int, span: Span) -> Entry:
         """The journal's next entry."""
         assert self.seq is not None
+        source = None if span is None else Source(span=span, items=turn.asked, kept=turn.kept)
         return Entry(
             seq=self.seq + 1,
             written_at_us=now_us,
             version=self.world.version,
             inputs=turn.inputs,
             pings=turn.pings,
+            part=self.part.number,
+            source=source,
             not_before=self.day,
         )
 
-    def keep(self, turn: Turn, entry: Entry, saved: Collection[str]) -> None:
-        """Takes over what a batch has committed; the rows of `saved` have it too."""
+    def keep(self, turn: Turn, entry: Entry, saved: Collection[str], first: Entry | None = None) -> None:
+        """Takes over what a batch has committed; the rows of `saved` have it too. `first`: where it made up
+        for several entries, the first of them.
+        """
         if not entry.empty:
             self.seq, self.day = entry.seq, entry.day
         changed = turn.changed
@@ -164,7 +180,8 @@ class Memory:
             self._records[name] = turn.records[name]
             self._days[name] = (entry.day, row_day)
         self.unsaved.drop(saved)
-        since = Since(entry.seq, entry.written_at_us, entry.day)
+        first = first or entry
+        since = Since(first.seq, first.written_at_us, first.day)
         self.unsaved.note((name for name in changed if name not in saved), since)
         for name in turn.timed:
             at_us = record_wake_at_us(turn.records[name], self.phones, self.world)
@@ -181,6 +198,8 @@ class Memory:
         self.drop(shopper_ids)
         for shopper_id in shopper_ids:
             self.timers.put(shopper_id, None)
+            if self.phones.copies is not None:
+                self.phones.copies.forget_owner(shopper_id)
 
     def wake(self, shopper_ids: Collection[str], now_us: int) -> None:
         """Lets the lane wake those whom the batch has committed to, being the first of its world."""
@@ -195,7 +214,8 @@ class Memory:
     async def load_timers(self, connection: Connection) -> None:
         """The timers as the last process left them. Where pings have put one off since, it is early."""
         for row in await connection.fetch(SQL["due_wakes"], self.retailer_id):
-            self.timers.put(row["shopper_id"], to_us(row["wake_at"]))
+            if self.part.holds(self.retailer_id, row["shopper_id"]):
+                self.timers.put(row["shopper_id"], to_us(row["wake_at"]))
 
     def packed(self, shopper_ids: Iterable[str]) -> list[PackedState]:
         """States as they go into rows."""

@@ -41,8 +41,16 @@ class Metrics:
         # Counter: requests and connections that were refused for now (429, 503), by the reason code.
         self._refused = self._counter("vicino_refused", "Requests refused for now", "reason")
         self._refused_for: dict[str, Counter] = {}
+        # Counter: what browsers reported of the console's content security policy. Each is a defect.
+        self.csp_reports = Counter(
+            "vicino_csp_reports", "Reports of the content security policy", registry=self.registry
+        )
         # Gauge: fixes, events and others that wait in all lanes.
         self._waiting = Gauge("vicino_waiting", "Fixes and events that wait", registry=self.registry)
+        # Gauge: records of Kafka that wait for this engine, by partition. Grows where engines are too few.
+        self._lag = Gauge(
+            "vicino_kafka_lag", "Records that wait in Kafka", ["partition"], registry=self.registry
+        )
         # Gauge: lanes that refuse what is worth least, because they cannot keep up.
         self._closed = Gauge("vicino_valves_closed", "Lanes that cannot keep up", registry=self.registry)
         # Histogram: how late the event loop was, looked at every 50 ms. Everything waits at least that long.
@@ -75,6 +83,10 @@ class Metrics:
         """Lets the gauges tell of the room whenever somebody asks."""
         self._waiting.set_function(lambda: room.waiting)
         self._closed.set_function(lambda: room.closed)
+
+    def lag(self, part: int, records: int) -> None:
+        """Notes how much waits in a partition of Kafka."""
+        self._lag.labels(str(part)).set(records)
 
     def refused_for(self, reason: str) -> None:
         """Counts a refusal. What it costs is taken from those who are not refused."""

@@ -7,6 +7,8 @@ import sysconfig
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
+import asyncpg
+
 from server.config import REPOSITORY
 from server.errors import VicinoError
 
@@ -14,6 +16,7 @@ MIGRATIONS = REPOSITORY / "migrations"
 
 _URL_VARIABLE = "DBMATE_DATABASE_URL"  # by the environment: an argument would show the password to `ps`
 _LOCK_TIMEOUT = "60s"
+_ASK_S = 5.0
 _APPLIED = "Applied: "
 
 
@@ -26,8 +29,25 @@ async def migrate(url: str, *, migrations: Path = MIGRATIONS) -> list[str]:
 
     Several processes may do it at once: the others wait for the first. Raises MigrationFailed.
     """
+    wanted = {file.name.partition("_")[0] for file in migrations.glob("*.sql")}  # noqa: ASYNC240 - short
+    if wanted <= await _applied(url):
+        return []
     output = await _dbmate(url, migrations, "migrate")
     return [line.removeprefix(_APPLIED).split(" in ")[0] for line in output if line.startswith(_APPLIED)]
+
+
+async def _applied(url: str) -> set[str]:
+    """The versions of the migrations applied; to ask takes a tenth of what it takes dbmate to find out."""
+    try:
+        connection = await asyncpg.connect(url, timeout=_ASK_S)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return set()  # dbmate says why
+    try:
+        return {row[0] for row in await connection.fetch("SELECT version FROM schema_migrations")}
+    except asyncpg.UndefinedTableError:
+        return set()
+    finally:
+        await connection.close()
 
 
 async def roll_back(url: str, *, migrations: Path = MIGRATIONS) -> None:

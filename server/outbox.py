@@ -1,7 +1,7 @@
 """The outbox in PostgreSQL: claiming pushes by lease, recording what became of them, withdrawing them."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from asyncpg import Record
@@ -9,6 +9,7 @@ from msgspec import json
 
 from notifications.outbox import PushRow, Settlement
 from notifications.push import PushAddress
+from server.auth import REFRESH_TTL_US
 from server.clock import from_us, to_us
 from server.db import Connection
 from server.sql import queries
@@ -32,8 +33,10 @@ async def lease(
     return [_push_row(retailer_id, record) for record in records]
 
 
-async def save(connection: Connection, retailer_id: str, results: list[Result]) -> set[str]:
-    """Writes results under their fencing tokens, forgets dead addresses; the ids of those that counted."""
+async def save(connection: Connection, retailer_id: str, results: list[Result], *, now_us: int) -> set[str]:
+    """Writes results under their fencing tokens, forgets dead addresses, takes back what was sent to somebody
+    who had left meanwhile; the ids of those that counted.
+    """
     if not results:
         return set()
     # Rows are always locked in this order, so that two relays do not wait for each other.
@@ -46,7 +49,32 @@ async def save(connection: Connection, retailer_id: str, results: list[Result]) 
     if gone:
         lists = map(list, zip(*gone, strict=True))
         await connection.execute(queries("outbox")["forget_addresses"], retailer_id, *lists)
+    if had_left := [record["push_id"] for record in records if record["had_left"]]:
+        await recall(connection, retailer_id, had_left, now_us=now_us)
     return {record["push_id"] for record in records}
+
+
+async def recall(connection: Connection, retailer_id: str, push_ids: list[str], *, now_us: int) -> list[str]:
+    """Has sent pushes taken back from the phones; the ids of the pushes that do it."""
+    records = await connection.fetch(
+        queries("outbox")["recall_pushes"], retailer_id, push_ids, from_us(now_us)
+    )
+    return [record["push_id"] for record in records]
+
+
+async def prune_addresses(connection: Connection, retailer_id: str, now: datetime, *, days: int) -> None:
+    """Forgets addresses unconfirmed for so many days, of devices that have got no token since either.
+
+    FCM itself calls an address dead only after 270 days without a connection, and on iOS never.
+    """
+    before = now - timedelta(days=days)
+    # A refresh token is given out with every use; by when it ends one knows when that was.
+    await connection.execute(
+        queries("outbox")["prune_addresses"],
+        retailer_id,
+        before,
+        before + timedelta(microseconds=REFRESH_TTL_US),
+    )
 
 
 async def withdraw(
@@ -63,7 +91,7 @@ async def withdraw(
 def _push_row(retailer_id: str, record: Record) -> PushRow:
     address = None
     if record["value"] is not None:
-        address = PushAddress(kind=record["kind"], value=record["value"], platform=record["platform"])
+        address = PushAddress(kind=record["address_kind"], value=record["value"], platform=record["platform"])
     return PushRow(
         retailer_id=retailer_id,
         push_id=record["push_id"],
@@ -81,6 +109,9 @@ def _push_row(retailer_id: str, record: Record) -> PushRow:
         leased_until_us=to_us(record["leased_until"]),
         expires_at_us=to_us(record["expires_at"]),
         address=address,
+        kind=record["kind"],
+        at_most_once=record["at_most_once"],
+        in_doubt=record["in_doubt"],
     )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from geo.copies import Copies
 from geo.fences.roll import Roll
 from geo.fleet import Fleet
 from server.pings import KEY_BYTES
@@ -10,10 +11,15 @@ SEEN_MOST = 1024  #: keys of the newest fixes of a device that are remembered, s
 
 
 class Phones(Fleet):
-    """A fleet that remembers keys of fixes (`Pings.keys`), and finds a device by one look into a dict."""
+    """A fleet that remembers keys of fixes (`Pings.keys`), and finds a device by one look into a dict.
 
-    def __init__(self, roll: Roll) -> None:
+    With `copies` it looks out for tracks that were another's. What it finds is journaled with the fixes, so
+    that who reads the journal needs none.
+    """
+
+    def __init__(self, roll: Roll, copies: Copies | None = None) -> None:
         super().__init__(roll)
+        self.copies = copies
         self._found: dict[str, int] = {}
         self._seen: dict[int, bytes] = {}  # by slot: keys, oldest first
         self.hints: dict[int, Any] = {}  #: by slot: what the device was told last (`server/hints.py`)
@@ -49,5 +55,7 @@ class Phones(Fleet):
         return False
 
     def _forget(self, slot: int) -> None:
+        if self.copies is not None:
+            self.copies.forget(slot)
         self._seen.pop(slot, None)
         self.hints.pop(slot, None)

@@ -21,20 +21,20 @@ from server.effects.offers import save_decisions
 from server.effects.places import save_transitions
 from server.effects.states import save_devices, save_records
 from server.inputs import Input, RecordFixes
-from server.journal import Entry, Journal, split
-from server.ledgers import Ledgers
+from server.journal import Entry, Journal, Span, split
+from server.ledgers import Ledgers, places_of
 from server.line import asked, lock_head, undecided
 from server.memory import Memory
 from server.pings import Pings
 from server.privacy.erase import erase_rows
-from server.redeem import Answer, Redeem
+from server.redeem import Answer, Item, Redeem
 from server.republished import wake_now
 from server.turn import Turn, begin, decide_all
 from server.worlds import Worlds
 
 
 class Pipeline:
-    """One retailer's flow. The only writer of its shoppers' state, which it keeps in memory."""
+    """The flow of a part of a retailer's shoppers, whose state it keeps in memory and alone writes."""
 
     def __init__(
         self,
@@ -48,21 +48,22 @@ class Pipeline:
         on_world: Callable[[], None],
     ) -> None:
         self.retailer_id = retailer_id
-        self.memory = Memory(retailer_id, database, Worlds(retailer_id, database, on_made=on_world))
+        worlds = Worlds(retailer_id, database, on_made=on_world)
+        self.memory = Memory(retailer_id, database, worlds, journal.part)
         self.checkpoints = Checkpoints(self.memory, database, journal, clock)
         self._database, self._journal, self._clock = database, journal, clock
         self._on_push, self._on_doubt = on_push, on_doubt
 
-    async def run(self, batch: Sequence[Input | Redeem]) -> list[Admitted | Answer]:
+    async def run(self, batch: Sequence[Item], span: Span = None) -> list[Admitted | Answer]:
         """One answer per item, in order, valid because it has committed. Raises what stopped the batch."""
         touched: set[str] = set()
         try:
-            return await self._run(batch, touched)
+            return await self._run(batch, touched, span)
         except BaseException:
-            self.memory.doubtful |= touched  # what they have become is for the next batch to read
+            self.memory.doubt(touched)  # what they have become is for the next batch to read
             raise
 
-    async def _run(self, batch: Sequence[Input | Redeem], touched: set[str]) -> list[Admitted | Answer]:
+    async def _run(self, batch: Sequence[Item], touched: set[str], span: Span) -> list[Admitted | Answer]:
         now_us = self._clock.now_us()
         await self._journal.prepare(self._database, from_us(now_us).date())
         inputs, pings = split([item for item in batch if not isinstance(item, Redeem)])
@@ -70,34 +71,32 @@ class Pipeline:
         if self.memory.settled and len(pings) == len(batch) > 0:
             # Pings alone are judged without a place in line: as a rule nothing follows from them.
             turn = await self._begin([], pings, touched)
-            if turn.quiet and await self._append(turn, now_us):
+            if turn.quiet and await self._append(turn, now_us, span):
                 return [*turn.answers]
         redeemed: list[Answer] = []
         async with self._database.transaction(self.retailer_id) as connection:
-            # The retailer's place in line: its batches are written in the order of this lock.
-            head = await lock_head(connection, self.retailer_id)
+            # The part's place in line: its batches are written in the order of this lock.
+            head = await lock_head(connection, self.retailer_id, self.memory.part)
             if turn is None or self.memory.seq != head.journal_seq:
                 await self.checkpoints.catch_up(connection, head)
                 await self.memory.worlds.at(head.version, head.secret)
                 # What only the database can answer: whether a coupon is good, whose a user id is.
                 asks = [item for item in batch if isinstance(item, Redeem)]
-                redeemed, inputs = await asked(connection, self.retailer_id, head, asks, inputs)
+                redeemed, inputs = await asked(connection, self.memory, asks, inputs)
                 turn = await self._begin(inputs, pings, touched, connection)
-            entry = self.memory.entry(turn, now_us)
+            entry = self.memory.entry(turn, now_us, span)
             concerned = await self.memory.concerned(connection, now_us)
             pushed = await self._write(connection, turn, entry)
             await wake_now(connection, self.retailer_id, concerned, now_us)
             erased = await erase_rows(connection, self.retailer_id, inputs)
             self.memory.hint(turn)
-
         self.memory.keep(turn, entry, saved=turn.told)
         self.memory.erase(erased)
         self.memory.wake(concerned, now_us)
         if pushed:
             self._on_push()
         told: dict[type, Iterator[Answer | Admitted]]
-        told = {Redeem: iter(redeemed), RecordFixes: iter(turn.answers)}
-        others = iter(turn.admitted)
+        told, others = {Redeem: iter(redeemed), RecordFixes: iter(turn.answers)}, iter(turn.admitted)
         return [next(told.get(type(item), others)) for item in batch]
 
     async def _begin(
@@ -112,11 +111,11 @@ class Pipeline:
             self._on_doubt(reason)
         return turn
 
-    async def _append(self, turn: Turn, now_us: int) -> bool:
+    async def _append(self, turn: Turn, now_us: int, span: Span) -> bool:
         """The journal entry of a batch that led to nothing else. False where the line has moved on without
         us: nothing has happened then, and memory has to be made again.
         """
-        entry = self.memory.entry(turn, now_us)
+        entry = self.memory.entry(turn, now_us, span)
         appending = asyncio.create_task(self._journal.append_alone(self._database, self.retailer_id, entry))
         await asyncio.sleep(0)  # it is on its way; what phones are told is found out meanwhile
         try:
@@ -132,17 +131,19 @@ class Pipeline:
     async def _write(self, connection: Connection, turn: Turn, entry: Entry) -> bool:
         """Decides; writes the journal and everything that follows, or none of it. Whether a push is due."""
         retailer_id, world, now_us = self.retailer_id, self.memory.world, entry.written_at_us
-        # Pure again, given what the offers have left: an offer or silence for each moment.
-        moments = await undecided(connection, retailer_id, turn.moments, entry.seq)
-        stores = {one.store for one in moments if one.store and one.trigger not in SILENT_TRIGGERS}
-        ledgers = await Ledgers.lock(connection, retailer_id, world.catalogue, stores, entry.day)
-        decisions = decide_all(turn, moments, world, ledgers, now_us=now_us, took=ledgers.take)
-
+        # Pure again, given what offers have left and what was learned: an offer or silence for each moment.
+        moments = await undecided(connection, retailer_id, turn.moments, entry.part, entry.seq)
+        places = places_of(one for one in moments if one.store and one.trigger not in SILENT_TRIGGERS)
+        ledgers = await Ledgers.lock(connection, retailer_id, world.catalogue, places, now_us=now_us)
+        learner = await self.memory.learners.ready(connection, turn, world)
+        decisions = decide_all(turn, moments, world, ledgers, learner, now_us=now_us, took=ledgers.take)
         await self._journal.append(connection, retailer_id, entry)
         saved = {name: turn.records[name] for name in turn.told}
         first = self.memory.first_on(entry.day, saved)
         await save_records(connection, retailer_id, entry, saved, turn.phones, world, first)
         await save_devices(connection, retailer_id, entry.inputs, now_us)
-        await save_transitions(connection, retailer_id, turn)
+        recalled = await save_transitions(connection, retailer_id, turn, now_us)
         await ledgers.write(connection, retailer_id, entry.day)
-        return await save_decisions(connection, world, entry, decisions, turn.records, clock=self._clock)
+        await self.memory.learners.save(connection, entry, turn.lessons)
+        made = (world, entry, decisions, turn.records, ledgers)
+        return await save_decisions(connection, *made, clock=self._clock) or recalled

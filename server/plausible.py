@@ -22,8 +22,12 @@ def with_plausibility(moment: Moment, records: Mapping[str, Record], fleet: Flee
         return moment
     slot = slot_of(fleet, record, device.device_id)
     newest = fleet.newest(slot)
-    seen = [] if newest is None else fleet.since(slot, newest.at_us - LOOKED_AT_US)
+    since_us = 0 if newest is None else newest.at_us - LOOKED_AT_US
     judged = plausibility(
-        seen, mock=moment.mock, trust=device.trust, unknown_m=world.rules.default_accuracy_m
+        [] if newest is None else fleet.since(slot, since_us),
+        mock=moment.mock,
+        copied=sum(at_us >= since_us for at_us in device.copied_at_us),
+        trust=device.trust,
+        unknown_m=world.rules.default_accuracy_m,
     )
     return msgspec.structs.replace(moment, plausibility=judged)

@@ -6,7 +6,7 @@ makes no version. The retailer's own row, which its micro-batches lock one after
 last, so a large publication holds no ping up while it is written.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal, TypeAlias
 
@@ -17,7 +17,7 @@ from server.db import Connection
 from server.errors import VicinoError
 from server.sql import queries
 
-Kind: TypeAlias = Literal["settings", "store", "geofence", "product", "offer", "sensitive"]
+Kind: TypeAlias = Literal["settings", "store", "geofence", "product", "offer", "sensitive", "override"]
 Body: TypeAlias = Mapping[str, Any]
 #: kind -> external id -> published body
 Bodies: TypeAlias = dict[str, dict[str, Any]]
@@ -85,17 +85,27 @@ async def lock_publishing(connection: Connection, retailer_id: str) -> None:
     await connection.execute(_SQL["lock_publishing"], retailer_id)
 
 
-async def publish_all(connection: Connection, retailer_id: str, changes: Sequence[Change]) -> Published:
-    """Publishes changes of several kinds under one new version. Raises UnknownRetailer."""
+async def publish_all(
+    connection: Connection,
+    retailer_id: str,
+    changes: Sequence[Change],
+    *,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Published:
+    """Publishes changes of several kinds under one new version. Raises UnknownRetailer.
+
+    `progress` is told how many bodies have been written.
+    """
     await lock_publishing(connection, retailer_id)
     old_version = await current_version(connection, retailer_id)
     version = old_version + 1
-    updated = inserted = removed = 0
+    updated = inserted = removed = done = 0
     for change in changes:
         for part in _parts(change.bodies):
             arguments = (retailer_id, change.kind, version, *_columns(part))
             updated += _rows(await connection.execute(_SQL["close_changed"], *arguments))
             inserted += _rows(await connection.execute(_SQL["insert_missing"], *arguments))
+            progress(done := done + len(part))
         removing = (retailer_id, change.kind, version, list(change.remove))
         removed += _rows(await connection.execute(_SQL["close_removed"], *removing))
     unchanged = sum(len(change.bodies) for change in changes) - inserted
@@ -196,10 +206,20 @@ async def published_bodies(
 
 
 async def published_page(
-    connection: Connection, retailer_id: str, kind: Kind, *, after: str, limit: int
+    connection: Connection,
+    retailer_id: str,
+    kind: Kind,
+    *,
+    after: str,
+    limit: int,
+    stores: Iterable[str] | None = None,
 ) -> list[Any]:
-    """Up to `limit` rows (`external_id`, `body`) published now, in order, beyond the id `after`."""
-    return await connection.fetch(_SQL["current_page"], retailer_id, kind, after, limit)
+    """Up to `limit` rows (`external_id`, `body`) published now, in order, beyond the id `after`.
+
+    With `stores`: these stores, their geofences, and what is not of any store.
+    """
+    named = None if stores is None else list(stores)
+    return await connection.fetch(_SQL["current_page"], retailer_id, kind, after, limit, named)
 
 
 async def geofences_of(connection: Connection, retailer_id: str, store: str) -> list[str]:

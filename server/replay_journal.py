@@ -15,6 +15,7 @@ from offers.decision import AnswerMissing, RecordedAnswers
 from offers.receipt import recorded_answers, same_decision
 from server.db import Database
 from server.journal import Entry
+from server.learners import Relearned
 from server.line import undecided
 from server.records import same_state
 from server.sql import queries
@@ -37,6 +38,8 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     different: tuple[str, ...]  #: ids of decisions that came out otherwise, or not at all, or newly
     states: int  #: shoppers whose state at the end of the day could be compared
     different_states: tuple[str, ...]
+    lessons: int  #: that the learning policy was taught
+    different_lessons: tuple[int, ...]  #: journal entries that taught it otherwise
 
 
 async def replay_day(
@@ -61,6 +64,8 @@ class _Replay:
         self._stored: dict[int, dict[str, bytes]] = {}  # by the entry as of which they hold
         self._states = 0
         self._different_states: list[str] = []
+        self._learning = Relearned(day.retailer_id)
+        self._different_lessons: list[int] = []
 
     async def begin(self) -> None:
         """Reads the states to compare with. A row holds as of some entry of the day, or of a later day's: the
@@ -74,12 +79,15 @@ class _Replay:
     async def run(self, entry: Entry) -> None:
         """One micro-batch: the same turn, the same answers, and then the comparison."""
         day = self._day
-        world, told = await day.at(entry), await day.receipts(entry.seq)
+        world, told = await day.at(entry), await day.receipts(entry)
         answers = _Answers({one["moment"]["id"]: recorded_answers(one) for one in told.values()})
         turn = begin(entry.inputs, entry.pings, day.records, day.phones, world)
-        moments = await undecided(day.connection, day.retailer_id, turn.moments, entry.seq)
-        decisions = decide_all(turn, moments, world, answers, now_us=entry.written_at_us)
+        moments = await undecided(day.connection, day.retailer_id, turn.moments, entry.part, entry.seq)
+        learner = await self._learning.learner(day.connection, entry.seq)
+        decisions = decide_all(turn, moments, world, answers, learner, now_us=entry.written_at_us)
         day.records |= turn.records
+        if not self._learning.same(turn.lessons):
+            self._different_lessons.append(entry.seq)
         made = {decision.decision_id: decision for decision in decisions}
         self._different += sorted(made.keys() ^ told.keys())
         self._different += [
@@ -103,6 +111,8 @@ class _Replay:
             different=tuple(self._different[:DIFFERENCES_MOST]),
             states=self._states,
             different_states=tuple(self._different_states[:DIFFERENCES_MOST]),
+            lessons=self._learning.lessons,
+            different_lessons=tuple(self._different_lessons[:DIFFERENCES_MOST]),
         )
 
     def _compare(self, stored: Mapping[str, bytes]) -> None:

@@ -19,6 +19,7 @@ from geo.region import HEARTBEAT_S
 from geo.transition import Rules
 from server.clock import from_us
 from server.db import Connection
+from server.parts import Part
 from server.publish import changed_ids, settings_at
 from server.sql import queries
 from server.world import World, rules_of_body
@@ -33,10 +34,11 @@ Inside = Callable[[FenceSet, Collection[str]], Iterable[str]]
 
 
 class Republished:
-    """Of one retailer: up to which version everybody concerned has been woken."""
+    """Of one part of a retailer's shoppers: up to which version everybody concerned has been woken."""
 
-    def __init__(self, retailer_id: str) -> None:
+    def __init__(self, retailer_id: str, part: Part) -> None:
         self._retailer_id = retailer_id
+        self._part = part
         self._settled: tuple[int, Rules] | None = None  # a version and its rules; None: the journal knows
 
     async def concerned(self, connection: Connection, world: World, inside: Inside) -> set[str]:
@@ -52,7 +54,9 @@ class Republished:
             rows = await connection.fetch(SQL["visitors"], self._retailer_id, geofences)
         else:
             return set()
-        return {row["shopper_id"] for row in rows}.union(inside(world.fences, geofences))
+        visiting = (row["shopper_id"] for row in rows)
+        ours = {name for name in visiting if self._part.holds(self._retailer_id, name)}
+        return ours.union(inside(world.fences, geofences))
 
     def settle(self, world: World) -> None:
         """A batch of that world has committed."""
@@ -64,7 +68,7 @@ class Republished:
 
     async def _journaled(self, connection: Connection) -> tuple[int, Rules] | None:
         """What the newest batch was judged by; None where nothing is journaled any more."""
-        version = await connection.fetchval(SQL["judged_version"], self._retailer_id)
+        version = await connection.fetchval(SQL["judged_version"], self._retailer_id, self._part.number)
         if version is None:
             return None
         return version, rules_of_body(await settings_at(connection, self._retailer_id, version))

@@ -95,7 +95,7 @@ class StoredDay:
             if row["state"] is not None
         }
 
-    async def receipts(self, seq: int) -> Mapping[str, dict[str, Any]]:
+    async def receipts(self, entry: Entry) -> Mapping[str, dict[str, Any]]:
         """What an entry led to: receipts by the decision's id."""
-        rows = await self.connection.fetch(SQL["receipts_of_batch"], self.retailer_id, seq)
+        rows = await self.connection.fetch(SQL["receipts_of_batch"], self.retailer_id, entry.part, entry.seq)
         return {row["decision_id"]: row["receipt"] for row in rows}

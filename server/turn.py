@@ -10,16 +10,21 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from offers.decide import decide, remembered
+from offers.decide import decide
 from offers.decision import Answers, Decision
+from offers.learn.hers import Known
+from offers.learn.learner import Learner
+from offers.learn.lesson import Lesson
 from offers.moment import Moment
 from offers.overlap import in_order, spoken_by, with_overlaps
-from offers.shopper import with_event, with_outcome, with_redemption
+from offers.remember import remembered
 from server.admit import Admitted, admit, settle
 from server.admit_pings import admit_pings
-from server.inputs import Input, RecordEvents, RecordFixes, RecordOutcome, RecordRedemption, ShopperErased
+from server.inputs import Input, LeaveShopper, RecordFixes
+from server.learning import learn, learn_decision
 from server.matched import matched, whereabouts_by_report
 from server.moments import from_events, from_places
+from server.noting import note
 from server.phones import Phones
 from server.pings import Pings
 from server.plausible import with_plausibility
@@ -31,12 +36,13 @@ from server.world import World
 class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A micro-batch before its decisions."""
 
-    admitted: list[Admitted]  #: one per input, in order
+    admitted: list[Admitted]  #: one per input, in order, but for those that come with another
     asked: list[RecordFixes]  #: the pings as they came
     answers: list[Admitted]  #: one for each of them
     inputs: list[Input]  #: what goes into the journal
     pings: Pings  #: and these
     slots: npt.NDArray[np.int32]  #: of the devices of these pings
+    kept: list[int]  #: which of `asked` they are
     known: Mapping[str, Record]  #: every record that was loaded
     records: dict[str, Record]  #: the same after the batch, and those of new shoppers
     phones: Phones  #: where their devices are
@@ -44,6 +50,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     seen: list[Seen]
     retracted: list[Seen]
     moments: list[Moment]  #: in the order they are decided, each once
+    outcomes: list[tuple[str, Known]] = []  #: what became known of whose earlier decisions
+    lessons: list[tuple[str, Lesson]] = []  #: what was learned, of whom
     doubted: Sequence[str] = ()  #: for which reasons fixes were (`geo.motion`), each time they were judged
 
     @property
@@ -82,8 +90,8 @@ def begin(
     judged = [admit(item, settled, phones, world) for item in inputs]
     kept = [item for _, item in judged if item is not None]
     seen, retracted, doubted = follow(kept, taken.pings, taken.slots, settled, phones, world)
-    _note(kept, settled)
     told, by_phone = matched(kept, settled, world)
+    outcomes = note(kept, [*seen, *told], retracted, records, settled, world)
     moments = (
         *from_places(taken.pings, taken.slots, seen, settled, phones, world),
         *by_phone,
@@ -92,12 +100,17 @@ def begin(
     once = {one.moment_id: with_plausibility(one, settled, phones, world) for one in moments}
     followed = {item.shopper_id for item in taken.pings.items} | {one.shopper_id for one in seen}
     return Turn(
-        admitted=[answer for answer, _ in judged],
+        admitted=[
+            answer
+            for item, (answer, _) in zip(inputs, judged, strict=True)
+            if not isinstance(item, LeaveShopper)
+        ],
         asked=pings.items,
         answers=taken.answers,
         inputs=kept,
         pings=taken.pings,
         slots=taken.slots,
+        kept=taken.kept,
         known=records,
         records=settled,
         phones=phones,
@@ -105,6 +118,7 @@ def begin(
         seen=[*seen, *told],
         retracted=retracted,
         moments=list(once.values()),
+        outcomes=outcomes,
         doubted=doubted,
     )
 
@@ -114,11 +128,14 @@ def decide_all(
     moments: Iterable[Moment],
     world: World,
     answers: Answers,
+    learner: Learner | None = None,
     *,
     now_us: int,
     took: Callable[[Decision], None] = lambda _: None,
 ) -> list[Decision]:
-    """Decides the moments one after the other; an offer counts for the next."""
+    """Learns what has become known; decides the moments one after the other: each counts for the next."""
+    if learner is not None:
+        learn(learner, turn.outcomes, turn.records, turn.lessons, now_us)
     decisions = []
     spoken: dict[str, str] = {}  # by device: the store that has, in this batch
     for found in in_order(list(moments), world.fences):
@@ -138,30 +155,22 @@ def decide_all(
             fences=world.fences,
             catalogue=world.catalogue,
         )
-        decision = decide(moment, record.shopper, world.catalogue, answers, salt=world.secret, now_us=now_us)
+        decision = decide(
+            moment,
+            record.shopper,
+            world.catalogue,
+            answers,
+            salt=world.secret,
+            now_us=now_us,
+            learner=learner,
+        )
+        if learner is not None:
+            learn_decision(learner, decision, turn.lessons)
+        if (after := remembered(record.shopper, decision)) is not record.shopper:
+            turn.records[moment.shopper_id] = record.with_shopper(after)
         if decision.chosen is not None:
-            turn.records[moment.shopper_id] = record.with_shopper(remembered(record.shopper, decision))
             took(decision)
         if (store := spoken_by(decision)) is not None:
             spoken.setdefault(moment.device_id, store)
         decisions.append(decision)
     return decisions
-
-
-def _note(inputs: Iterable[Input], records: dict[str, Record]) -> None:
-    """Lets browse events, outcomes and redemptions into the shoppers' states."""
-    for item in inputs:
-        if isinstance(item, ShopperErased):
-            continue
-        record = records[item.shopper_id]
-        shopper = record.shopper
-        if isinstance(item, RecordEvents):
-            for event in item.events:
-                shopper = with_event(shopper, event, now_us=item.received_at_us)
-        elif isinstance(item, RecordRedemption):
-            shopper = with_redemption(shopper, item.offer, at_us=item.received_at_us, sku=item.sku)
-        elif isinstance(item, RecordOutcome):
-            shopper = with_outcome(shopper, item.decision_id, item.outcome)
-        else:
-            continue
-        records[item.shopper_id] = record.with_shopper(shopper)

@@ -1,15 +1,16 @@
 """Which circles each phone watches: what it was told last, so that it is told only what changed."""
 
 import hashlib
-from collections.abc import Sequence
+import math
 
 import msgspec
 
-from geo.region import Watch
+from geo.fix import Fix
 from geo.reported import Report
 from server.clients.heard import Heard
-from server.clients.regions import NOTHING, RIM_NAME, Change, Circle, changed
+from server.clients.regions import LEAST_RIM_M, NOTHING, RIM_NAME, Change, Circle, changed
 from server.db import Database
+from server.hints import LONGEST_DEGREE_M, Glance, at_a_glance, watched_by
 from server.sql import queries
 
 SQL = queries("phones")
@@ -25,6 +26,8 @@ class Held(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     circles: tuple[Circle, ...] = ()
     by: bytes = b""  #: the request whose answer told it last …
     told: Change = NOTHING  #: … and what that answer told
+    fences: bytes | None = None  #: the fences of the newest hint, as they stood in it
+    rim: Circle | None = None  #: one of the circles
 
 
 class Watched:
@@ -38,22 +41,38 @@ class Watched:
         self._database = database
         self._held: dict[tuple[str, str], Held] = {}
 
-    async def tell(
-        self, retailer_id: str, device_id: str, heard: Heard, watch: Sequence[Watch], body: bytes
-    ) -> Change:
+    async def tell(self, retailer_id: str, device_id: str, heard: Heard, hint: bytes, body: bytes) -> Change:
         """What this answer has to tell. A request that comes again (its answer was lost) gets the same."""
         if not heard.fixes:
             return NOTHING
-        held, request = await self._get(retailer_id, device_id), hashlib.sha256(body).digest()[:16]
+        newest, request = max(heard.fixes, key=lambda fix: fix.fixed_at_us), request_of(body)
+        if self.unchanged(retailer_id, device_id, newest, hint, request):
+            return NOTHING
+        held = await self._get(retailer_id, device_id)
         if held.by == request:
             return held.told
-        newest = max(heard.fixes, key=lambda fix: fix.fixed_at_us)
-        change = changed(held.circles, watch, (newest.lat_deg, newest.lon_deg))
+        change = changed(held.circles, watched_by(hint), (newest.lat_deg, newest.lon_deg))
+        by, told = held.by, held.told
         if change.put or change.gone:
+            by, told = request, change
             if _lasting(change.all) != _lasting(held.circles):
                 await self._save(retailer_id, device_id, change.all)
-            self._held[retailer_id, device_id] = Held(circles=change.all, by=request, told=change)
+        rim = next((circle for circle in change.all if circle.name == RIM_NAME), None)
+        fences = at_a_glance(hint).fences
+        self._held[retailer_id, device_id] = Held(
+            circles=change.all, by=by, told=told, fences=fences, rim=rim
+        )
         return change
+
+    def unchanged(self, retailer_id: str, device_id: str, fix: Fix, hint: bytes, request: bytes) -> bool:
+        """Whether a glance at the hint says that there is nothing to tell: the same fences, and the phone is
+        inside the rim that it watches. False may be wrong.
+        """
+        held = self._held.get((retailer_id, device_id))
+        if held is None or held.fences is None or held.by == request:
+            return False
+        seen = at_a_glance(hint)
+        return held.fences == seen.fences and _rim_holds(held.rim, fix, seen)
 
     async def name_numbers(self, retailer_id: str, device_id: str, heard: Heard) -> None:
         """Makes reports by number reports by name; those of regions that are not ours are the user's own."""
@@ -85,6 +104,19 @@ class Watched:
         async with self._database.transaction(retailer_id) as connection:
             packed = _encoder.encode(_lasting(circles))
             await connection.execute(SQL["put_watched"], retailer_id, device_id, packed)
+
+
+def request_of(body: bytes) -> bytes:
+    """What a request is known again by."""
+    return hashlib.sha256(body).digest()[:16]
+
+
+def _rim_holds(rim: Circle | None, fix: Fix, seen: Glance) -> bool:
+    """Whether what a phone has for a rim will do: none where it is too small to be watched."""
+    if rim is None or seen.after_m < LEAST_RIM_M:
+        return rim is None and seen.after_m < LEAST_RIM_M
+    north_deg, east_deg = fix.lat_deg - rim.lat_deg, fix.lon_deg - rim.lon_deg
+    return math.hypot(north_deg, east_deg) * LONGEST_DEGREE_M <= rim.radius_m
 
 
 def _lasting(circles: tuple[Circle, ...]) -> tuple[Circle, ...]:

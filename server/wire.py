@@ -55,11 +55,13 @@ class WireFix(_Wire, frozen=True, kw_only=True):
 class Ping(_Wire, frozen=True, kw_only=True):
     fixes: Annotated[list[WireFix], msgspec.Meta(max_length=MOST_RECORDS)]
     device_id: str | None = None  #: with a server key only: for which device
+    background: bool = False  #: the app was not in use when they were measured
 
 
 class _LoosePing(_Wire, frozen=True, kw_only=True):
     fixes: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MOST_RECORDS)]
     device_id: str | None = None
+    background: bool = False
 
 
 class Events(_Wire, frozen=True, kw_only=True):
@@ -94,6 +96,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     places: Sequence[int]
     records: list[Any]
     rejected: list[Rejected]
+    background: bool = False  #: of a ping
 
 
 def decode(body: bytes, shape: type[T]) -> T:
@@ -123,8 +126,15 @@ def decode_ping(body: bytes) -> Batch:
         whole = _ping.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         loose = decode(body, _LoosePing)
-        return _one_by_one(loose.device_id, loose.fixes, _fix)
-    return Batch(device_id=whole.device_id, places=range(len(whole.fixes)), records=whole.fixes, rejected=[])
+        batch = _one_by_one(loose.device_id, loose.fixes, _fix)
+        return msgspec.structs.replace(batch, background=loose.background)
+    return Batch(
+        device_id=whole.device_id,
+        places=range(len(whole.fixes)),
+        records=whole.fixes,
+        rejected=[],
+        background=whole.background,
+    )
 
 
 def decode_events(body: bytes) -> Batch:

@@ -14,7 +14,7 @@ import msgspec
 from geo.fences.roll import Roll
 from geo.geojson import fence_from_feature
 from geo.index import FenceSet
-from geo.sensitive import SensitivePlace, SensitiveSet
+from geo.sensitive import Override, SensitivePlace, SensitiveSet
 from geo.transition import Rules
 from offers.bodies import product_from_body, store_from_body
 from offers.catalogue import Catalogue
@@ -62,7 +62,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
                 _in_order(_read(bodies.get("geofence", {}), fence_from_feature)), version=version, roll=roll
             ),
             sensitive=SensitiveSet.build(
-                _in_order(_read(bodies.get("sensitive", {}), SensitivePlace.from_feature))
+                _in_order(_read(bodies.get("sensitive", {}), SensitivePlace.from_feature)),
+                _in_order(_read(bodies.get("override", {}), Override.from_body)),
             ),
             rules=rules_of(settings),
         )
@@ -76,7 +77,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
             version=version,
             catalogue=catalogue,
             fences=_edited(self.fences, changes.get("geofence", {}), version),
-            sensitive=self._next_sensitive(changes.get("sensitive", {})),
+            sensitive=self._next_sensitive(changes),
             rules=rules_of(catalogue.settings),
         )
 
@@ -94,12 +95,16 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
             settings=settings_from_body(settings["settings"] or {}) if settings else self.catalogue.settings,
         )
 
-    def _next_sensitive(self, changes: Mapping[str, Any]) -> SensitiveSet:
-        if not changes:
+    def _next_sensitive(self, changes: Changes) -> SensitiveSet:
+        places, overrides = changes.get("sensitive", {}), changes.get("override", {})
+        if not places and not overrides:
             return self.sensitive
         known = {place.external_id: place for place in self.sensitive.places}
-        read = _read(changes, SensitivePlace.from_feature)
-        return SensitiveSet.build(_in_order(known | read))
+        excused = {one.external_id: one for one in self.sensitive.overrides}
+        return SensitiveSet.build(
+            _in_order(known | _read(places, SensitivePlace.from_feature)),
+            _in_order(excused | _read(overrides, Override.from_body)),
+        )
 
 
 def _edited(fences: FenceSet, changes: Mapping[str, Any], version: int) -> FenceSet:

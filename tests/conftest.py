@@ -1,11 +1,15 @@
-"""Fixtures for every test: a migrated database of its own, on one PostgreSQL per test process."""
+"""Fixtures for every test: a migrated database of its own, on one PostgreSQL per test process; and the search
+of everything that was logged, when the session ends.
+"""
 
 import itertools
+import os
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -13,6 +17,9 @@ import pytest
 from server.db import Database
 from server.migrate import migrate
 from server.postgres import EmbeddedPostgres
+from server.postgres.cluster import place_of
+from tests import logbook
+from tests.kafka.broker import Kafka, jars
 
 # Nothing of it outlives the tests, so nothing of it need reach the disk.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "4GB"}
@@ -20,6 +27,43 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", 
 KILL_PROOF = {"fsync": "off"}
 
 _names = (f"test_{number}" for number in itertools.count())
+_telling = pytest.StashKey[list[str]]()
+
+
+def pytest_sessionstart() -> None:
+    """All that is logged is kept, at the lowest level, by the processes that tests start too."""
+    os.environ["VICINO_LOG_LEVEL"] = "debug"
+    logbook.open_book()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    logbook.listen()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """No position, token or code may have been logged, by whichever test."""
+    found = session.config.stash.setdefault(_telling, [])
+    found += logbook.close_book()
+    if hasattr(session.config, "workeroutput"):  # one of several processes: the one that leads them judges
+        session.config.workeroutput["telling"] = found
+    elif found and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """What the log of another of the processes that test in parallel tells."""
+    if error is None:
+        node.config.stash.setdefault(_telling, []).extend(node.workeroutput["telling"])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if found := config.stash.get(_telling, []):
+        terminalreporter.section("the log tells what it may not", red=True)
+        for line in found[:50]:
+            terminalreporter.line(line)
+        terminalreporter.line(f"{len(found)} lines: see tests/logbook.py")
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +73,7 @@ async def postgres() -> AsyncIterator[EmbeddedPostgres]:
         async with EmbeddedPostgres(folder, settings=FAST, say=lambda _: None) as server:
             await migrate(server.url)
             yield server
+            logbook.take(place_of(folder).log)
 
 
 @pytest.fixture
@@ -83,3 +128,15 @@ async def fresh_database(template_url: str) -> AsyncIterator[str]:
         await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await admin.close()
+
+
+@pytest.fixture(scope="session")
+async def kafka() -> AsyncIterator[str]:
+    """The bootstrap servers of a real Kafka: that of VICINO_KAFKA, or one of this test process."""
+    if servers := os.environ.get("VICINO_KAFKA"):
+        yield servers
+        return
+    jars()
+    with tempfile.TemporaryDirectory(prefix="vicino-kafka-") as folder:
+        async with Kafka(Path(folder)) as cluster:
+            yield cluster.servers

@@ -1,4 +1,4 @@
-"""Areas: what holds a point, how surely, and how far their boundaries are. `pictures` keeps what tells it."""
+"""Areas: what holds a point. `pictures` keeps what tells it, and what `geo.fences.ground` asks."""
 
 import math
 from collections.abc import Sequence
@@ -11,8 +11,6 @@ import shapely
 
 from geo.distance import MEAN_RADIUS_M, FloatArray, IndexArray, distances_m, earth_centred
 from geo.fence import Circle
-from geo.fences.bell import REACH_SIGMA, probability_in_areas
-from geo.fences.cells import BOUNDARY, DEPTH_M
 from geo.fences.pictures import Pictures
 
 #: From any point to the one on the other side of the Earth.
@@ -62,73 +60,30 @@ class Areas(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     def circle(self, area: int) -> Circle:
         """A circle around an area, not the smallest."""
-        slot, outlines = self._slots(np.array([area]))[0], self.pictures.outlines
+        self.draw(np.array([area]))
+        slot, outlines = self.pictures.slot[area], self.pictures.outlines
         lat, lon = outlines.middle[slot].tolist()
         return Circle(
             lat_deg=lat, lon_deg=lon - 360 if lon > 180 else lon, radius_m=float(outlines.reach_m[slot])
         )
 
-    def _slots(self, area: IndexArray) -> IndexArray:
-        return self.pictures.slots(area, self.geometry, self.bounds)
+    def draw(self, area: IndexArray) -> bool:
+        """Draws those of some areas that are not drawn yet; whether there were any."""
+        return self.pictures.draw(area, self.geometry, self.bounds)
 
     def holds(self, lat_deg: FloatArray, lon_deg: FloatArray, area: IndexArray) -> npt.NDArray[np.bool_]:
-        """For each point whether it lies in `area[i]` or on its boundary."""
-        slot = self._slots(area)
-        value = self.pictures.cells.at(lat_deg, lon_deg, slot)
-        inside = value > BOUNDARY
-        doubtful = np.flatnonzero(value == BOUNDARY)
-        if len(doubtful):
-            geometry, lon, lat = self.geometry[area[doubtful]], lon_deg[doubtful], lat_deg[doubtful]
-            inside[doubtful] = shapely.intersects_xy(geometry, lon, lat)
-            # The antimeridian has two longitudes, and an area that ends there knows only one of them.
-            seam = np.flatnonzero(np.abs(lon) == 180.0)
-            if len(seam):
-                inside[doubtful[seam]] |= shapely.intersects_xy(geometry[seam], -lon[seam], lat[seam])
-        return inside
-
-    def holds_one(self, lat_deg: float, lon_deg: float, area: int) -> bool:
-        """The same for one point."""
-        value = self._cell_of_one(lat_deg, lon_deg, area)
-        if value != BOUNDARY:
-            return value > BOUNDARY
+        """For each point whether it lies in `area[i]` or on its boundary, by the exact geometry."""
         geometry = self.geometry[area]
-        inside = bool(shapely.intersects_xy(geometry, lon_deg, lat_deg))
-        return inside or (abs(lon_deg) == 180.0 and bool(shapely.intersects_xy(geometry, -lon_deg, lat_deg)))
-
-    def probability(
-        self, lat_deg: FloatArray, lon_deg: FloatArray, area: IndexArray, sigma_m: FloatArray
-    ) -> FloatArray:
-        """P(inside) for fixes inside areas: fix i lies in `area[i]`, holes and all."""
-        probability, slot = np.ones(len(area)), self._slots(area)
-        depth_m = DEPTH_M[self.pictures.cells.at(lat_deg, lon_deg, slot)]
-        near = np.flatnonzero(depth_m < REACH_SIGMA * sigma_m)
-        if len(near):
-            outlines = self.pictures.outlines
-            views = outlines.views(lat_deg[near], lon_deg[near], slot[near], sigma_m[near])
-            probability[near] = probability_in_areas(outlines.within(views, REACH_SIGMA), len(near))
-        return probability
-
-    def probability_one(self, lat_deg: float, lon_deg: float, area: int, sigma_m: float) -> float:
-        """The same for one fix."""
-        if DEPTH_M[self._cell_of_one(lat_deg, lon_deg, area)] >= REACH_SIGMA * sigma_m:
-            return 1.0
-        point = np.array([lat_deg]), np.array([lon_deg]), np.array([area]), np.array([sigma_m])
-        return float(self.probability(*point)[0])
-
-    def gap_m(self, lat_deg: FloatArray, lon_deg: FloatArray, area: IndexArray) -> FloatArray:
-        """Metres from point i to the boundary of `area[i]`, for every i."""
-        slot, outlines = self._slots(area), self.pictures.outlines
-        return outlines.distance(outlines.views(lat_deg, lon_deg, slot, 1.0))
-
-    def _cell_of_one(self, lat_deg: float, lon_deg: float, area: int) -> int:
-        slot = int(self.pictures.slot[area])
-        if slot < 0:
-            slot = int(self._slots(np.array([area]))[0])
-        return self.pictures.cells.at_one(lat_deg, lon_deg, slot)
+        inside: npt.NDArray[np.bool_] = shapely.intersects_xy(geometry, lon_deg, lat_deg)
+        # The antimeridian has two longitudes, and an area that ends there knows only one of them.
+        seam = np.flatnonzero(np.abs(lon_deg) == 180.0)
+        if len(seam):
+            inside[seam] |= shapely.intersects_xy(geometry[seam], -lon_deg[seam], lat_deg[seam])
+        return inside
 
 
 def _bounds(geometry: npt.NDArray[Any]) -> FloatArray:
-    bounds = shapely.bounds(geometry)[:, [1, 0, 3, 2]]
+    bounds = np.ascontiguousarray(shapely.bounds(geometry)[:, [1, 0, 3, 2]])
     several = (shapely.get_type_id(geometry) == shapely.GeometryType.MULTIPOLYGON).nonzero()[0]
     if len(several):
         bounds[several] = _bounds_of_several(geometry[several])

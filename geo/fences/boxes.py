@@ -32,12 +32,6 @@ class Boxes(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             east=lon_deg + reach_lon_deg,
         )
 
-    def some(self, places: slice) -> "Boxes":
-        """Some of the boxes."""
-        return Boxes(
-            south=self.south[places], west=self.west[places], north=self.north[places], east=self.east[places]
-        )
-
     def replaced(self, where: npt.NDArray[np.bool_], bounds: FloatArray) -> "Boxes":
         """With others in some places: rows of south, west, north, east, in the order of the places."""
         columns = [self.south.copy(), self.west.copy(), self.north.copy(), self.east.copy()]

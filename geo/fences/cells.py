@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from geo.distance import SHORTEST_MERIDIAN_DEGREE_M, FloatArray, IndexArray, degree_lengths_m
+from geo.distance import SHORTEST_MERIDIAN_DEGREE_M, FloatArray, degree_lengths_m
 from geo.fences.outlines import Lines
 from geo.fences.ranges import numbers, spread
 
@@ -68,30 +68,6 @@ class Cells(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         frames = self.frames.copy()
         frames[:, 5] += len(others.squares)
         return Cells(frames=frames, squares=self.squares)
-
-    def at(self, lat_deg: FloatArray, lon_deg: FloatArray, area: IndexArray) -> npt.NDArray[np.uint8]:
-        """The value of the square of `area[i]` in which point i lies; the rim's for points beyond."""
-        frame = self.frames.take(area, axis=0)
-        last = frame[:, 4]
-        y = lat_deg - frame[:, 0]
-        y *= frame[:, 2]
-        x = lon_deg - frame[:, 1]
-        x += 360.0 * (x < 0)
-        x *= frame[:, 3]
-        y = np.floor(np.clip(y, 0.0, last, out=y), out=y)
-        x = np.floor(np.clip(x, 0.0, last, out=x), out=x)
-        y *= last + 1.0
-        y += x
-        y += frame[:, 5]
-        return self.squares[y.astype(np.intp)]
-
-    def at_one(self, lat_deg: float, lon_deg: float, area: int) -> int:
-        """The same for one point."""
-        south, west, rows, columns, last, first = self.frames[area].tolist()
-        y, x = (lat_deg - south) * rows, lon_deg - west
-        x = (x + 360.0 if x < 0 else x) * columns
-        row, column = int(min(max(y, 0.0), last)), int(min(max(x, 0.0), last))
-        return int(self.squares[int(first) + row * (int(last) + 1) + column])
 
     def _draw(
         self,

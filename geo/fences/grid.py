@@ -10,25 +10,22 @@ rows of a town fall between one another (Knuth, The Art of Computer Programming,
 """
 
 import math
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from geo.compiled import compiled
 from geo.distance import FloatArray, IndexArray
 from geo.fences.boxes import Boxes
-from geo.fences.ranges import as_view, spread
 
 #: A cell's side as a share of the usual box's: smaller means fewer needless candidates and more memory. This
 #: makes some six entries of a box.
 CELL_SHARE = 0.7
 #: Boxes are widened by this much (0.1 mm) against rounding at the borders of cells.
 MARGIN_DEG = 1e-9
-#: So many boxes are entered at a time: few enough for the processor's caches.
-CHUNK = 8_192
 _GOLDEN = 0.6180339887498949
-_HIGH, _LOW = 32, (1 << 32) - 1
 
 Longs: TypeAlias = npt.NDArray[np.int64]
 Records: TypeAlias = npt.NDArray[np.void]
@@ -72,11 +69,6 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         per_degree = self.columns_per_degree[row // self.rows_per_degree]
         return row, ((lon_deg + 180.0) * per_degree).astype(np.int64)
 
-    def cell_of_one(self, lat_deg: float, lon_deg: float) -> tuple[int, int]:
-        """The same for one point."""
-        row = int((lat_deg + 90.0) * self.rows_per_degree)
-        return row, int((lon_deg + 180.0) * self.column_scales[row // self.rows_per_degree])
-
     def about(self, boxes: Boxes) -> int:
         """About how many cells all boxes touch."""
         degree = np.clip((boxes.south + boxes.north) / 2 + 90.0, 0, 179).astype(np.int64)
@@ -85,22 +77,6 @@ class Mesh(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             (boxes.east - boxes.west) * self.columns_per_degree[degree] + 1, self.columns[degree]
         )
         return int(rows @ columns)
-
-    def cells_of(self, boxes: Boxes) -> tuple[IndexArray, Longs, Longs]:
-        """Every cell each box touches: the box's place, the row and the column."""
-        south, north = (
-            np.clip((side + 90.0) * self.rows_per_degree, 0, 180 * self.rows_per_degree).astype(np.int64)
-            for side in (boxes.south - MARGIN_DEG, boxes.north + MARGIN_DEG)
-        )
-        box, row = spread(south, north - south + 1)
-        degree = row // self.rows_per_degree
-        around, per_degree = self.columns[degree], self.columns_per_degree[degree]
-        west = np.floor((boxes.west[box] - MARGIN_DEG + 180.0) * per_degree).astype(np.int64)
-        east = np.floor((boxes.east[box] + MARGIN_DEG + 180.0) * per_degree).astype(np.int64)
-        strip, column = spread(west, np.minimum(east - west + 1, around))
-        cells = box[strip], row[strip], column
-        seamless = bool((west > 0).all() and (east < around).all())
-        return cells if seamless else _wound(*cells, around[strip])
 
 
 class Grid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -111,73 +87,97 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     mask: int
     first: IndexArray  #: bucket b holds cards[first[b]] .. cards[first[b + 1] - 1], in the boxes' order
     cards: Records
-    first_view: memoryview
-    cards_view: memoryview  #: as bytes
 
     @classmethod
     def build(cls, mesh: Mesh, boxes: Boxes, cards: Records) -> "Grid":
         """Enters boxes, each with its card."""
         mask = (1 << max(4, mesh.about(boxes).bit_length())) - 1
         stride = int(_GOLDEN * (mask + 1)) | 1
-        begins = range(0, len(boxes.south), CHUNK)
-        some = (mesh.cells_of(boxes.some(slice(begin, begin + CHUNK))) for begin in begins)
-        entry = np.concatenate(
-            [_entries(cells, begin, stride, mask) for begin, cells in zip(begins, some, strict=True)]
-        )
-        entry.sort()
-        again = (entry[1:] == entry[:-1]).nonzero()[0]  # two cells of a box that share a bucket
-        entry = np.delete(entry, again) if len(again) else entry
-        first = np.zeros(mask + 2, np.int32)
-        np.cumsum(np.bincount(entry >> _HIGH, minlength=mask + 1), out=first[1:])
-        entry &= _LOW
-        cards = cards.take(entry)
-        return cls(
-            mesh=mesh,
-            stride=stride,
-            mask=mask,
-            first=first,
-            cards=cards,
-            first_view=as_view(first),
-            cards_view=as_view(cards.view(np.uint8)),
-        )
-
-    def candidates(self, lat_deg: FloatArray, lon_deg: FloatArray) -> tuple[Longs, Records]:
-        """How many boxes may hold each point, and their cards, point by point in the boxes' order."""
-        row, column = self.mesh.cell(lat_deg, lon_deg)
-        row *= self.stride
-        row += column
-        row &= self.mask
-        end = self.first[1:].take(row)
-        count = (end - self.first.take(row)).astype(np.int64)
-        entry = (end - count.cumsum()).repeat(count)
-        entry += np.arange(len(entry))
-        return count, self.cards.take(entry)
-
-    def candidates_of_one(self, lat_deg: float, lon_deg: float) -> range:
-        """Which cards are those for one point."""
-        row, column = self.mesh.cell_of_one(lat_deg, lon_deg)
-        bucket = (row * self.stride + column) & self.mask
-        return range(self.first_view[bucket], self.first_view[bucket + 1])
+        lines = Lines(mesh.rows_per_degree, mesh.columns, mesh.columns_per_degree, stride, mask)
+        sides = Sides(boxes.south, boxes.west, boxes.north, boxes.east)
+        first, last = np.zeros(mask + 2, np.int32), np.full(mask + 1, -1, np.int32)
+        _count(lines, sides, first[1:], last)
+        first.cumsum(out=first)
+        last.fill(-1)
+        entry = np.empty(int(first[-1]), np.int32)
+        _enter(lines, sides, first[:-1].copy(), last, entry)
+        return cls(mesh=mesh, stride=stride, mask=mask, first=first, cards=cards.take(entry))
 
 
-def _entries(cells: tuple[IndexArray, Longs, Longs], begin: int, stride: int, mask: int) -> Longs:
-    """The bucket of each cell and, counted from `begin` on, the box in it, in one number."""
-    box, row, column = cells
-    entry = row * stride
-    entry += column
-    entry &= mask
-    entry <<= _HIGH
-    entry += box
-    entry += begin
-    return entry
+class Lines(NamedTuple):
+    """A mesh and how its cells are hashed, for compiled functions."""
+
+    rows_per_degree: int
+    columns: Longs
+    columns_per_degree: FloatArray
+    stride: int
+    mask: int
 
 
-def _wound(box: IndexArray, row: Longs, column: Longs, around: Longs) -> tuple[IndexArray, Longs, Longs]:
-    """Cells whose columns go on across the antimeridian, by all the numbers that they have."""
-    column %= around
-    seam = (column == 0).nonzero()[0]
-    return (
-        np.concatenate([box, box[seam]]),
-        np.concatenate([row, row[seam]]),
-        np.concatenate([column, around[seam]]),
-    )
+class Sides(NamedTuple):
+    """Boxes for compiled functions."""
+
+    south: FloatArray
+    west: FloatArray
+    north: FloatArray
+    east: FloatArray
+
+
+@compiled
+def _count(lines: Lines, sides: Sides, count: IndexArray, last: IndexArray) -> None:
+    """Counts the boxes in each bucket. `last` is its last box, -1 at first: two cells may share a bucket."""
+    for box in range(len(sides.south)):
+        south, north = _rows(lines, sides, box)
+        for row in range(south, north + 1):
+            west, columns, around = _columns(lines, sides, box, row)
+            for i in range(columns):
+                column = west + i
+                if not 0 < column < around:
+                    column %= around
+                for bucket in _buckets(lines, row, column, around):
+                    count[bucket] += last[bucket] != box
+                    last[bucket] = box
+
+
+@compiled
+def _enter(lines: Lines, sides: Sides, to: IndexArray, last: IndexArray, entry: IndexArray) -> None:
+    """Enters the boxes in their order, those of a bucket from where `to` says."""
+    for box in range(len(sides.south)):
+        south, north = _rows(lines, sides, box)
+        for row in range(south, north + 1):
+            west, columns, around = _columns(lines, sides, box, row)
+            for i in range(columns):
+                column = west + i
+                if not 0 < column < around:
+                    column %= around
+                for bucket in _buckets(lines, row, column, around):
+                    if last[bucket] != box:
+                        entry[to[bucket]] = box
+                        to[bucket] += 1
+                        last[bucket] = box
+
+
+@compiled
+def _rows(lines: Lines, sides: Sides, box: int) -> tuple[int, int]:
+    """The first and the last row that a box touches."""
+    per_degree = lines.rows_per_degree
+    south = (sides.south[box] - MARGIN_DEG + 90.0) * per_degree
+    north = (sides.north[box] + MARGIN_DEG + 90.0) * per_degree
+    return int(min(max(south, 0.0), 180.0 * per_degree)), int(min(max(north, 0.0), 180.0 * per_degree))
+
+
+@compiled
+def _columns(lines: Lines, sides: Sides, box: int, row: int) -> tuple[int, int, int]:
+    """The first column of a row that a box touches (maybe beyond the antimeridian), how many, of how many."""
+    degree = int(row / lines.rows_per_degree)
+    around, per_degree = lines.columns[degree], lines.columns_per_degree[degree]
+    west = math.floor((sides.west[box] - MARGIN_DEG + 180.0) * per_degree)
+    east = math.floor((sides.east[box] + MARGIN_DEG + 180.0) * per_degree)
+    return west, min(east - west + 1, around), around
+
+
+@compiled
+def _buckets(lines: Lines, row: int, column: int, around: int) -> tuple[int, int]:
+    """The bucket of a cell, twice; at the antimeridian that of its other number, too."""
+    bucket = row * lines.stride + column
+    return bucket & lines.mask, (bucket + around if column == 0 else bucket) & lines.mask

@@ -134,5 +134,5 @@ def _with_areas(  # noqa: PLR0917 - columns of one table
     place, gap_m, area = place[kept], gap_m[kept], area[kept]
     exact = np.flatnonzero(area >= 0)
     repeated = np.full(len(exact), wanted.lat_deg), np.full(len(exact), wanted.lon_deg)
-    gap_m[exact] = columns.areas.gap_m(*repeated, area[exact])
+    gap_m[exact] = source.part.gap_m(*repeated, place[exact])
     return place, gap_m

@@ -1,7 +1,7 @@
 """The boundaries of many areas in flat arrays, in strips of a few edges that can be passed over as one.
 
-What a boundary is to a point is found out in two steps: which strips may matter, by the box around each, and
-then what their edges say. Both are done in the plane that touches the Earth at the point.
+What a boundary is to a point is found out in two steps (`geo.fences.ground`): which strips may matter, by the
+box around each, and then what their edges say, in the plane that touches the Earth at the point.
 """
 
 from typing import Any, TypeAlias
@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from geo.distance import FloatArray, IndexArray, degree_lengths_m, distances_m, earth_centred
-from geo.fences.ranges import numbers, places_of, spread
+from geo.distance import FloatArray, IndexArray, distances_m, earth_centred
+from geo.fences.ranges import places_of, spread
 
 Singles: TypeAlias = npt.NDArray[np.float32]
 
@@ -20,23 +20,6 @@ Singles: TypeAlias = npt.NDArray[np.float32]
 STRIPS = ((0, 4), (128, 8), (1024, 16))
 #: Boxes are widened by this share of their area's size, since they are kept in single precision.
 _MARGIN = 1e-6
-
-
-class Edges(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """Strips of edges as points see them: an edge runs from each vertex to the next, except from `ends`."""
-
-    point: IndexArray  #: by vertex, ascending
-    x: Singles  #: how far east of the point, in its units
-    y: Singles  #: how far north
-    ends: IndexArray  #: the last vertex of each strip
-
-
-class Views(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """Points, each looking at an area. Rows are north and east."""
-
-    area: IndexArray
-    here: Singles  #: where it is, in degrees from the area's middle
-    scale: Singles  #: how many of its units go into a degree there
 
 
 class Outlines(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -96,73 +79,6 @@ class Outlines(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             first_vertex=self.first_vertex[1:] + others.first_vertex[-1],
         )
 
-    def views(
-        self, lat_deg: FloatArray, lon_deg: FloatArray, area: IndexArray, unit_m: FloatArray | float
-    ) -> Views:
-        """Point i looks at `area[i]` and counts in `unit_m` metres."""
-        here = np.column_stack([lat_deg, lon_deg])
-        here -= self.middle.take(area, axis=0)
-        here[:, 1] -= 360.0 * np.rint(here[:, 1] / 360.0)
-        north_m, east_m = degree_lengths_m(lat_deg)
-        scale = np.column_stack([north_m / unit_m, east_m / unit_m])
-        return Views(area=area, here=here.astype(np.float32), scale=scale.astype(np.float32))
-
-    def within(self, views: Views, reach: float) -> Edges:
-        """The edges that may be within `reach` units of the points, and more."""
-        count, strip, away, half = self._strips(views)
-        away -= half
-        away *= away > 0
-        away *= away
-        near = np.flatnonzero(away[:, 0] + away[:, 1] <= np.float32(reach * reach))
-        return self._edges(views, np.arange(len(count)).repeat(count)[near], strip[near])
-
-    def distance(self, views: Views) -> FloatArray:
-        """How far the nearest edge is from each point, in its units."""
-        if not len(views.area):
-            return np.empty(0)
-        count, strip, away, half = self._strips(views)
-        # In every box there is an edge, so the nearest one is no further than the nearest box's far corner.
-        first = count.cumsum() - count
-        far = (away + half) ** 2
-        most = np.minimum.reduceat(far[:, 0] + far[:, 1], first)
-        away -= half
-        away *= away > 0
-        away *= away
-        near = np.flatnonzero(away[:, 0] + away[:, 1] <= np.repeat(most, count))
-        edges = self._edges(views, np.arange(len(count)).repeat(count)[near], strip[near])
-        distance2 = _squared_distance(edges)
-        distance2[edges.ends[:-1]] = np.inf
-        begins = np.searchsorted(edges.point, np.arange(len(count)))
-        return np.sqrt(np.minimum.reduceat(distance2, begins))
-
-    def _strips(self, views: Views) -> tuple[IndexArray, IndexArray, Singles, Singles]:
-        """All strips of each point's area, one point after the other.
-
-        Returns how many there are for each point, and for each strip its place, how far north and east or
-        south and west its box's middle is, and half the box's height and width.
-        """
-        begin = self.first_strip[views.area]
-        count = self.first_strip[views.area + 1] - begin
-        strip = numbers(begin, count)
-        scale = views.scale.repeat(count, axis=0)
-        away = self.centres.take(strip, axis=0)
-        away -= views.here.repeat(count, axis=0)
-        np.abs(away, out=away)
-        away *= scale
-        half = self.halves.take(strip, axis=0)
-        half *= scale
-        return count, strip, away, half
-
-    def _edges(self, views: Views, point: npt.NDArray[Any], strip: IndexArray) -> Edges:
-        """The edges of some strips, each seen from a point."""
-        begin = self.first_vertex[strip]
-        count = self.first_vertex[strip + 1] - begin
-        away = self.vertices.take(numbers(begin, count), axis=0)
-        point = point.repeat(count)
-        away -= views.here.take(point, axis=0)
-        away *= views.scale.take(point, axis=0)
-        return Edges(point=point, x=away[:, 1].copy(), y=away[:, 0].copy(), ends=count.cumsum() - 1)
-
 
 class Lines(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """The boundaries of polygons and multipolygons, as they are given, in strips."""
@@ -218,13 +134,3 @@ def _strip_lengths(edges: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     for least, longer in STRIPS[1:]:
         length[edges >= least] = longer
     return length
-
-
-def _squared_distance(edges: Edges) -> Singles:
-    """Squared distance from the origin to each edge, by the vertex it begins with, but the last vertex."""
-    x0, y0 = edges.x[:-1], edges.y[:-1]
-    dx, dy = edges.x[1:] - x0, edges.y[1:] - y0
-    length2 = dx * dx + dy * dy
-    along = np.clip(-(x0 * dx + y0 * dy) / np.where(length2 > 0, length2, np.float32(1)), 0, 1)
-    x, y = x0 + along * dx, y0 + along * dy
-    return x * x + y * y

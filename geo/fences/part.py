@@ -1,40 +1,19 @@
 """Fences that were indexed together: which of them hold points, how surely, and how far off they are."""
 
-from struct import Struct
-
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from geo.distance import SHORTEST_MERIDIAN_DEGREE_M, FloatArray, IndexArray
-from geo.fences.bell import DISC_TABLE
 from geo.fences.boxes import Boxes, groups
 from geo.fences.columns import Columns
-from geo.fences.discs import (
-    CARD,
-    EAST_PER_DEGREE,
-    NORTH_PER_DEGREE,
-    Discs,
-    Records,
-    cards_of_points,
-    short_way,
-    stretch_one,
-    whole_one,
-)
+from geo.fences.discs import CARD, Discs
 from geo.fences.grid import CELL_SHARE, Grid, Mesh
+from geo.fences.ground import Ground, gaps_m, probabilities
+from geo.fences.matching import Lattice, Room, search
 from geo.fences.nearby import Nearby, curve
 
-_CARD = Struct("iifi").unpack_from
-
+Places = tuple[FloatArray, FloatArray]  #: latitudes and longitudes
 Pairs = tuple[IndexArray, IndexArray]  #: points and places
-
-
-class Points(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """Points that are looked up."""
-
-    lat_deg: FloatArray
-    lon_deg: FloatArray
-    cards: Records
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -42,9 +21,7 @@ class Level(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     grid: Grid
     nearby: Nearby
-    most: float  #: further out than this (squared, in radii) no point is inside …
-    least: float  #: … and further in than this every point is
-    plain: bool  #: all are circles for which the plane is good
+    lattice: Lattice  #: the grid for compiled functions
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -54,6 +31,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     places: IndexArray  #: all of them
     discs: Discs
     levels: tuple[Level, ...]
+    circles: Ground | None  #: where there are no areas
 
     @classmethod
     def build(cls, columns: Columns) -> "Part":
@@ -77,123 +55,62 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             places=np.arange(len(columns), dtype=np.int32),
             discs=discs,
             levels=tuple(levels),
+            circles=None if columns.areas else _ground(columns, discs),
         )
 
     def __len__(self) -> int:
         return len(self.columns)
 
     def match(self, lat_deg: FloatArray, lon_deg: FloatArray) -> list[Pairs]:
-        """Pairs of a point and the place of a fence that holds it: ascending lists, one of each level."""
-        points = Points(lat_deg=lat_deg, lon_deg=lon_deg, cards=cards_of_points(lat_deg, lon_deg))
-        return [self._match(level, points) for level in self.levels]
+        """Pairs of a point and the place of a fence that holds it: ascending lists, one of each level.
 
-    def _match(self, level: Level, points: Points) -> Pairs:
-        count, card = level.grid.candidates(points.lat_deg, points.lon_deg)
-        asked = points.cards.repeat(count)
-        asked_whole, card_whole = asked.view(np.int32), card.view(np.int32)
-        apart = (asked_whole - card_whole).astype(np.float32)  # all four columns: faster than two
-        share = np.square(apart[0::4])
-        across = apart[1::4] * asked.view(np.float32)[2::4]
-        across *= across
-        share += across
-        share *= card.view(np.float32)[2::4]
-        far = share if level.plain else np.abs(share)
-        near = (far <= level.most).nonzero()[0]
-        point, place, share = asked_whole[3::4][near], card_whole[3::4][near], share.take(near)
-        wrong = [
-            i
-            for i in (share > level.least).nonzero()[0].tolist()
-            if not self._holds_circle(points, int(point[i]), int(place[i]))
-        ]
-        if level.plain and not wrong:
+        The areas among these are drawn by then.
+        """
+        ground = self.ground
+        return [self._match(level, ground, lat_deg, lon_deg) for level in self.levels]
+
+    def _match(self, level: Level, ground: Ground, lat_deg: FloatArray, lon_deg: FloatArray) -> Pairs:
+        size, count, asks = 4 * len(lat_deg) + 16, -1, 0
+        while count < 0:
+            room = Room.of(len(lat_deg), size)
+            count, asks = search(level.lattice, ground, lat_deg, lon_deg, room)
+            size *= 4
+        point, place = room.point[:count], room.place[:count]
+        if not asks:
             return point, place
-        inside = np.ones(len(point), bool)
-        inside[wrong] = False
-        if not level.plain:
-            odd = (share <= 0).nonzero()[0]
-            at = point[odd]
-            inside[odd] = self._hold(points.lat_deg[at], points.lon_deg[at], place[odd])
+        asked, areas = room.asked[:asks], self.columns.areas
+        at, area = point[asked], self.columns.area[place[asked]]
+        if areas.draw(area):
+            return self._match(level, self.ground, lat_deg, lon_deg)
+        inside = np.ones(count, bool)
+        inside[asked] = areas.holds(lat_deg[at], lon_deg[at], area)
         return point[inside], place[inside]
 
-    def _holds_circle(self, points: Points, point: int, place: int) -> bool:
-        return self.discs.holds(float(points.lat_deg[point]), float(points.lon_deg[point]), place)
+    @property
+    def ground(self) -> Ground:
+        """What compiled functions ask of these fences: as many areas as are drawn by now."""
+        return self.circles if self.circles is not None else _ground(self.columns, self.discs)
 
-    def _hold(self, lat_deg: FloatArray, lon_deg: FloatArray, place: IndexArray) -> npt.NDArray[np.bool_]:
-        """For each point whether the fence at place[i] holds it, without the plane's help."""
-        area = self.columns.area[place]
-        inside = np.zeros(len(place), bool)
-        polygon = (area >= 0).nonzero()[0]
-        inside[polygon] = self.columns.areas.holds(lat_deg[polygon], lon_deg[polygon], area[polygon])
-        for i in (area < 0).nonzero()[0].tolist():
-            inside[i] = self.discs.holds(float(lat_deg[i]), float(lon_deg[i]), int(place[i]))
-        return inside
-
-    def match_one(self, lat_deg: float, lon_deg: float) -> list[int]:
-        """The places of the fences that hold a point."""
-        found = []
-        north, east = whole_one(lat_deg, NORTH_PER_DEGREE), whole_one(lon_deg, EAST_PER_DEGREE)
-        stretch = stretch_one(lat_deg)
-        for level in self.levels:
-            grid = level.grid
-            cards = grid.cards_view
-            for entry in grid.candidates_of_one(lat_deg, lon_deg):
-                card_north, card_east, scale, place = _CARD(cards, entry * CARD.itemsize)
-                up, across = north - card_north, short_way(east - card_east) * stretch
-                share = (up * up + across * across) * scale
-                if abs(share) > level.most:
-                    continue
-                if 0.0 < share <= level.least or self._holds_one(lat_deg, lon_deg, place):
-                    found.append(place)
-        return found
-
-    def _holds_one(self, lat_deg: float, lon_deg: float, place: int) -> bool:
-        area = int(self.columns.area[place])
-        if area >= 0:
-            return self.columns.areas.holds_one(lat_deg, lon_deg, area)
-        return self.discs.holds(lat_deg, lon_deg, place)
+    def draw(self, place: IndexArray) -> None:
+        """Makes sure that the areas among some fences are drawn, as `ground` wants them."""
+        if self.columns.areas:
+            area = self.columns.area.take(place)
+            self.columns.areas.draw(area[area >= 0])
 
     def probability(
-        self, lat_deg: FloatArray, lon_deg: FloatArray, place: IndexArray, sigma_m: FloatArray
+        self, fixes: Places, point: IndexArray, place: IndexArray, sigma_m: FloatArray
     ) -> FloatArray:
-        """P(inside) for fixes inside fences: fix i lies in that at place[i]."""
-        if not self.columns.areas:
-            return self._probability_in_circles(lat_deg, lon_deg, place, sigma_m)
-        area = self.columns.area[place]
+        """P(inside) for fixes inside fences, as matched: the fix at point[i] lies in that at place[i]."""
         found = np.empty(len(place))
-        at = (area < 0).nonzero()[0]
-        found[at] = self._probability_in_circles(lat_deg[at], lon_deg[at], place[at], sigma_m[at])
-        at = (area >= 0).nonzero()[0]
-        found[at] = self.columns.areas.probability(lat_deg[at], lon_deg[at], area[at], sigma_m[at])
+        probabilities(self.ground, *fixes, point, place, sigma_m, found)
         return found
-
-    def _probability_in_circles(
-        self, lat_deg: FloatArray, lon_deg: FloatArray, place: IndexArray, sigma_m: FloatArray
-    ) -> FloatArray:
-        return DISC_TABLE.probability(*self.discs.share(lat_deg, lon_deg, place), sigma_m)
-
-    def probability_one(self, lat_deg: float, lon_deg: float, place: int, sigma_m: float) -> float:
-        """The same for one fix."""
-        area = int(self.columns.area[place])
-        if area >= 0:
-            return self.columns.areas.probability_one(lat_deg, lon_deg, area, sigma_m)
-        return DISC_TABLE.probability_one(*self.discs.share_one(lat_deg, lon_deg, place), sigma_m)
 
     def gap_m(self, lat_deg: FloatArray, lon_deg: FloatArray, place: IndexArray) -> FloatArray:
         """Metres from point i, which lies outside, to the boundary of the fence at place[i]."""
-        gap_m = np.maximum(self.discs.off_m(lat_deg, lon_deg, place), 0.0)
-        area = self.columns.area[place]
-        at = (area >= 0).nonzero()[0]
-        if len(at):
-            gap_m[at] = self.columns.areas.gap_m(lat_deg[at], lon_deg[at], area[at])
-        return gap_m
-
-    def gap_one(self, lat_deg: float, lon_deg: float, place: int) -> float:
-        """The same for one point."""
-        area = int(self.columns.area[place])
-        if area < 0:
-            return max(self.discs.off_one(lat_deg, lon_deg, place), 0.0)
-        point = np.array([lat_deg]), np.array([lon_deg])
-        return float(self.columns.areas.gap_m(*point, np.array([area]))[0])
+        self.draw(place)
+        found = np.empty(len(place))
+        gaps_m(self.ground, lat_deg, lon_deg, place, found)
+        return found
 
 
 def _sizes_deg(columns: Columns) -> FloatArray:
@@ -206,6 +123,26 @@ def _sizes_deg(columns: Columns) -> FloatArray:
     return sizes
 
 
+def _ground(columns: Columns, discs: Discs) -> Ground:
+    slot, cells, outlines = columns.areas.pictures.shown()
+    return Ground(
+        discs.lat_deg,
+        discs.lon_deg,
+        discs.plane,
+        discs.globe,
+        columns.area,
+        slot,
+        cells.frames,
+        cells.squares,
+        outlines.middle,
+        outlines.first_strip,
+        outlines.centres,
+        outlines.halves,
+        outlines.first_vertex,
+        outlines.vertices,
+    )
+
+
 def _level(mesh: Mesh, columns: Columns, discs: Discs, places: slice) -> Level:
     """Indexes some fences that lie one after the other."""
     lat_deg, lon_deg, radius_m = columns.lat_deg[places], columns.lon_deg[places], columns.radius_m[places]
@@ -215,10 +152,18 @@ def _level(mesh: Mesh, columns: Columns, discs: Discs, places: slice) -> Level:
     if polygon.any():
         boxes = boxes.replaced(polygon, columns.areas.bounds[area[polygon]])
     tolerance = discs.tolerance(places)
+    grid = Grid.build(mesh, boxes, discs.cards(places))
     return Level(
-        grid=Grid.build(mesh, boxes, discs.cards(places)),
+        grid=grid,
         nearby=Nearby.build(mesh, *mesh.cell(lat_deg, lon_deg), places.start, float(radius_m.max())),
-        most=1 + tolerance,
-        least=1 - tolerance,
-        plain=bool((discs.plane[places, 0] > 0).all()),
+        lattice=Lattice(
+            mesh.rows_per_degree,
+            mesh.columns_per_degree,
+            grid.stride,
+            grid.mask,
+            grid.first,
+            grid.cards.view(CARD),
+            1 + tolerance,
+            1 - tolerance,
+        ),
     )

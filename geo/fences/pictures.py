@@ -62,19 +62,19 @@ class Pictures:
         with self._drawing:
             return self.slot.copy(), self.cells, self.outlines
 
-    def slots(self, area: IndexArray, geometry: npt.NDArray[Any], bounds: FloatArray) -> IndexArray:
-        """Where the pictures of some areas are. Draws those that are missing, of all areas' geometry."""
-        slot = self.slot.take(area)
-        if self._blank and (slot < 0).any():
-            self._draw(area, geometry, bounds)
-            slot = self.slot.take(area)
-        return slot
+    def shown(self) -> tuple[IndexArray, Cells, Outlines]:
+        """The same, and `slot` itself: for those who look at once, and at what they know to be drawn."""
+        with self._drawing:
+            return self.slot, self.cells, self.outlines
 
-    def _draw(self, area: IndexArray, geometry: npt.NDArray[Any], bounds: FloatArray) -> None:
+    def draw(self, area: IndexArray, geometry: npt.NDArray[Any], bounds: FloatArray) -> bool:
+        """Draws those of some areas that are missing, of all areas' geometry; whether there were any."""
+        if not self._blank or (self.slot.take(area) >= 0).all():
+            return False
         with self._drawing:
             missing = np.unique(area[self.slot[area] < 0])
             if not len(missing):
-                return
+                return True  # by another thread meanwhile
             begin = len(self.cells.frames)
             shapely.prepare(geometry[missing])
             lines = Lines.of(geometry[missing], bounds[missing])
@@ -83,6 +83,7 @@ class Pictures:
             # Only now may others find them.
             self.slot[missing] = np.arange(begin, begin + len(missing))
             self._blank -= len(missing)
+            return True
 
     def _extended(self, kept: _Arrays, more: _Arrays) -> _Arrays:
         """`_joined`, but nearly always without copying what there is."""

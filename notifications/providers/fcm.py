@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import aiohttp
 import msgspec
@@ -106,22 +106,22 @@ class FcmProvider:
         token = await self._tokens.current()
         if not isinstance(token, str):
             return token
-        # Built after the waits, because it holds the time that is left.
-        message = fcm_message(push, now_us=self._now_us())
-        if isinstance(message, PushInvalid):
-            return message
-        outcome = await self._post(message, token)
+        outcome = await self._post(push, token)
         if outcome != _TOKEN_REFUSED:
             return outcome
         # Refused before its time: once, and for all senders together, get another.
         other = await self._tokens.renewed(token)
         if not isinstance(other, str):
             return other
-        return outcome if other == token else await self._post(message, other)
+        return outcome if other == token else await self._post(push, other)
 
-    async def _post(self, message: dict[str, Any], token: str) -> Outcome:
+    async def _post(self, push: Push, token: str) -> Outcome:
         if self._session.closed:
             return RetryLater(reason="closed")
+        # Built after the waits, also for a token, because it holds the time that is left.
+        message = fcm_message(push, now_us=self._now_us())
+        if isinstance(message, PushInvalid):
+            return message
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json; charset=utf-8"}
         body = msgspec.json.encode(message)
         try:

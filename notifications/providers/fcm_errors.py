@@ -67,7 +67,11 @@ def _invalid_argument(reply: FcmReply) -> Outcome:
 def _quota(reply: FcmReply) -> Outcome:
     reason = f"quota_exceeded:{reply.quota}" if reply.quota else "quota_exceeded"
     after_s = QUOTA_WAIT_S if reply.retry_after_s is None else reply.retry_after_s
-    return RetryLater(reason=reason, after_s=after_s)
+    return RetryLater(reason=reason, after_s=after_s, everybody=reply.quota in {None, "project"})
+
+
+def _may_pass(reply: FcmReply, reason: str) -> Outcome:
+    return RetryLater(reason=reason, after_s=reply.retry_after_s, maybe_sent=True)
 
 
 #: wire-formats of FCM's errors: errorCode -> what to do.
@@ -81,9 +85,9 @@ _BY_CODE: Mapping[str, Callable[[FcmReply], Outcome]] = {
     # 429: of the project, the device or the topic.
     "QUOTA_EXCEEDED": _quota,
     # 503: overloaded. The push may have gone out all the same, which its id makes harmless.
-    "UNAVAILABLE": lambda reply: RetryLater(reason="unavailable", after_s=reply.retry_after_s),
+    "UNAVAILABLE": lambda reply: _may_pass(reply, "unavailable"),
     # 500
-    "INTERNAL": lambda reply: RetryLater(reason="internal", after_s=reply.retry_after_s),
+    "INTERNAL": lambda reply: _may_pass(reply, "internal"),
     # 401: FCM's key for APNs or web push is wrong, which an operator mends in the Firebase console.
     "THIRD_PARTY_AUTH_ERROR": lambda _: Misconfigured(reason="third_party_auth_error"),
     # Its name until 2019.
@@ -102,7 +106,7 @@ def _by_status(status: int) -> Callable[[FcmReply], Outcome]:
         return lambda reply: Misconfigured(reason=f"http_{reply.status}")
     # 408 and 5xx, gateways' pages included: may pass.
     if status == 408 or status >= 500:
-        return lambda reply: RetryLater(reason=f"http_{reply.status}", after_s=reply.retry_after_s)
+        return lambda reply: _may_pass(reply, f"http_{reply.status}")
     return lambda reply: PushInvalid(reason=f"http_{reply.status}")
 
 

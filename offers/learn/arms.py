@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from offers.learn.blr import Floats, Keys
 
@@ -45,7 +46,8 @@ class Arms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     names: tuple[str, ...]  #: of the offers; a reminder has a name of its own
     stores: tuple[str, ...]
-    categories: tuple[str, ...]  #: what the message would be about
+    kinds: tuple[str, ...]  #: categories, each once: what messages would be about
+    kind: NDArray[np.intp]  #: which of them each is about
     depth: Floats  #: share of the price that is given away, 0 to 1
     price: Floats
     margin: Floats  #: share of the price that the retailer earns without any discount
@@ -67,18 +69,35 @@ class Arms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def __len__(self) -> int:
         return len(self.names)
 
+    def category(self, index: int) -> str:
+        """What a message would be about."""
+        return self.kinds[int(self.kind[index])]
+
     def keys(self, index: int, shopper: str) -> Keys:
         """Whose effects speak for the arm."""
         return {
             "shopper": shopper,
             "offer": self.names[index],
             "store": self.stores[index],
-            "taste": f"{shopper} {self.categories[index]}",
+            "taste": f"{shopper} {self.category(index)}",
         }
 
 
 def arms_of(names: Sequence[str], stores: Sequence[str], categories: Sequence[str], **given: Any) -> Arms:
     """Arms with the columns that are given (numbers or arrays); the others say that nothing is known."""
+    places: dict[str, int] = {}
+    kind = [places.setdefault(category, len(places)) for category in categories]
+    return made_of(tuple(names), tuple(stores), tuple(places), np.array(kind, dtype=np.intp), **given)
+
+
+def made_of(
+    names: tuple[str, ...],
+    stores: tuple[str, ...],
+    kinds: tuple[str, ...],
+    kind: NDArray[np.intp],
+    **given: Any,
+) -> Arms:
+    """The same, of categories that are numbered already."""
     count = len(names)
     nothing = np.zeros(count)
     columns = dict.fromkeys(COLUMNS, nothing)
@@ -87,10 +106,10 @@ def arms_of(names: Sequence[str], stores: Sequence[str], categories: Sequence[st
             raise TypeError(f"no such column: {field}")
         known = np.asarray(value, dtype=np.float64)
         columns[field] = known if known.shape == (count,) else np.full(count, known)
-    return Arms(names=tuple(names), stores=tuple(stores), categories=tuple(categories), **columns)
+    return Arms(names=names, stores=stores, kinds=kinds, kind=kind, **columns)
 
 
-COLUMNS = Arms.__struct_fields__[3:]
+COLUMNS = Arms.__struct_fields__[4:]
 #: What a column says where nothing is known, if not 0.
 UNKNOWN: dict[str, Any] = {
     "prior_response": np.nan,

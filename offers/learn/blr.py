@@ -47,7 +47,12 @@ class Effects:
         """The effect as it is believed; 0 of one never seen."""
         return self.learned.get(key, (0.0, 0.0))[0]
 
-    def means(self, keys: Sequence[str]) -> list[float]:
+    def means(self, keys: Sequence[str]) -> list[float] | float:
+        """Of each; one number where they are all the same."""
+        if not self.learned:
+            return 0.0
+        if len(set(keys)) == 1:
+            return self.mean(keys[0])
         get, unseen = self.learned.get, (0.0, 0.0)
         return [get(key, unseen)[0] for key in keys]
 
@@ -99,12 +104,13 @@ class Head:
 
 def _mode(mean: float, variance: float, happened: float, offset: float) -> tuple[float, float]:
     """The η after the outcome that is most likely, and the curvature of the likelihood there."""
-    eta, p = mean, _sigmoid(mean + offset)
+    eta, p = mean, sigmoid_of(mean + offset)
     for _ in range(NEWTON_STEPS):
         eta += ((happened - p) * variance + mean - eta) / (1.0 + variance * p * (1.0 - p))
-        p = _sigmoid(eta + offset)
+        p = sigmoid_of(eta + offset)
     return eta, p * (1.0 - p)
 
 
-def _sigmoid(eta: float) -> float:
+def sigmoid_of(eta: float) -> float:
+    """σ(η) of one number."""
     return 1.0 / (1.0 + exp(-eta)) if eta > -30.0 else exp(eta)

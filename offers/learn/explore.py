@@ -23,7 +23,7 @@ FLOOR = 0.01
 SHORTLIST_LEAST, SHORTLIST_MOST = 4, 8
 
 
-class Exploration(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Exploration(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """How much is tried out."""
 
     gamma: float = 1000.0  #: greater: the best is more often taken
@@ -79,9 +79,10 @@ def inverse_gap(scores: Floats, exploration: Exploration) -> Floats:
 def draw(scores: Floats, exploration: Exploration, uniform: float) -> Draw:
     """Draws among the best of `scores` (-inf: not allowed) and "nothing", whose score is 0."""
     few = shortlisted(scores, exploration.shortlist)
-    contenders = np.append(scores[list(few)], 0.0)
+    contenders = np.zeros(len(few) + 1)
+    contenders[:-1] = scores[list(few)]
     propensities = inverse_gap(contenders, exploration)
-    place = int(np.searchsorted(np.cumsum(propensities), uniform, side="right"))
+    place = int(np.searchsorted(propensities.cumsum(), uniform, side="right"))
     return Draw(
         shortlist=few,
         propensities=tuple(propensities.tolist()),

@@ -89,7 +89,8 @@ def features(scene: Scene, arms: Arms) -> Floats:
 
 
 def _offer(arms: Arms) -> list[Floats | float]:
-    prior = np.clip(np.where(np.isnan(arms.prior_response), 0.05, arms.prior_response), 1e-4, 1 - 1e-4)
+    prior = np.where(np.isnan(arms.prior_response), 0.05, arms.prior_response)
+    prior = np.minimum(np.maximum(prior, 1e-4), 1 - 1e-4)
     return [
         1.0,
         arms.depth,

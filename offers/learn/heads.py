@@ -89,7 +89,7 @@ OPT_OUT = ("bias", "pushes_24h", "pushes_7d")
 FLAT_SD = {"open": 0.3, "organic": 0.7, "uplift": 0.03}
 
 
-class Priors(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Priors(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """What the marketer expects: rates, and how many outcomes each expectation is worth."""
 
     open_rate: float = 0.5

@@ -6,13 +6,15 @@ changes (`offers.learn.objective`)."""
 from math import exp
 
 import msgspec
+import numpy as np
 
 from offers.learn.blr import Floats, Head, Keys
-from offers.learn.features import COLUMNS
+from offers.learn.features import NAMES
 
 #: So many times as likely to buy as somebody of whom nothing is known is an intent of 50.
 HALFWAY = 10.0
 REASONS_MAX, REASON_LEAST = 4, 0.05
+BIAS = NAMES.index("bias")
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -31,9 +33,14 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def intent(organic: Head, row: Floats, keys: Keys) -> Intent:
     """The intent of one row: odds of buying over those of the bias alone."""
-    parts = [Reason(name=c.name, weight=float(v)) for c, v in zip(COLUMNS, row * organic.mean, strict=True)]
-    parts += [Reason(name=kind, weight=of.mean(keys[kind])) for kind, of in organic.effects.items()]
-    reasons = [part for part in parts if part.name != "bias" and abs(part.weight) >= REASON_LEAST]
+    weights = row * organic.mean
+    strong = np.flatnonzero(np.abs(weights) >= REASON_LEAST).tolist()
+    reasons = [Reason(name=NAMES[place], weight=float(weights[place])) for place in strong if place != BIAS]
+    reasons += [
+        Reason(name=kind, weight=weight)
+        for kind, effects in organic.effects.items()
+        if abs(weight := effects.mean(keys[kind])) >= REASON_LEAST
+    ]
     times = exp(min(organic.eta(row, keys) - float(organic.mean[0]), 50.0))
     strongest = sorted(reasons, key=lambda part: (-abs(part.weight), part.name))
     return Intent(level=round(100 * times / (times + HALFWAY)), reasons=tuple(strongest[:REASONS_MAX]))

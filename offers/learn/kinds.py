@@ -22,6 +22,6 @@ def kind_of(trigger: str, *, inside: bool, cart: bool, repeated: bool, in_stock:
     return "go"
 
 
-def may_discount(kind: MomentKind) -> bool:
-    """Whether a discount may be pushed."""
-    return kind in ("go", "buy")
+def helps_only(trigger: str) -> bool:
+    """Whether a moment of this trigger is answered by content and help alone."""
+    return trigger in DOING or trigger in KNOWING

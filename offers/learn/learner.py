@@ -10,8 +10,9 @@ import msgspec
 import numpy as np
 
 from offers.learn.arms import Arms, Scene
-from offers.learn.blr import Floats, Head, Keys, sigmoid
+from offers.learn.blr import Floats, Head, Keys, sigmoid, sigmoid_of
 from offers.learn.explore import Draw, Exploration, draw, uniform_of
+from offers.learn.fairness import Budgets, Shares
 from offers.learn.features import features
 from offers.learn.heads import Priors, heads
 from offers.learn.objective import Economics, Worth, worth
@@ -56,6 +57,11 @@ class Learner:
     ) -> None:
         self.priors = priors
         self.heads: dict[str, Head] = heads(priors)
+        self.model = ""  #: the fitted model it began from; empty: the priors
+        self.lessons = 0  #: learned since (`offers.learn.lesson`)
+        self.reported = False  #: whether purchases are told at all: an organic one was
+        self.budgets = Budgets()
+        self.shares = Shares()
         self.money = money
         self.exploration = exploration
         self.salt = salt
@@ -63,32 +69,32 @@ class Learner:
     def decide(self, scene: Scene, arms: Arms, allowed: Floats | None = None) -> Judged:
         """Judges and draws. `allowed` is False for an arm that a gate removed."""
         matrix = features(scene, arms)
-        value = self.worth(scene, arms, matrix)
+        value = self.worth(scene, arms, matrix, self.money)
         scores = value.score if allowed is None else np.where(allowed, value.score, -np.inf)
         drawn = draw(scores, self.exploration, uniform_of(self.salt, scene.moment_id))
         return Judged(scene=scene, arms=arms, matrix=matrix, worth=value, draw=drawn)
 
-    def worth(self, scene: Scene, arms: Arms, matrix: Floats) -> Worth:
+    def worth(self, scene: Scene, arms: Arms, matrix: Floats, money: Economics) -> Worth:
         """What every arm is worth, by its terms."""
         opening, organic, uplift = self.heads["open"], self.heads["organic"], self.heads["uplift"]
         dense = matrix @ np.stack([opening.mean, organic.mean, uplift.mean], axis=1)
         shopper = scene.shopper
-        tastes = [f"{shopper} {category}" for category in arms.categories]
         eta_open = dense[:, 0] + opening.effects["shopper"].mean(shopper)
         eta_open += opening.effects["offer"].means(arms.names)
         eta_organic = dense[:, 1] + organic.effects["shopper"].mean(shopper)
         eta_organic += organic.effects["store"].means(arms.stores)
-        eta_organic += organic.effects["taste"].means(tastes)
+        if organic.effects["taste"].learned:
+            tastes = organic.effects["taste"].means([f"{shopper} {category}" for category in arms.kinds])
+            eta_organic += np.broadcast_to(tastes, len(arms.kinds))[arms.kind]
         eta_buys = eta_organic + dense[:, 2] + uplift.effects["shopper"].mean(shopper)
         eta_buys += uplift.effects["offer"].means(arms.names)
         eta_buys += uplift.effects["store"].means(arms.stores)
-        opens, base, buys = sigmoid(np.stack([eta_open, eta_organic, eta_buys]))
-        return worth(arms, (opens, buys, base), self.opt_out(scene), self.money)
+        opens, base, buys = sigmoid(np.array([eta_open, eta_organic, eta_buys]))
+        return worth(arms, (opens, buys, base), self.opt_out(scene), money)
 
     def opt_out(self, scene: Scene) -> float:
         """The probability that one more push makes her turn pushes off."""
-        eta = self.heads["optout"].mean @ _pressure(scene.pushes_24h, scene.pushes_7d)
-        return float(sigmoid(np.array([eta]))[0])
+        return sigmoid_of(float(self.heads["optout"].mean @ _pressure(scene.pushes_24h, scene.pushes_7d)))
 
     def learn_open(self, option: Option, opened: bool) -> None:
         """At once when the phone reports it; False when the offer has ended unopened."""

@@ -20,15 +20,25 @@ def minimised(
     indifference: float = 0.0,
 ) -> NDArray[np.bool_]:
     """Which arms are left of those `allowed`, shape (n,)."""
-    left = allowed & (arms.depth >= minimum_depth)
-    groups: dict[tuple[str, str], list[int]] = {}
-    for index in np.flatnonzero(left).tolist():
-        groups.setdefault((arms.stores[index], arms.categories[index]), []).append(index)
-    for group in groups.values():
-        shallowest_first = sorted(group, key=lambda index: (arms.depth[index], arms.names[index]))
-        bar = -np.inf
-        for index in shallowest_first:
-            if score[index] <= bar + indifference:
-                left[index] = False
-            bar = max(bar, float(score[index]))
+    left = np.asarray(allowed & (arms.depth >= minimum_depth))
+    few = np.flatnonzero(left)
+    if len(few) < 2:
+        return left
+    stores: dict[str, int] = {}
+    if len(set(arms.stores)) > 1:
+        store = np.array([stores.setdefault(arms.stores[index], len(stores)) for index in few.tolist()])
+        group = store * len(arms.kinds) + arms.kind[few]
+    else:
+        group = arms.kind[few]
+    order = np.lexsort((arms.depth[few], group))  # by group, the shallowest first, else as they were given
+    few, group = few[order], group[order]
+    # The best score until then within the group: by ranks, to which a group can be added without rounding.
+    scores = np.sort(score[few])
+    rank = np.searchsorted(scores, score[few])
+    same = group[1:] == group[:-1]
+    number = np.zeros(len(few), dtype=np.intp)
+    np.cumsum(~same, out=number[1:])
+    best = np.maximum.accumulate(rank + number * len(few))
+    bar = scores[best[:-1] - number[:-1] * len(few)]
+    left[few[1:][same & (score[few[1:]] <= bar + indifference)]] = False
     return left

@@ -9,6 +9,7 @@ is what the shopper is expected to save; `spend` what the coupon is expected to 
 price λ; `μ` is the store's bonus for fairness. A reminder gives nothing away, so its d is 0.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from offers.learn.blr import Floats
 LEVER_LEAST, LEVER_MOST = 0.5, 2.0
 
 
-class Economics(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Economics(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """What a retailer says of money, in the currency of the prices."""
 
     push_cost: float = 0.02  #: of a message: what it costs, and her attention
@@ -45,6 +46,11 @@ class Worth(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fairness: Floats
     score: Floats
 
+    def columns(self, few: Sequence[int]) -> dict[str, tuple[float, ...]]:
+        """The terms of some arms, by name."""
+        columns = np.array([getattr(self, name) for name in self.__struct_fields__])[:, list(few)].tolist()
+        return dict(zip(self.__struct_fields__, map(tuple, columns), strict=True))
+
     def terms(self, index: int) -> dict[str, float]:
         """One arm's terms, for the receipt."""
         return {name: float(getattr(self, name)[index]) for name in self.__struct_fields__}
@@ -59,13 +65,11 @@ def worth(arms: Arms, chances: tuple[Floats, Floats, Floats], opt_out: float, mo
     opens, buys, organic = chances
     gain = opens * (buys * (arms.margin - arms.depth) - organic * arms.margin) * arms.price
     given = opens * buys * arms.depth * arms.price
-    context = np.clip(
-        1.0 - 0.5 * np.maximum(arms.busy, arms.scarce * (arms.depth > 0)), LEVER_LEAST, LEVER_MOST
-    )
+    softened = 1.0 - 0.5 * np.maximum(arms.busy, arms.scarce * (arms.depth > 0))
     parts: dict[str, Any] = {
         "gain": gain,
-        "lever": np.clip(arms.lever, LEVER_LEAST, LEVER_MOST),
-        "context": context,
+        "lever": np.minimum(np.maximum(arms.lever, LEVER_LEAST), LEVER_MOST),
+        "context": np.minimum(np.maximum(softened, LEVER_LEAST), LEVER_MOST),
         "saving": money.saving_weight * given,
         "push": np.full(len(arms), money.push_cost),
         "opt_out": np.full(len(arms), money.lifetime_value * opt_out),

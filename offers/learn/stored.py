@@ -11,6 +11,7 @@ import numpy as np
 
 from offers.learn.blr import Floats, Head
 from offers.learn.explore import Exploration
+from offers.learn.fairness import Budgets, Shares
 from offers.learn.features import NAMES
 from offers.learn.heads import OPT_OUT, Priors
 from offers.learn.learner import Learner
@@ -42,6 +43,11 @@ class StoredLearner(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     exploration: Exploration
     salt: bytes
     heads: dict[str, StoredHead]
+    model: str = ""
+    lessons: int = 0
+    reported: bool = False
+    budgets: Budgets = msgspec.field(default_factory=Budgets)
+    shares: Shares = msgspec.field(default_factory=Shares)
 
 
 _ENCODER = msgspec.msgpack.Encoder(order="sorted")
@@ -57,6 +63,11 @@ def stored(learner: Learner) -> bytes:
             exploration=learner.exploration,
             salt=learner.salt,
             heads={name: _stored(name, head) for name, head in learner.heads.items()},
+            model=learner.model,
+            lessons=learner.lessons,
+            reported=learner.reported,
+            budgets=learner.budgets,
+            shares=learner.shares,
         )
     )
 
@@ -67,6 +78,8 @@ def restored(data: bytes, *, lacking: AbstractSet[str] = frozenset()) -> Learner
     if told.format > FORMAT:
         raise UnknownFormat(f"learner of format {told.format}, known are those up to {FORMAT}")
     learner = Learner(told.priors, told.money, told.exploration, salt=told.salt)
+    learner.model, learner.lessons, learner.reported = told.model, told.lessons, told.reported
+    learner.budgets, learner.shares = told.budgets, told.shares
     for name, head in learner.heads.items():
         if name in told.heads:
             _fill(head, told.heads[name], _features(name), lacking)

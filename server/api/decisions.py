@@ -5,32 +5,28 @@ from typing import Any
 import asyncpg
 from aiohttp import web
 
+from offers.counterfactual import counterfactuals
 from server.api.pages import cursor_for, limit_of, position_of
 from server.api.route import SERVICES, json_answer
 from server.auth import Caller
 from server.clock import to_us
+from server.moment_rows import receipt_of, without_who
 from server.problems import Problem
 from server.sql import queries
 from server.wire import rfc3339
 
 SQL = queries("read")
 
-#: The stages of a push after its decision, each with the column of its end.
-STAGES = (
-    ("decided_to_journaled", "queued_at", "journaled_at"),
-    ("journaled_to_claimed", "journaled_at", "claimed_at"),
-    ("decided_to_claimed", "queued_at", "claimed_at"),
-    ("claimed_to_accepted", "claimed_at", "accepted_at"),
-)
-
 
 async def one(request: web.Request, caller: Caller) -> web.Response:
-    """One decision's receipt."""
+    """One decision's receipt, with what would have had to be otherwise. People do not see whose it is."""
     async with request.app[SERVICES].database.transaction(caller.retailer_id) as connection:
         row = await connection.fetchrow(SQL["decision"], caller.retailer_id, request.match_info["id"])
-    if row is None:
+    if row is None or not caller.reaches(row["receipt"]["moment"]["store"]):
         raise Problem(404, "unknown_decision", "no such decision")
-    return json_answer(_receipt(row))
+    receipt = receipt_of(row)
+    receipt["counterfactuals"] = counterfactuals(receipt)
+    return json_answer(receipt if caller.user_id is None else without_who(receipt))
 
 
 async def of_device(request: web.Request, caller: Caller) -> web.Response:
@@ -45,23 +41,7 @@ async def of_device(request: web.Request, caller: Caller) -> web.Response:
         )
     more = len(rows) > limit
     cursor = cursor_for(rows[limit - 1]["decided_at"], rows[limit - 1]["decision_id"]) if more else None
-    return json_answer({"items": [_receipt(row) for row in rows[:limit]], "next_cursor": cursor})
-
-
-def _receipt(row: asyncpg.Record) -> dict[str, Any]:
-    """The stored receipt, with when it was decided and how its push went on since."""
-    receipt: dict[str, Any] = dict(row["receipt"])
-    receipt |= {"device": row["device_id"], "decided_at": rfc3339(to_us(row["decided_at"]))}
-    if row["state"] is not None:
-        receipt["push"] = {"state": row["state"], "reason": row["reason"]}
-        timings = dict(receipt["timings_ms"])
-        for name, start, end in STAGES:
-            if row[start] is not None and row[end] is not None:
-                timings[name] = (row[end] - row[start]).total_seconds() * 1000
-        if row["accepted_at"] is not None:
-            timings["received_to_accepted"] = (row["accepted_at"] - row["received_at"]).total_seconds() * 1000
-        receipt["timings_ms"] = timings
-    return receipt
+    return json_answer({"items": [receipt_of(row) for row in rows[:limit]], "next_cursor": cursor})
 
 
 async def history(request: web.Request, caller: Caller) -> web.Response:

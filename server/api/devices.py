@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from aiohttp import web
 
+from offers.conditions import Traits
 from offers.consent import consents_body, consents_from_body
 from offers.ids import derived_id
 from offers.preferences import preferences_body, preferences_from_body
@@ -13,7 +14,7 @@ from server.api.route import SERVICES, json_answer
 from server.attestation import Statement
 from server.auth import Bearer, Caller, Tokens
 from server.ids import new_id
-from server.inputs import RegisterDevice, SetConsents, SetPreferences
+from server.inputs import RegisterDevice, SetConsents, SetPreferences, SetTraits
 from server.people import record_of, user_hash
 from server.privacy.consents import history
 from server.problems import Problem
@@ -24,7 +25,7 @@ FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 class PushTarget(Body, frozen=True, kw_only=True):
-    kind: Literal["fcm_token", "fcm_fid"]
+    kind: Literal["fcm_token", "fcm_fid", "fcm_web"]
     value: Annotated[str, msgspec.Meta(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")]
 
 
@@ -182,3 +183,33 @@ async def put_preferences(request: web.Request, caller: Caller) -> web.Response:
         ),
     )
     return json_answer(preferences_body(wanted))
+
+
+class TraitsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the retailer's servers know of a shopper; what is left out is not known any more."""
+
+    tier: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    lifecycle: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+
+
+async def get_traits(request: web.Request, caller: Caller) -> web.Response:
+    """What was told of a device's shopper."""
+    shopper_id = await _shopper(request, caller)
+    record = await record_of(request.app[SERVICES].database, caller.retailer_id, shopper_id)
+    return json_answer(record.shopper.traits)
+
+
+async def put_traits(request: web.Request, caller: Caller) -> web.Response:
+    """Replaces what was told of a device's shopper."""
+    services = request.app[SERVICES]
+    wanted = decode(await request.read(), TraitsBody)
+    traits = Traits(tier=wanted.tier, lifecycle=wanted.lifecycle)
+    await services.engine.submit(
+        caller.retailer_id,
+        SetTraits(
+            shopper_id=await _shopper(request, caller),
+            received_at_us=services.clock.now_us(),
+            traits=traits,
+        ),
+    )
+    return json_answer(traits)

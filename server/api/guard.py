@@ -9,6 +9,9 @@ from aiohttp import web
 
 from offers.problem import BodyRejected
 from server import crash
+from server.accounts.roles import ROLES
+from server.accounts.sessions import User
+from server.api.cookie import signed_in
 from server.api.route import ANYBODY, SERVICES, Route
 from server.auth import Caller
 from server.db import out_of_order
@@ -112,6 +115,9 @@ async def _caller(request: web.Request, route: Route, door: Door) -> Caller:
 async def _known(request: web.Request, route: Route) -> Caller:
     credential = _credential(request)
     if credential is None:
+        found = await signed_in(request) if ROLES.keys() & set(route.who) else None
+        if found is not None:
+            return await _person(request, found[1], route)
         detail = f"send Authorization: Bearer with {_named(route.who)}"
         raise Problem(401, "no_credential", detail, headers={"WWW-Authenticate": "Bearer"})
     auth = request.app[SERVICES].auth
@@ -119,6 +125,18 @@ async def _known(request: web.Request, route: Route) -> Caller:
     if caller is None:
         _require_readable(credential)
         caller = await auth.caller(credential)
+    return _allowed(caller, route)
+
+
+async def _person(request: web.Request, user: User, route: Route) -> Caller:
+    """The person, if the route lists her role; what she was denied is in the audit log."""
+    if user.role not in route.who:
+        await request.app[SERVICES].sessions.denied(user, f"{route.method} {route.path}")
+    return _allowed(user.caller, route)
+
+
+def _allowed(caller: Caller, route: Route) -> Caller:
+    """The caller, if the route lists callers of that kind. Raises Problem 403."""
     if caller.kind not in route.who:
         raise Problem(
             403, "wrong_credential", f"this needs {_named(route.who)}, not {_named((caller.kind,))}"
@@ -144,6 +162,7 @@ _NAMES = {
     "device": "a device's access token",
     "server": "a server key (sk_…)",
     "till": "a till key (tk_…)",
+    **{role: f"a session as {role}" for role in ROLES},
 }
 
 
@@ -163,6 +182,27 @@ async def tell_failures(request: web.Request, handler: Any) -> web.StreamRespons
         door = request.app[SERVICES].door
         return told_of(error, door, request.method, _route_name(request)).response()
     return response
+
+
+@web.middleware
+async def tell_operators(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Likewise, in a process that is no edge."""
+    try:
+        response: web.StreamResponse = await handler(request)
+    except web.HTTPException as error:
+        return _of_http(error).response()
+    except Problem as problem:
+        return problem.response()
+    return response
+
+
+def unguarded(route: Route) -> Handler:
+    """The handler of a route that anybody may call."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await route.handler(request, ANYBODY)
+
+    return handle
 
 
 def told_of(error: Exception, door: Door, method: str, route: str) -> Problem:

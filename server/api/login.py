@@ -7,7 +7,7 @@ from server.api.devices import DeviceTokens, told
 from server.api.route import SERVICES, Services, json_answer
 from server.auth import Bearer, Caller
 from server.ids import new_id
-from server.inputs import LeaveShopper, MoveDevice
+from server.inputs import MoveDevice
 from server.people import kept_of, user_hash
 from server.problems import Problem
 from server.sql import queries
@@ -62,6 +62,7 @@ async def _move(
         device_id=device_id,
         platform="",
         user_hash=hashed,
+        leaves=caller.shopper_id,
         brings=kept.record.shopper if brings else None,
         device=device if comes_along else None,
         place=kept.place(device_id) if comes_along else None,
@@ -69,14 +70,9 @@ async def _move(
     )
     moved_to = (await services.engine.submit(retailer_id, move)).shopper_id
     if moved_to is None:
-        raise Problem(404, "unknown_shopper", "no such shopper")
-    target = moved_to  # another device of hers may have logged in meanwhile
-    if target != caller.shopper_id:
-        leave = LeaveShopper(
-            shopper_id=caller.shopper_id, received_at_us=now_us, device_id=device_id, merged=brings
-        )
-        await services.engine.submit(retailer_id, leave)
+        raise Problem(404, "unknown_shopper", "no such shopper, or somebody logged in or out meanwhile")
+    # Of the same user: another device of hers may have logged in meanwhile.
     services.intake.forget(retailer_id, device_id)
-    services.auth.moved(retailer_id, device_id, target)
-    tokens = await services.auth.issue(Bearer(retailer_id, device_id, target, caller.public_key))
-    return json_answer({"shopper_id": target, **told(tokens)})
+    services.auth.moved(retailer_id, device_id, moved_to)
+    tokens = await services.auth.issue(Bearer(retailer_id, device_id, moved_to, caller.public_key))
+    return json_answer({"shopper_id": moved_to, **told(tokens)})

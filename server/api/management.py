@@ -9,10 +9,20 @@ from server.api.idempotency import first_time, keep_answer
 from server.api.pages import limit_of
 from server.api.route import SERVICES, Handler, json_answer
 from server.auth import Caller
-from server.imports import BadCursor, ImportKind, delete_one, get_one, import_body, list_page
+from server.clock import from_us, to_us
+from server.imports import (
+    Author,
+    BadCursor,
+    ImportKind,
+    delete_one,
+    get_one,
+    get_versions,
+    import_body,
+    list_page,
+)
 from server.problems import Problem
 from server.publish import current_settings, lock_publishing, publish_settings
-from server.wire import decode
+from server.wire import decode, rfc3339
 
 YES = frozenset({"1", "true", "yes"})
 
@@ -37,6 +47,8 @@ def put_many(kind: ImportKind) -> Handler:
             dry_run=request.query.get("dry_run", "").lower() in YES,
             radius_m=_radius_m(request),
             geocoder=services.geocoder,
+            stores=caller.stores,
+            author=author_of(request, caller),
         )
         if report.status != 200:
             first_problem = report.problems[0]
@@ -55,6 +67,13 @@ def put_many(kind: ImportKind) -> Handler:
         return answer
 
     return handle
+
+
+def author_of(request: web.Request, caller: Caller) -> Author | None:
+    """The person who calls, for history and audit log; None: a server."""
+    if caller.user_id is None:
+        return None
+    return Author(email=caller.name, at=from_us(request.app[SERVICES].clock.now_us()))
 
 
 def _radius_m(request: web.Request) -> float | None:
@@ -78,6 +97,7 @@ def get_many(kind: ImportKind) -> Handler:
                 kind,
                 cursor=request.query.get("cursor"),
                 limit=limit_of(request),
+                stores=caller.stores,
             )
         except BadCursor as error:
             raise Problem(400, "bad_cursor", str(error), field="cursor") from None
@@ -96,7 +116,8 @@ def get_many(kind: ImportKind) -> Handler:
 def get_single(kind: ImportKind) -> Handler:
     async def handle(request: web.Request, caller: Caller) -> web.Response:
         database = request.app[SERVICES].database
-        body = await get_one(database, caller.retailer_id, kind, request.match_info["external_id"])
+        external_id = request.match_info["external_id"]
+        body = await get_one(database, caller.retailer_id, kind, external_id, stores=caller.stores)
         if body is None:
             raise Problem(404, "unknown_id", f"nothing of that id among the {kind}")
         return json_answer(body)
@@ -104,10 +125,31 @@ def get_single(kind: ImportKind) -> Handler:
     return handle
 
 
+def get_history(kind: ImportKind) -> Handler:
+    """Every version of one thing, newest first: what it was, from when on, and who published it."""
+
+    async def handle(request: web.Request, caller: Caller) -> web.Response:
+        database, external_id = request.app[SERVICES].database, request.match_info["external_id"]
+        rows = await get_versions(database, caller.retailer_id, kind, external_id, stores=caller.stores)
+        if not rows:
+            raise Problem(404, "unknown_id", f"nothing of that id was ever among the {kind}")
+        items = [row | {"published_at": rfc3339(to_us(row["published_at"]))} for row in rows]
+        return json_answer({"items": items, "next_cursor": None})
+
+    return handle
+
+
 def delete_single(kind: ImportKind) -> Handler:
     async def handle(request: web.Request, caller: Caller) -> web.Response:
         services, external_id = request.app[SERVICES], request.match_info["external_id"]
-        published = await delete_one(services.database, caller.retailer_id, kind, external_id)
+        published = await delete_one(
+            services.database,
+            caller.retailer_id,
+            kind,
+            external_id,
+            stores=caller.stores,
+            author=author_of(request, caller),
+        )
         if not published.removed:
             raise Problem(404, "unknown_id", f"nothing of that id among the {kind}")
         await services.engine.live(caller.retailer_id)

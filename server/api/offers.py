@@ -1,32 +1,19 @@
-"""Offers as the shopper has them: inbox, what became of a push, and the till that takes the coupon."""
-
-from typing import Annotated, Any
+"""Offers as the shopper has them: inbox, what she has seen of it, and what became of a push."""
 
 import msgspec
 from aiohttp import web
 
 from notifications.barcode import Form, picture
-from offers.coupon import code_hash, normalise_code
-from server.api.idempotency import request_hash, require_key
 from server.api.pages import cursor_for, limit_of, position_of
 from server.api.route import SERVICES, json_answer
 from server.auth import Caller
 from server.clock import from_us, to_us
 from server.inputs import RecordOutcome
-from server.people import secret_of
 from server.problems import Problem
-from server.redeem import Redeem
 from server.sql import queries
-from server.wire import decode, rfc3339
+from server.wire import rfc3339
 
 SQL = queries("read")
-
-
-class Redemption(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a till sends."""
-
-    code: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-    basket: Any = None  #: taken as it is, and not used yet
 
 
 async def inbox(request: web.Request, caller: Caller) -> web.Response:
@@ -38,9 +25,10 @@ async def inbox(request: web.Request, caller: Caller) -> web.Response:
         rows = await connection.fetch(
             SQL["inbox"], caller.retailer_id, caller.shopper_id, now, at, name, limit + 1
         )
+        unread = await connection.fetchval(SQL["unread"], caller.retailer_id, caller.shopper_id, now)
     items = [
         row["item"]
-        | {"created_at": rfc3339(to_us(row["created_at"]))}
+        | {"created_at": rfc3339(to_us(row["created_at"])), "unread": row["unread"]}
         | {
             f"{what}_at": rfc3339(to_us(row[f"{what}_at"]))
             for what in OUTCOMES
@@ -50,7 +38,7 @@ async def inbox(request: web.Request, caller: Caller) -> web.Response:
     ]
     more = len(rows) > limit
     cursor = cursor_for(rows[limit - 1]["created_at"], rows[limit - 1]["item_id"]) if more else None
-    return json_answer({"items": items, "next_cursor": cursor})
+    return json_answer({"items": items, "unread": unread, "next_cursor": cursor})
 
 
 async def code_picture(request: web.Request, caller: Caller) -> web.Response:
@@ -100,31 +88,20 @@ async def outcome(request: web.Request, caller: Caller) -> web.Response:
     return web.Response(status=204)
 
 
-async def redeem(request: web.Request, caller: Caller) -> web.Response:
-    """Redeems a coupon once. A repeat with the same Idempotency-Key gets the same answer again."""
-    services, body = request.app[SERVICES], await request.read()
-    wanted = decode(body, Redemption)
-    code = normalise_code(wanted.code)
-    if code is None:
-        raise Problem(404, "unknown_code", "no such code; read it again, all characters count", field="code")
-    key = request.headers.get("Idempotency-Key")
-    if key is not None:
-        require_key(key)
-    secret = await secret_of(services.database, caller.retailer_id)
-    answer = await services.engine.redeem(
-        caller.retailer_id,
-        Redeem(
-            code_hash=code_hash(secret, code),
-            store=caller.store,
-            received_at_us=services.clock.now_us(),
-            caller=caller.name,
-            idempotency_key=key,
-            request_hash=request_hash(body),
-        ),
-    )
-    if answer.status != 200:
-        raise Problem(answer.status, answer.body["code"], answer.body["detail"], field="code")
-    return json_answer(answer.body)
+async def read(request: web.Request, caller: Caller) -> web.Response:
+    """She has seen an item in the app's inbox. Repeats change nothing."""
+    services = request.app[SERVICES]
+    async with services.database.transaction(caller.retailer_id) as connection:
+        seen = await connection.fetchval(
+            SQL["read_item"],
+            caller.retailer_id,
+            caller.shopper_id,
+            request.match_info["id"],
+            from_us(services.clock.now_us()),
+        )
+    if seen is None:
+        raise _unknown_item()
+    return web.Response(status=204)
 
 
 def _unknown_item() -> Problem:

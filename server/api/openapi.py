@@ -6,23 +6,46 @@ from typing import Any
 
 import msgspec
 
+from server.api.described import DESCRIBED, Described
+from server.api.pages import PAGE_MOST
 from server.api.route import Route
+from server.api.shapes import ProblemDetails
 
 _PARAMETER = re.compile(r"\{(\w+)(?::([^}]*))?\}")
 _NO_CONTENT = 204
+_TEXT = {"type": "string", "minLength": 1}
+_FLAG = {"type": "string", "enum": ["true", "false"]}
+
+#: Query parameters by name: what they mean, and their schema.
+QUERIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "cursor": ("`next_cursor` of the page before", {"type": "string"}),
+    "limit": ("how many at the most", {"type": "integer", "minimum": 1, "maximum": PAGE_MOST}),
+    "dry_run": ("only tells what would be changed", _FLAG),
+    "radius_m": ("makes a circle around each store", {"type": "number", "exclusiveMinimum": 0}),
+    "form": ("for which scanner", {"type": "string", "enum": ["qr", "code128"]}),
+    "state": ("of the messages", {"type": "string", "enum": ["pending", "leased", "delivered", "failed"]}),
+    "device": ("whose receipts", _TEXT),
+}
+REQUIRED = frozenset({"device"})
+_REPEATABLE = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "A repeat with the same key has no further effect.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
 
 
 def openapi(routes: Iterable[Route], *, version: str) -> dict[str, Any]:
     """The description of these routes."""
-    routes = list(routes)
-    types = [t for route in routes for t in (route.body, route.answer) if t is not None]
+    rows = [(route, DESCRIBED.get(name_of(route), Described())) for route in routes]
+    types = [ProblemDetails, *(t for row in rows for t in (_body(*row), _answer(*row)) if t is not None)]
     schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
-    by_type = dict(zip(map(id, types), schemas, strict=True))
+    by_type = dict(zip(map(repr, types), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
-    for route in routes:
-        operation = _operation(route, by_type)
-        paths.setdefault(_PARAMETER.sub(r"{\1}", route.path), {})[route.method.lower()] = operation
-    return {
+    for route, described in rows:
+        operation = _operation(route, described, by_type)
+        paths.setdefault(path_of(route), {})[route.method.lower()] = operation
+    whole = {
         "openapi": "3.1.0",
         "info": {
             "title": "Vicino",
@@ -30,6 +53,7 @@ def openapi(routes: Iterable[Route], *, version: str) -> dict[str, Any]:
             "description": "Geofenced, permission-based proximity offers.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
+        "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
             "schemas": components,
@@ -38,34 +62,63 @@ def openapi(routes: Iterable[Route], *, version: str) -> dict[str, Any]:
             },
         },
     }
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(whole))  # as it is on the wire
+    return plain
 
 
-def _operation(route: Route, schemas: dict[int, Any]) -> dict[str, Any]:
+def path_of(route: Route) -> str:
+    """A route's path as OpenAPI writes it."""
+    return _PARAMETER.sub(r"{\1}", route.path)
+
+
+def name_of(route: Route) -> str:
+    """A route's method and path."""
+    return f"{route.method} {path_of(route)}"
+
+
+def _body(route: Route, described: Described) -> Any:
+    return described.body or route.body
+
+
+def _answer(route: Route, described: Described) -> Any:
+    return route.answer or described.answer
+
+
+def _operation(route: Route, described: Described, schemas: dict[str, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": "Success"}
     if route.status != _NO_CONTENT:
-        schema = schemas[id(route.answer)] if route.answer is not None else {}
-        answer["content"] = {route.media: {"schema": schema}}
+        schema = schemas.get(repr(_answer(route, described)), {})
+        answer["content"] = {route.media: _content(schema, described.told)}
     problem = {
         "description": "Problem details (RFC 9457)",
-        "content": {"application/problem+json": {"schema": {}}},
+        "content": {"application/problem+json": {"schema": schemas[repr(ProblemDetails)]}},
     }
     operation: dict[str, Any] = {
+        "operationId": re.sub(r"\W+", "_", f"{route.method} {path_of(route)}".lower()).strip("_"),
         "summary": route.summary,
-        "parameters": _parameters(route),
+        "description": (route.handler.__doc__ or route.summary).strip(),
+        "parameters": _parameters(route, described),
         "responses": {str(route.status): answer, "default": problem},
         "security": [{kind: []} for kind in route.who],
     }
-    if route.body is not None:
-        content = {"application/json": {"schema": schemas[id(route.body)]}}
-        operation["requestBody"] = {"required": True, "content": content}
+    body = _body(route, described)
+    if body is not None:
+        content = _content(schemas[repr(body)], described.example)
+        operation["requestBody"] = {"required": True, "content": dict.fromkeys(described.forms, content)}
     return operation
 
 
-def _parameters(route: Route) -> list[dict[str, Any]]:
+def _content(schema: dict[str, Any], example: Any) -> dict[str, Any]:
+    return {"schema": schema} if example is None else {"schema": schema, "example": example}
+
+
+def _parameters(route: Route, described: Described) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = []
     for name, choices in _PARAMETER.findall(route.path):
-        schema: dict[str, Any] = {"type": "string"}
-        if choices:
-            schema["enum"] = choices.split("|")
+        schema = {"type": "string", "enum": choices.split("|")} if choices else _TEXT
         parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
-    return parameters + [{"name": name, "in": "query", "schema": {"type": "string"}} for name in route.query]
+    for name in route.query:
+        about, schema = QUERIES[name]
+        query = {"name": name, "in": "query", "description": about, "schema": schema}
+        parameters.append(query | ({"required": True} if name in REQUIRED else {}))
+    return [*parameters, _REPEATABLE] if described.repeatable else parameters

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from server.api.route import SERVICES, json_answer
+from server.api.route import OPERATIONS, json_answer
 from server.auth import Caller
 from server.db import DatabaseError
 from server.problems import Problem
@@ -14,18 +14,19 @@ async def healthz(_: web.Request, __: Caller) -> web.Response:
 
 
 async def readyz(request: web.Request, _: Caller) -> web.Response:
-    """Ready: the database answers too."""
+    """Ready: the database answers too, and every part of this process is at work."""
+    operations = request.app[OPERATIONS]
     try:
-        async with request.app[SERVICES].database.system() as connection:
+        async with operations.database.system() as connection:
             await connection.execute("SELECT 1")
     except DatabaseError as error:
         raise Problem(503, "database", str(error)) from None
-    if not request.app[SERVICES].engine.ready:
-        raise Problem(503, "engine", "the engine does not hold its lock, or a lane has ended: see the log")
+    if waiting := [name for name, ready in operations.ready.items() if not ready()]:
+        raise Problem(503, "not_ready", f"not at work: {', '.join(waiting)}; see the log")
     return json_answer({"status": "ready"})
 
 
 async def metrics(request: web.Request, _: Caller) -> web.Response:
     """Prometheus' text format."""
-    body = request.app[SERVICES].metrics.text()
+    body = request.app[OPERATIONS].metrics.text()
     return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

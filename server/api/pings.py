@@ -20,9 +20,15 @@ async def ping(request: web.Request, caller: Caller) -> web.Response:
     batch = decode_ping(await body_of(request, caller))
     device_id, shopper_id = await _whose(services, caller, batch)
     fixes = RecordFixes(
-        shopper_id=shopper_id, received_at_us=received_at_us, device_id=device_id, fixes=batch.records
+        shopper_id=shopper_id,
+        received_at_us=received_at_us,
+        device_id=device_id,
+        fixes=batch.records,
+        background=batch.background,
     )
     outlook = services.engine.outlook(caller.retailer_id, shopper_id)
+    if (left := services.door.worthless(fixes, outlook)) is not None:
+        raise services.door.shed(left)
     worth = services.door.worth(fixes, outlook)
     taken = await services.engine.submit(caller.retailer_id, fixes, worth) if batch.records else Admitted()
     body = answer_to(services, batch, fixes, outlook, taken)

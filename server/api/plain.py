@@ -20,9 +20,10 @@ from server.api.guard import told_of
 from server.api.pings import answer_to
 from server.api.route import Services
 from server.edge.connection import Reply
-from server.edge.door import busy
+from server.edge.door import busy, shed
 from server.edge.framing import whole_request
 from server.edge.room import Outlook
+from server.edge.shedding import Left
 from server.inputs import RecordFixes
 from server.problems import Problem
 from server.wire import Batch, decode_ping
@@ -32,6 +33,11 @@ _TAKEN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: %b\r\nCont
 _REFUSED = (
     b"HTTP/1.1 %d %b\r\nContent-Type: application/problem+json\r\nDate: %b\r\n%bContent-Length: %d\r\n\r\n%b"
 )
+_SHED = (
+    b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/problem+json\r\nDate: %b\r\n"
+    b"Retry-After: %d\r\nContent-Length: %d\r\n\r\n%b%b}"
+)
+_SHED_BEGINS = msgspec.json.encode(shed(b"null", 0).body).removesuffix(b"null}")
 
 
 class PlainPings:
@@ -53,7 +59,7 @@ class PlainPings:
         caller = services.auth.known(request.credential)
         if caller is None or caller.device_id is None or caller.shopper_id is None or caller.public_key:
             return False
-        if (late and services.door.closed) or services.engine.full(caller.retailer_id):
+        if services.engine.full(caller.retailer_id, late=late):
             reply(self._busy())
             return True
         outlook = services.engine.outlook(caller.retailer_id, caller.shopper_id)
@@ -71,7 +77,11 @@ class PlainPings:
                 received_at_us=services.clock.now_us(),
                 device_id=caller.device_id,
                 fixes=batch.records,
+                background=batch.background,
             )
+            if (left := services.door.worthless(ping, outlook)) is not None:
+                reply(self._shed(left))
+                return True
             worth = services.door.worth(ping, outlook)
             done = services.engine.put(caller.retailer_id, ping, worth)
         except Problem as problem:
@@ -98,7 +108,10 @@ class PlainPings:
         except Exception as error:  # noqa: BLE001 - as above
             reply(self._refusal(told_of(error, services.door, "POST", "/v1/pings")))
         else:
-            reply(_TAKEN % (self._now(), len(body), body))
+            reply(self._taken(body))
+
+    def _taken(self, body: bytes) -> bytes:
+        return _TAKEN % (self._now(), len(body), body)
 
     def _busy(self) -> bytes:
         """The commonest refusal, written once a second."""
@@ -109,6 +122,12 @@ class PlainPings:
         if again_s not in answers:
             answers[again_s] = self._refusal(busy(again_s))
         return answers[again_s]
+
+    def _shed(self, left: Left) -> bytes:
+        """The next commonest."""
+        again_s = self._services.door.shed_s(left)
+        length = len(_SHED_BEGINS) + len(left.next) + 1
+        return _SHED % (self._now(), again_s, length, _SHED_BEGINS, left.next)
 
     def _refusal(self, problem: Problem) -> bytes:
         body = msgspec.json.encode(problem.body)

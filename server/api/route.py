@@ -3,19 +3,21 @@
 The table is checked (deny by default), served and described (`/openapi.json`) from the same rows.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from server.accounts.sessions import Sessions
 from server.auth import Authenticator, Caller
 from server.clock import Clock
 from server.db import Database
+from server.desk import Desk
 from server.edge.door import Door
-from server.engine import Engine
 from server.imports import Geocoder
 from server.intake import Intake
+from server.live import Live
 from server.metrics import Metrics
 
 Handler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
@@ -25,17 +27,30 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """What handlers work with."""
 
     database: Database
-    engine: Engine
+    engine: Desk
     auth: Authenticator
     clock: Clock
     metrics: Metrics
     intake: Intake
     door: Door
     geocoder: Geocoder | None  #: None: addresses without a position are refused
+    sessions: Sessions  #: who is signed in to the console
+    live: Live
     webhook_hosts: frozenset[str] = frozenset()  #: private hosts that webhooks may be sent to
 
 
 SERVICES = web.AppKey("services", Services)
+
+
+class Operations(msgspec.Struct, frozen=True, kw_only=True):
+    """What operators ask of a process, whatever its role."""
+
+    database: Database
+    metrics: Metrics
+    ready: Mapping[str, Callable[[], bool]]  #: whether its parts are at work, by name
+
+
+OPERATIONS = web.AppKey("operations", Operations)
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +58,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     method: str
     path: str
-    who: tuple[str, ...]  #: kinds of callers that may call it: app, device, server, till; empty: anybody
+    who: tuple[
+        str, ...
+    ]  #: kinds of callers that may call it: app, device, server, till, roles of people; empty: anybody
     handler: Handler
     summary: str
     body: Any = None  #: the type of a JSON body

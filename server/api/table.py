@@ -1,6 +1,6 @@
 """The table of routes: everything that can be called, by whom, and what goes in and out."""
 
-from typing import Any, get_args
+from typing import Any
 
 from server.api import (
     decisions,
@@ -10,63 +10,44 @@ from server.api import (
     management,
     offers,
     operations,
+    overrides,
     pings,
     reports,
     rights,
     webhooks,
 )
+from server.api.console_table import CONSOLE
 from server.api.openapi import openapi
-from server.api.route import Handler, Route
-from server.imports import ImportKind
+from server.api.published_table import PUBLISHED
+from server.api.route import Route
+from server.api.rows import (
+    ADMIN,
+    ANYONE,
+    APP,
+    APP_DEVICE_OR_SERVER,
+    APP_OR_SERVER,
+    DEVICE,
+    DEVICE_OR_SERVER,
+    EVERYBODY,
+    PAGE,
+    SERVER,
+    WATCHERS,
+    row,
+)
+from server.api.selling import SELLING
 from server.webhooks.replay import Replay
 from server.wire import Crossings, Events, Ping
 
-_IMPORT_MOST = 64 << 20  #: bytes of an import's body
-_PAGE = ("cursor", "limit")
+_OVERRIDERS = ("server", "admin", "privacy")
+#: Whom numbers of all stores are for.
+_READERS = ("server", "admin", "marketer", "analyst")
 
-#: Who may call a route.
-APP, DEVICE, SERVER = ("app",), ("device",), ("server",)
-DEVICE_OR_SERVER, TILL = ("device", "server"), ("till", "server")
-APP_OR_SERVER, APP_DEVICE_OR_SERVER = ("app", "server"), ("app", "device", "server")
-ANYONE: tuple[str, ...] = ()
-
-_NOUNS = {
-    "stores": "stores",
-    "geofences": "geofences, as GeoJSON",
-    "catalog": "products",
-    "offers": "offers",
-    "sensitive": "sensitive places, as GeoJSON",
-}
-
-
-def row(method: str, path: str, who: tuple[str, ...], handler: Handler, summary: str, **more: Any) -> Route:
-    """A row of the table, as short as it can be read."""
-    return Route(method=method, path=path, who=who, handler=handler, summary=summary, **more)
-
-
-def _published(kind: ImportKind) -> list[Route]:
-    noun, path = _NOUNS[kind], f"/v1/{kind}"
-    return [
-        row("GET", path, SERVER, management.get_many(kind), f"Published {noun}", query=_PAGE),
-        row(
-            "POST",
-            path,
-            SERVER,
-            management.put_many(kind),
-            f"Create or update {noun}, by external id; `dry_run=true` only tells",
-            query=("dry_run", "radius_m"),
-            body_most=_IMPORT_MOST,
-        ),
-        row("GET", f"{path}/{{external_id}}", SERVER, management.get_single(kind), f"One of the {noun}"),
-        row(
-            "DELETE",
-            f"{path}/{{external_id}}",
-            SERVER,
-            management.delete_single(kind),
-            f"Remove one of the {noun}",
-        ),
-    ]
-
+#: What every process answers, whatever its role.
+OPERATORS = [
+    row("GET", "/healthz", ANYONE, operations.healthz, "Alive"),
+    row("GET", "/readyz", ANYONE, operations.readyz, "Ready"),
+    row("GET", "/metrics", ANYONE, operations.metrics, "Metrics", media="text/plain"),
+]
 
 ROUTES: list[Route] = [
     row(
@@ -132,7 +113,7 @@ ROUTES: list[Route] = [
         DEVICE,
         management.get_many("geofences"),
         "The geofences, for a phone that compares for itself",
-        query=_PAGE,
+        query=PAGE,
     ),
     row("POST", "/v1/events", DEVICE_OR_SERVER, pings.events, "Send browse events", body=Events, sheds=True),
     *(
@@ -163,7 +144,7 @@ ROUTES: list[Route] = [
         row("OPTIONS", path, ANYONE, ingest.preflight, "A browser's question before it")
         for path in ingest.TRACK_PATHS
     ),
-    row("GET", "/v1/inbox", DEVICE, offers.inbox, "The shopper's offers", query=_PAGE),
+    row("GET", "/v1/inbox", DEVICE, offers.inbox, "The shopper's offers", query=PAGE),
     row(
         "GET",
         "/v1/inbox/{id}/code.svg",
@@ -172,6 +153,14 @@ ROUTES: list[Route] = [
         "An offer's code for a till's scanner; `form` is qr or code128",
         query=("form",),
         media="image/svg+xml",
+    ),
+    row(
+        "POST",
+        "/v1/inbox/{id}/read",
+        DEVICE,
+        offers.read,
+        "Say that an offer was seen in the app",
+        status=204,
     ),
     row(
         "POST",
@@ -196,13 +185,20 @@ ROUTES: list[Route] = [
     row("PUT", "/v1/me/consents", DEVICE, devices.put_consents, "Grant or withdraw consents"),
     row("GET", "/v1/me/preferences", DEVICE, devices.get_preferences, "Own limits"),
     row("PUT", "/v1/me/preferences", DEVICE, devices.put_preferences, "Set own limits"),
-    row("GET", "/v1/me/export", DEVICE, rights.copy, "A copy of everything kept of the shopper, as a ZIP"),
+    row(
+        "GET",
+        "/v1/me/export",
+        DEVICE,
+        rights.copy,
+        "A copy of everything kept of the shopper, as a ZIP",
+        media="application/zip",
+    ),
     row("DELETE", "/v1/me", DEVICE, rights.erase, "Erase the shopper; answers a receipt"),
-    row("POST", "/v1/redemptions", TILL, offers.redeem, "Redeem a coupon, once", body=offers.Redemption),
-    row("GET", "/v1/decisions", SERVER, decisions.of_device, "A device's receipts", query=("device", *_PAGE)),
-    row("GET", "/v1/decisions/{id}", SERVER, decisions.one, "One receipt"),
+    *SELLING,
+    row("GET", "/v1/decisions", SERVER, decisions.of_device, "A device's receipts", query=("device", *PAGE)),
+    row("GET", "/v1/decisions/{id}", WATCHERS, decisions.one, "One receipt"),
     *(
-        row("GET", f"/v1/reports/{name}", SERVER, handler, summary, query=("since", "until", *more))
+        row("GET", f"/v1/reports/{name}", _READERS, handler, summary, query=("since", "until", *more))
         for name, handler, summary, more in (
             ("lift", reports.lift, "What speaking changed, against the holdout", ()),
             ("evaluation", reports.evaluate, "What other policies would have earned", ()),
@@ -211,9 +207,25 @@ ROUTES: list[Route] = [
             ("pilot", reports.pilot, "Go, no-go or wait; `store` may be given again", ("store",)),
         )
     ),
-    row("GET", "/v1/settings", SERVER, management.get_settings, "The retailer's settings"),
-    row("PUT", "/v1/settings", SERVER, management.put_settings, "Change settings"),
-    *(route for kind in get_args(ImportKind) for route in _published(kind)),
+    row("GET", "/v1/settings", EVERYBODY, management.get_settings, "The retailer's settings"),
+    row("PUT", "/v1/settings", ("server", *ADMIN), management.put_settings, "Change settings"),
+    *PUBLISHED,
+    row(
+        "POST",
+        "/v1/overrides",
+        _OVERRIDERS,
+        overrides.ask,
+        "Ask that a geofence be heard in sensitive places",
+        body=overrides.NewOverride,
+        status=201,
+    ),
+    row(
+        "GET", "/v1/overrides", _OVERRIDERS, overrides.every, "Overrides, and what became of each", query=PAGE
+    ),
+    row(
+        "POST", "/v1/overrides/{id}/approve", _OVERRIDERS, overrides.approve, "Approve what another asked for"
+    ),
+    row("DELETE", "/v1/overrides/{id}", _OVERRIDERS, overrides.end, "Refuse or end an override"),
     row(
         "POST",
         "/v1/webhooks",
@@ -234,7 +246,7 @@ ROUTES: list[Route] = [
         SERVER,
         webhooks.messages,
         "What was sent to an endpoint",
-        query=("state", *_PAGE),
+        query=("state", *PAGE),
     ),
     row(
         "POST",
@@ -244,9 +256,8 @@ ROUTES: list[Route] = [
         "Send settled messages once more",
         body=Replay,
     ),
-    row("GET", "/healthz", ANYONE, operations.healthz, "Alive"),
-    row("GET", "/readyz", ANYONE, operations.readyz, "Ready"),
-    row("GET", "/metrics", ANYONE, operations.metrics, "Metrics"),
+    *CONSOLE,
+    *OPERATORS,
 ]
 
 

@@ -57,7 +57,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 def vicino(ctx: click.Context) -> None:
     """Permission-based offers, the moment a shopper is near and interested."""
     ctx.obj = Config.from_env(os.environ)
-    logs.configure(ctx.obj.log)
+    logs.configure(ctx.obj.log, level=logs.LEVELS[ctx.obj.log_level])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,7 +91,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # As a script's background job starts: whoever sends it all the same wants it to stop.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    with asyncio.Runner(loop_factory=_new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(_until_terminated(work))
 
 
@@ -102,7 +102,7 @@ async def _until_terminated(work: Coroutine[Any, Any, T]) -> T:
     return await work
 
 
-def _new_event_loop() -> asyncio.AbstractEventLoop:
+def new_event_loop() -> asyncio.AbstractEventLoop:
     try:
         import uvloop  # noqa: PLC0415 - not to be had on every system
     except ImportError:

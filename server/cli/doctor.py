@@ -9,13 +9,17 @@ from rich.console import Console
 
 from geo.fence import Fence
 from geo.transition import Rules
+from server.cli import run
 from server.cli._traces import LATENESS_S, load, progress_bar, say
+from server.config import Config
 from server.doctor.examine import Report, examine
+from server.doctor.health import Finding, examine_server
 from server.doctor.page import page
 from server.doctor.report import heading, line, proposed
 from server.doctor.table import WIDTH, show
 from server.doctor.words import count
-from server.errors import BadUse
+from server.errors import BadUse, VicinoError
+from server.postgres import database_url
 from server.replay_fences import read_fences
 
 _READ = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -35,6 +39,10 @@ lines, and then `./vicino import geofences better.geojson --retailer ID --dry-ru
 """
 
 
+class NotWell(VicinoError):  # noqa: N818 - it names what was found
+    """Something that a server needs is out of order."""
+
+
 class _Request(msgspec.Struct, frozen=True, kw_only=True):
     """What the command line asks for."""
 
@@ -50,9 +58,34 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
 @click.group(invoke_without_command=True)
 @click.pass_context
 def command(context: click.Context) -> None:
-    """Examine a set-up by recorded data: what does not work, why, and what would."""
+    """Examine a server, or geofences by recorded data: what does not work, why, and what would."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
+
+
+@command.command(short_help="What a server needs.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for each thing looked at.")
+@click.pass_obj
+def server(config: Config, as_json: bool) -> None:
+    """Look at what a server of this configuration needs: PostgreSQL, schema, clock, disk, FCM, Kafka.
+
+    Says what to do about what is not well; the exit status is 1 then. Changes nothing.
+    """
+    found = run(_server(config))
+    for one in found:
+        if as_json:
+            click.echo(msgspec.json.encode(one).decode())
+        else:
+            click.echo(f"{'ok ' if one.well else 'BAD'} {one.what}: {one.told}")
+            if one.remedy:
+                click.echo(f"    {one.remedy}")
+    if not all(one.well for one in found):
+        raise NotWell(f"{sum(not one.well for one in found)} of {len(found)} are not well")
+
+
+async def _server(config: Config) -> list[Finding]:
+    async with database_url(config, share=True) as url:
+        return await examine_server(config, url)
 
 
 @command.command(epilog=_EXAMPLES, short_help="Geofences, by recorded traces.")

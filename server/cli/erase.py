@@ -93,7 +93,7 @@ async def _have_done(config: Config, database: Database, url: str, retailer_ids:
         database,
         SystemClock(),
         journal_days=config.journal_days,
-        on_push=lambda: None,
+        on_push=lambda _: None,
         on_doubt=lambda _: None,
         on_quarantine=lambda _kind, _reason: None,
         room=Room(),

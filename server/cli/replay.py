@@ -102,10 +102,11 @@ async def _replay_day(config: Config, retailer: str, day: date) -> None:
     async with database_url(config, share=True) as url, await Database.open(url) as database:
         replayed = await replay_day(database, retailer, day)
     click.echo(msgspec.json.encode(replayed))
-    if replayed.different or replayed.different_states:
+    if replayed.different or replayed.different_states or replayed.different_lessons:
         raise DayDiffers(
             f"the day came out otherwise: {len(replayed.different)} decisions, "
-            f"{len(replayed.different_states)} shoppers' states (at most 100 of each are listed)"
+            f"{len(replayed.different_states)} shoppers' states, lessons of "
+            f"{len(replayed.different_lessons)} batches (at most 100 of each are listed)"
         )
 
 

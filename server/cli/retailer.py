@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from offers.problem import BodyRejected
-from offers.settings import settings_from_body
+from offers.settings import POLICIES, settings_from_body
 from server.auth import new_key, secret_hash
 from server.cli import run
 from server.cli._keys import key
@@ -38,17 +38,17 @@ command.add_command(key)
     epilog="""\b
 Examples:
   ./vicino retailer create "Corner Shoes" --json
-  ./vicino retailer create Test --quiet-hours none --holdout 0.1 --json"""
+  ./vicino retailer create Test --quiet-hours none --policy rules --holdout 0 --json"""
 )
 @click.argument("name")
 @click.option("--quiet-hours", default="21:00-08:00", show_default=True, help="FROM-UNTIL, or none.")
 @click.option(
-    "--policy", type=click.Choice(["rules"]), default="rules", show_default=True, help="Who decides."
+    "--policy", type=click.Choice(POLICIES), default="learn", show_default=True, help="Who decides."
 )
 @click.option(
     "--holdout",
     type=click.FloatRange(0, 1),
-    default=0.0,
+    default=0.1,
     show_default=True,
     help="Share of shoppers kept in silence, to measure by.",
 )

@@ -2,31 +2,39 @@
 
 import asyncio
 import gc
+import importlib
 import sys
 
 import click
+import msgspec
 
-from server.app import running
 from server.cli import run
-from server.config import Config
+from server.config import Config, Role
+from server.migrate import migrate
+from server.postgres import database_url
 
 
 @click.command(
     epilog="""\b
 Examples:
   ./vicino serve
+  VICINO_KAFKA=kafka:9092 VICINO_DATABASE_URL=postgresql://… ./vicino serve --role engine
   VICINO_PORT=9000 VICINO_FCM_CREDENTIALS=service-account.json ./vicino serve"""
 )
-@click.option("--role", type=click.Choice(["all"]), default="all", help="What this process does.")
+@click.option(
+    "--role",
+    type=click.Choice(["all", "edge", "engine", "push"]),
+    default="all",
+    help="What this process does.",
+)
 @click.pass_obj
-def command(config: Config, role: str) -> None:
+def command(config: Config, role: Role) -> None:
     """Serve the API; starts and migrates its database. Stop it with Ctrl-C.
 
     The settings are environment variables: see docs/reference.md.
     """
-    del role  # `all` is the only one so far
     try:
-        run(_serve(config))
+        run(_serve(config, role))
     except (KeyboardInterrupt, asyncio.CancelledError):
         click.echo("stopped", err=True)
 
@@ -39,8 +47,15 @@ def _spare_pauses() -> None:
     sys.setswitchinterval(0.001)
 
 
-async def _serve(config: Config) -> None:
-    async with running(config) as vicino:
-        _spare_pauses()
-        click.echo(f"Vicino listens on {vicino.url} (API description: {vicino.url}/openapi.json)", err=True)
-        await asyncio.Event().wait()
+async def _serve(config: Config, role: Role) -> None:
+    # To read the program in takes longer than to start PostgreSQL: one beside the other.
+    reading = asyncio.create_task(asyncio.to_thread(importlib.import_module, "server.app"))
+    async with database_url(config) as url:
+        await migrate(url)
+        app = await reading
+        async with app.running(msgspec.structs.replace(config, database_url=url), role=role) as vicino:
+            _spare_pauses()
+            described = f"(API description: {vicino.url}/openapi.json)"
+            serves = described if role in {"all", "edge"} else f"as {role}"
+            click.echo(f"Vicino listens on {vicino.url} {serves}", err=True)
+            await asyncio.Event().wait()

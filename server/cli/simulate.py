@@ -9,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from offers.settings import POLICIES
 from server.cli._period import console, table, told
 from server.cli._traces import progress_bar
 from server.simulation.plan import Outcome, Plan
@@ -48,6 +49,13 @@ Examples:
 @click.option("--seeds", type=click.IntRange(1), default=10, show_default=True, help="How many simulations.")
 @click.option("--shoppers", type=click.IntRange(1), default=20, show_default=True, help="Of delivery.")
 @click.option("--days", type=click.IntRange(1, 30), default=1, show_default=True, help="Of delivery.")
+@click.option(
+    "--policy",
+    type=click.Choice(POLICIES),
+    default="rules",
+    show_default=True,
+    help="Of delivery: who decides.",
+)
 @click.option("--jobs", type=click.IntRange(1), help="Processes to run them in; else one per processor.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each simulation.")
 def command(what: str, seed: int, seeds: int, jobs: int | None, as_json: bool, **more: Any) -> None:
@@ -83,7 +91,8 @@ def _plans(what: str, seeds: range, more: dict[str, Any]) -> tuple[Callable[[Any
     if what == "delivery":
         from server.simulation.run import simulate  # noqa: PLC0415
 
-        return simulate, [Plan(seed=seed, shoppers=more["shoppers"], days=more["days"]) for seed in seeds]
+        wanted = {name: more[name] for name in ("shoppers", "days", "policy")}
+        return simulate, [Plan(seed=seed, **wanted) for seed in seeds]
     from server.simulation.decisions import DecisionPlan, simulate_decisions  # noqa: PLC0415
 
     wanted = {name: more[name] for name in ("world", "moments", "flat")}

@@ -20,6 +20,8 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 def number(value: Any) -> float | None:
     """A finite number, also as text; None for anything else. True and false are no numbers."""
+    if type(value) is float:  # as most are
+        return value if math.isfinite(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     if isinstance(value, str):

@@ -36,7 +36,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     def pairs(self) -> list[tuple[str, str]]:
         """The query's parameters, in order."""
-        return parse_qsl(self.query, keep_blank_values=True)
+        return parse_qsl(self.query, keep_blank_values=True) if self.query else []
 
     def form(self) -> list[tuple[str, str]]:
         """The fields of a form in the body, in order."""
@@ -65,6 +65,7 @@ class Heard(msgspec.Struct, kw_only=True):
     fixes: list[Fix] = []
     reports: list[Report] = []
     waypoints: list[tuple[int, ReportKind, int]] = []  #: reports of regions by number: number, kind, time
+    background: bool = False  #: the client says that the app was not in use
     address: tuple[str, str] | None = None  #: a push address: kind, value
     refused: list[Refused] = []
     notes: dict[str, Any] = {}  #: what the translator's own answer needs to know again

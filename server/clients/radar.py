@@ -54,6 +54,7 @@ def hear(asked: Asked) -> Heard:
     heard.device = _device(newest)
     heard.notes = {"track": newest, "nearby": fields.truth(newest.get("nearbyGeofences"))}
     heard.notes["limit"] = fields.known(newest.get("nearbyGeofencesLimit"))
+    heard.background = newest.get("foreground") in (False, "false")
     token = fields.text_of(newest.get("pushNotificationToken"))
     if 0 < len(token) <= 4096 and token.isascii() and token.isprintable():
         heard.address = ("fcm_token", token)

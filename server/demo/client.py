@@ -31,6 +31,8 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     app_key: str
     server_key: str
     till_key: str
+    email: str = ""  #: with whose account the console is opened; empty: there is none yet
+    password: str = ""
 
 
 class Api:

@@ -5,7 +5,9 @@ The only module of the demo that knows how the server is put together.
 
 import asyncio
 import contextlib
+import os
 import tempfile
+import webbrowser
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import msgspec
 from rich.console import Console
 
 from server import logs
+from server.accounts.users import NewUser, add_user
 from server.app import Running, running
 from server.cli.retailer import create_retailer
 from server.clock import SystemClock
@@ -36,7 +39,7 @@ from server.demo.retail import (
 )
 from server.demo.scene import Scene
 from server.demo.screen import counts, plain_line, show_live
-from server.demo.welcome import Place, heading, invitation, title, whereabouts
+from server.demo.welcome import Place, console_url, has_screen, heading, invitation, title, whereabouts
 from server.errors import VicinoError
 from server.imports import ImportKind, import_body
 from server.standin.fcm import StandinFcm
@@ -70,13 +73,16 @@ async def run_demo(config: Config, options: Options, console: Console) -> None:
             standin = await stack.enter_async_context(StandinFcm())
             server = await stack.enter_async_context(_server(config, standin))
         config.data_dir.mkdir(parents=True, exist_ok=True)
-        logs.configure(config.log, log.enter_context((config.data_dir / LOG_FILE).open("a")))
-        log.callback(logs.configure, config.log)
+        level = logs.LEVELS[config.log_level]
+        file = log.enter_context((config.data_dir / LOG_FILE).open("a"))
+        logs.configure(config.log, file, level=level)
+        log.callback(logs.configure, config.log, level=level)
         session = await stack.enter_async_context(new_session())
         api = Api(session, server.url)
         with console.status("publishing shops, products and offers …"):
             keys = await _retailer(api, server.database, config.data_dir)
             await _publish(server.database, keys, retail)
+            keys = await _account(server.database, keys, config.data_dir)
         place = Place(
             url=server.url,
             data_dir=config.data_dir,
@@ -124,6 +130,21 @@ async def _retailer(api: Api, database: Database, data_dir: Path) -> Keys:
     return keys
 
 
+async def _account(database: Database, keys: Keys, data_dir: Path) -> Keys:
+    """The keys, with an account that opens the console."""
+    if keys.password:
+        return keys
+    email = f"demo-{keys.retailer_id[-6:]}@example.org"
+    async with database.transaction(keys.retailer_id) as connection:
+        wanted = NewUser(email=email, role="admin", name="Demo")
+        made = await add_user(
+            connection, keys.retailer_id, wanted, actor="demo", now_us=SystemClock().now_us()
+        )
+    keys = msgspec.structs.replace(keys, email=email, password=made["password"])
+    write_keys(data_dir, keys)
+    return keys
+
+
 async def _is_known(api: Api, keys: Keys) -> bool:
     try:
         await api.get("/v1/stores", keys.server_key, {"limit": "1"})
@@ -165,6 +186,8 @@ def _feed(console: Console) -> Feed:
 
 
 async def _play(scene: Scene, place: Place, options: Options, console: Console) -> None:
+    if console.is_terminal and has_screen(os.environ):
+        await asyncio.to_thread(webbrowser.open, console_url(place))
     greeting = f"{whereabouts(place)}\n\n{invitation(place, scene.retail)}\n"
     console.out(greeting, highlight=False)
     async with asyncio.TaskGroup() as group:

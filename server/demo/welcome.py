@@ -1,5 +1,7 @@
 """What the demo says first: where things are, and how to be a shopper oneself. No I/O."""
 
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +39,16 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""  #: what else the viewer should know
 
 
+def console_url(place: Place) -> str:
+    """Where the console is; it begins with a tour."""
+    return f"{place.url}/console/?tour"
+
+
+def has_screen(environ: Mapping[str, str]) -> bool:
+    """Whether a browser could be shown here: one that draws in the terminal is not meant."""
+    return sys.platform == "darwin" or bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
+
+
 def title(retail: Retail) -> str:
     """The header line."""
     return (
@@ -53,6 +65,8 @@ def heading(place: Place) -> str:
 def whereabouts(place: Place) -> str:
     """Where things are and how to stop, a line each."""
     lines = [
+        ("console", console_url(place)),
+        ("", f"sign in as {place.keys.email} with {place.keys.password}"),
         ("server", f"{place.url}   (API: {place.url}/openapi.json)"),
         ("data", f"{_short(place.data_dir)}   (remove it to start afresh)"),
         ("log", _short(place.log_file)),
@@ -62,7 +76,7 @@ def whereabouts(place: Place) -> str:
         ("stop", "Ctrl-C"),
     ]
     if place.note:
-        lines.insert(1, ("", place.note))
+        lines.insert(3, ("", place.note))
     return "\n".join(f"  {name:<11} {text}" for name, text in lines)
 
 

@@ -104,6 +104,7 @@ class Doorman:
         while True:
             await asyncio.sleep(self.deadlines.look_s)
             now_s = loop.time()
+            await asyncio.sleep(0)  # what has come while the loop was busy is read first
             for connection in [one for one in self._open if one.due_s < now_s]:
                 connection.cut()
 
@@ -111,7 +112,10 @@ class Doorman:
 class Connection(web.RequestHandler):
     """aiohttp's connection, with a note of what the peer owes and when that is due."""
 
-    __slots__ = ("_body", "_doorman", "_early", "_last", "_owes", "_replied", "address", "due_s")
+    __slots__ = (
+        *("_body", "_came_s", "_doorman", "_due_then_s", "_early", "_last", "_owes", "_replied"),
+        *("address", "due_s"),
+    )
 
     def __init__(self, manager: web.Server, doorman: Doorman, **settings: Any) -> None:
         idle_s = doorman.deadlines.idle_s
@@ -121,6 +125,7 @@ class Connection(web.RequestHandler):
         #: What aiohttp's parser was given last, if it was not much; empty: nothing of it can be left there.
         self._last: bytes | None = b""
         self._owes = False  #: an answer to a request that aiohttp knows nothing of; …
+        self._came_s = self._due_then_s = 0.0  #: … when that came, and what was due when before it
         self._early = b""  #: … what has come since; …
         self._replied: asyncio.Future[None] | None = None  #: … and who waits until it is given
         self.address = ""  #: the peer's
@@ -173,15 +178,17 @@ class Connection(web.RequestHandler):
         if self._paused:
             return False
         self._owes = True
+        self._came_s = self._loop.time()
+        self._due_then_s, self.due_s = self.due_s, math.inf  # from now on it is we who are waited for
         return self._doorman.turns.must_wait(self._go_on, data) or self._is_plain(data, late=False)
 
     def _is_plain(self, data: bytes, *, late: bool) -> bool:
-        before = self.due_s, self._last
-        self.due_s, self._last = math.inf, b""
-        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        last, self._last = self._last, b""
+        now_s = self._loop.time()
+        self._next_keepalive_close_time = now_s + self._keepalive_timeout
         if self._doorman.plain(data, self.address, late, self._reply):
             return True
-        self.due_s, self._last = before
+        self.due_s, self._last = self._due_then_s + now_s - self._came_s, last
         self._owes = False
         return False
 

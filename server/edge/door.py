@@ -12,7 +12,7 @@ from server.auth import Caller
 from server.edge.lag import LoopLag
 from server.edge.limits import Buckets, Rate
 from server.edge.room import Outlook, Room, Worth
-from server.edge.shedding import Shedding
+from server.edge.shedding import Left, Shedding
 from server.inputs import RecordFixes
 from server.problems import Problem
 
@@ -23,6 +23,9 @@ RETRY_S = (1, 5)  #: callers who were refused come back spread over this time
 UNCHANGED_S = 60.0
 #: Wrong credentials from one address. Each costs a look-up, so this limit always holds.
 WRONG = Rate(per_s=1.0, burst=60)
+#: Failed sign-ins of a person, by where they come from and by whose account it is. These always hold, too.
+SIGN_INS_OF_ADDRESS = Rate(per_s=1 / 20, burst=30)
+SIGN_INS_OF_ACCOUNT = Rate(per_s=1 / 180, burst=5)
 
 
 class DoorRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,12 +58,8 @@ class Door:
             if rate is not None and rules.limits != "off"
         }
         self._wrong = Buckets(WRONG)
+        self._signing_in = {"address": Buckets(SIGN_INS_OF_ADDRESS), "account": Buckets(SIGN_INS_OF_ACCOUNT)}
         self.shedding = Shedding()
-
-    @property
-    def closed(self) -> bool:
-        """Whether some lane refuses what is worth least."""
-        return self._room.closed > 0
 
     @property
     def busy(self) -> bool:
@@ -72,7 +71,7 @@ class Door:
 
         `forwarded` is what X-Forwarded-For says.
         """
-        address = self._address(peer, forwarded)
+        address = self.address(peer, forwarded)
         if address is not None:
             wait_s = self._wrong.wait_s(address, _now_s())
             if wait_s:
@@ -86,6 +85,22 @@ class Door:
         """Somebody at this address had none, or one that is not good."""
         if address is not None:
             self._wrong.take(address, _now_s())
+
+    def trusts(self, peer: str | None) -> bool:
+        """Whether this is a proxy of ours, whose word on how a request came to it is believed."""
+        return peer in self._rules.proxies
+
+    def admit_sign_in(self, address: str | None, account: str) -> None:
+        """Before a password is looked at. Raises Problem 429 after too many failed ones."""
+        for kind, name in (("account", account.strip().lower()), ("address", address or "")):
+            if wait_s := self._signing_in[kind].wait_s(name, _now_s()):
+                detail = f"too many failed sign-ins: try again in {max(1, round(wait_s / 60))} min"
+                raise self.refusal("too_many_sign_ins", detail, wait_s)
+
+    def wrong_sign_in(self, address: str | None, account: str) -> None:
+        """A sign-in failed."""
+        for kind, name in (("account", account.strip().lower()), ("address", address or "")):
+            self._signing_in[kind].take(name, _now_s())
 
     def admit_caller(self, caller: Caller, *, counted: bool, full: bool) -> None:
         """Before the body is read. `counted`: it counts for the credential now, and not by `admit_device`;
@@ -111,23 +126,31 @@ class Door:
         """Counts a caller for whom there is no room: when to come again."""
         return self._again_s("busy", 0.0)
 
-    def refusal(self, code: str, detail: str, wait_s: float, **more: Any) -> Problem:
+    def refusal(self, code: str, detail: str, wait_s: float) -> Problem:
         """A 429 whose Retry-After is spread, so that those refused together do not come back together."""
-        return _refusal(code, detail, self._again_s(code, wait_s), **more)
+        return _refusal(code, detail, self._again_s(code, wait_s))
+
+    def worthless(self, ping: RecordFixes, outlook: Outlook | None) -> Left | None:
+        """Of a ping from which nothing can follow, where there is no room for that: what is left of the safe
+        region that says so. To send those fixes again would be as useless, to send one from beyond it not.
+        """
+        if outlook is None or not outlook.full or not self._room.closed:
+            return None
+        return self.shedding.what_is_left(ping, outlook)
 
     def worth(self, ping: RecordFixes, outlook: Outlook | None) -> Worth:
-        """What a ping is worth. Raises Problem 429 where it is nothing, and there is no room for that.
-
-        Then the answer carries what is left of the safe region that made it worthless: to send those fixes
-        again would be as useless, to send the next one from beyond it would not.
-        """
+        """What a ping is worth that is not worthless."""
         if outlook is None or not self._room.closed or not ping.fixes:
             return Worth.MUCH
-        left = self.shedding.what_is_left(ping, outlook) if outlook.full else None
-        if left is None:
-            return self.shedding.worth(ping, outlook)
-        detail = "nothing can follow from these fixes; send the next one as `next` says"
-        raise self.refusal("shed", detail, min(left.within_s, UNCHANGED_S), next=left)
+        return self.shedding.worth(ping, outlook)
+
+    def shed(self, left: Left) -> Problem:
+        """The answer to a worthless ping."""
+        return shed(left.next, self.shed_s(left))
+
+    def shed_s(self, left: Left) -> int:
+        """Counts a worthless ping: when to come again."""
+        return self._again_s("shed", min(left.within_s, UNCHANGED_S))
 
     def _take_caller(self, caller: Caller) -> None:
         if caller.kind in ("device", "app", "server", "till"):
@@ -146,7 +169,7 @@ class Door:
             detail = f"this {kind} sends more than its share: try again later, with more in one request"
             raise self.refusal(f"rate_{kind}", detail, wait_s)
 
-    def _address(self, peer: str | None, forwarded: str | None) -> str | None:
+    def address(self, peer: str | None, forwarded: str | None) -> str | None:
         """The sender's address; None where it is a proxy's that does not tell whose request it is."""
         if peer not in self._rules.proxies:
             return peer
@@ -165,6 +188,12 @@ class Door:
 def busy(again_s: int) -> Problem:
     """The answer to a caller for whom there is no room."""
     return _refusal("busy", "more comes than can be done just now: try again in a few seconds", again_s)
+
+
+def shed(told: bytes, again_s: int) -> Problem:
+    """The answer to a worthless ping; `told`: when to report next, as JSON."""
+    detail = "nothing can follow from these fixes; send the next one as `next` says"
+    return _refusal("shed", detail, again_s, next=msgspec.Raw(told))
 
 
 def _refusal(code: str, detail: str, again_s: int, **more: Any) -> Problem:

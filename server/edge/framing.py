@@ -18,9 +18,10 @@ HEADS_MOST = 8192  #: heads whose reading is remembered: those of a phone are al
 class PlainRequest(NamedTuple):
     """What counts of a request with plain headers."""
 
-    credential: str
+    credential: str  #: the bearer token; empty: none
     body: bytes
     forwarded: str | None  #: X-Forwarded-For
+    head: bytes  #: all before the empty line, printable ASCII
 
 
 class HangUp(Problem):
@@ -50,14 +51,16 @@ def refuse_ambiguous(request: web.Request) -> None:
 
 
 def whole_request(data: bytes) -> PlainRequest | None:
-    """`data` as a request, if it is exactly one, a plain one, with a bearer token."""
+    """`data` as a request, if it is exactly one, and a plain one."""
     end = data.find(b"\r\n\r\n")
     if end < 0 or len(data) > MOST or (head := _plain_head(data[: end + 2])) is None:
         return None
     credential, length, forwarded = head
     if length != len(data) - end - 4:
         return None
-    return PlainRequest(credential=credential, body=data[end + 4 :], forwarded=forwarded)
+    return PlainRequest(
+        credential=credential, body=data[end + 4 :], forwarded=forwarded, head=data[: end + 2]
+    )
 
 
 @lru_cache(HEADS_MOST)
@@ -67,12 +70,14 @@ def _plain_head(head: bytes) -> tuple[str, int, str | None] | None:
     if any(name in plain for name in _UNUSUAL) or plain.translate(None, _PRINTABLE):
         return None
     length, bearer = _only(plain, b"\r\ncontent-length: "), _only(plain, b"\r\nauthorization: bearer ")
-    if length is None or bearer is None or not plain[length[0] : length[1]].isdigit():
+    if length is None or not plain[length[0] : length[1]].isdigit():
+        return None
+    if bearer is None and plain.count(b"\r\nauthorization") > 1:
         return None
     forwarded = _only(plain, b"\r\nx-forwarded-for: ")
     if plain.count(b"\n") != plain.count(b"\r\n") or (forwarded is None and b"x-forwarded-for" in plain):
         return None
-    credential = head[bearer[0] : bearer[1]].decode("ascii")
+    credential = "" if bearer is None else head[bearer[0] : bearer[1]].decode("ascii")
     told = None if forwarded is None else head[forwarded[0] : forwarded[1]].decode("ascii")
     return credential, int(plain[length[0] : length[1]]), told
 

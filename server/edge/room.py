@@ -111,6 +111,12 @@ class Valve:
             self._price = min(self._price + DEARER, worth.value)
         return True
 
+    def late(self) -> bool:
+        """Whether an input is refused that has waited for too long on its way here: while it is closed."""
+        if self._closed:
+            self._refused_at_s = self._now_s()
+        return self._closed
+
     def _share(self, worth: Worth) -> float:
         """Of the room, how much an input of that worth may find taken: less, the more is refused of what is
         worth more.
@@ -120,9 +126,9 @@ class Valve:
         left: float = worth.value + 1 - self._price
         return min(1.0, max(0.0, left))
 
-    def enter(self, weight: int, worth: Worth) -> None:
-        """An input begins to wait. Raises Busy."""
-        if self.full(worth):
+    def enter(self, weight: int, worth: Worth | None) -> None:
+        """An input begins to wait. Raises Busy, but not of one that is durable already (`None`)."""
+        if worth is not None and self.full(worth):
             raise Busy("more comes than can be done just now: try again in a few seconds")
         self._waiting += weight
         self._room.waiting += weight

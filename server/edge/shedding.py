@@ -3,15 +3,16 @@
 The answer to a ping names a safe region: no fix inside it, for a time, can begin or end a visit. So a ping
 whose fixes all lie in the region that its device was last told of can change nothing, and is the first to
 be refused. Its answer says how far and how long the device may still go from where it is now: what is left
-of the region.
+of the region. That has to be cheap: under an overload most answers are such.
 """
 
-from typing import Any
+import math
+from typing import NamedTuple
 
 import msgspec
 
-from geo.distance import distance_m
-from geo.fix import SECOND_US, STALE_AFTER_US, Fix
+from geo.distance import point_earth_centred
+from geo.fix import SECOND_US, STALE_AFTER_US
 from geo.region import RIM, surely_within_m
 from server.edge.room import Outlook, Worth
 from server.inputs import RecordFixes
@@ -20,48 +21,86 @@ REGIONS_MOST = 200_000  #: devices whose regions are remembered; the least recen
 SAME_DEG = 1e-6  #: positions that are no farther apart are the same: JSON has rounded one of them
 
 
-class Next(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a device was told: when to report next."""
+class Left(NamedTuple):
+    """What is left of a safe region."""
 
+    within_s: int
+    next: bytes  #: as JSON: what a phone is told
+
+
+class Region(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A safe region that a device was told of."""
+
+    centre: tuple[float, float, float]  #: Earth-centred
     after_m: float
-    within_s: float
-    watch: list[dict[str, Any]]
+    until_us: int
+    watch: bytes  #: the circles to watch, as JSON; the first is the region's rim
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Told(msgspec.Struct, kw_only=True, gc=False):
     """What a device was told around its newest fix."""
 
     version: int  #: what was published when it was
     lat_deg: float
     lon_deg: float
     at_us: int
-    next: bytes  #: as JSON, read only when it is needed
+    next: bytes  #: as JSON; empty once it was read
+    read: Region | None = None
 
-    def region(self) -> Next | None:
+    def region(self) -> Region | None:
         """The safe region; None where every fix is wanted, or it is the one around another fix."""
-        told = _next.decode(self.next)
-        rim = told.watch[0] if told.watch else {}
-        if rim.get("geofence_id") != RIM:
+        if self.next:
+            self.read, self.next = self._region(_next.decode(self.next)), b""
+        return self.read
+
+    def _region(self, told: "_Next") -> Region | None:
+        rim = next(iter(_circles.decode(told.watch)), None)
+        if rim is None or rim.geofence_id != RIM:
             return None
-        away_deg = max(abs(rim["lat"] - self.lat_deg), abs(rim["lon"] - self.lon_deg))
-        return told if away_deg <= SAME_DEG else None
-
-    def left_around(self, fixes: list[Fix], region: Next) -> Next | None:
-        """What is left of the region around the newest of some fixes; None where not all lie in it."""
-        until_us = self.at_us + round(region.within_s * SECOND_US)
-        away_m = [distance_m(self.lat_deg, self.lon_deg, fix.lat_deg, fix.lon_deg) for fix in fixes]
-        times_us = [fix.fixed_at_us for fix in fixes]
-        if not (self.at_us <= min(times_us) and max(times_us) < until_us and max(away_m) < region.after_m):
+        if max(abs(rim.lat - self.lat_deg), abs(rim.lon - self.lon_deg)) > SAME_DEG:
             return None
-        newest = max(range(len(fixes)), key=times_us.__getitem__)
-        here = fixes[newest]
-        after_m = surely_within_m(region.after_m - away_m[newest], here.lat_deg)
-        rim = {"geofence_id": RIM, "lat": here.lat_deg, "lon": here.lon_deg, "radius_m": after_m}
-        within_s = (until_us - times_us[newest]) / SECOND_US
-        return Next(after_m=after_m, within_s=within_s, watch=[rim, *region.watch[1:]])
+        return Region(
+            centre=point_earth_centred(self.lat_deg, self.lon_deg),
+            after_m=told.after_m,
+            until_us=self.at_us + round(told.within_s * SECOND_US),
+            watch=bytes(told.watch),
+        )
+
+    def left_around(self, ping: RecordFixes, region: Region) -> Left | None:
+        """What is left of the region for a device at the newest of the ping's fixes; None where not all of
+        them lie in it. The circles to watch are as they were.
+        """
+        newest_us, here_m, lat_deg = -1, 0.0, 0.0
+        for fix in ping.fixes:
+            at_us = fix.fixed_at_us
+            # The chord: at the 5 km that no region is larger than, a tenth of a millimetre less than the way.
+            away_m = math.dist(region.centre, point_earth_centred(fix.lat_deg, fix.lon_deg))
+            if not (self.at_us <= at_us < region.until_us and away_m < region.after_m):
+                return None
+            if at_us > newest_us:
+                newest_us, here_m, lat_deg = at_us, away_m, fix.lat_deg
+        if newest_us < 0:
+            return None
+        after_m = max(0.0, surely_within_m(region.after_m - here_m, lat_deg) - 0.005)  # rounds down
+        within_s, ms = divmod((region.until_us - newest_us) // 1000, 1000)
+        told = b'{"after_m":%.2f,"within_s":%d.%03d,"watch":%b}' % (after_m, within_s, ms, region.watch)
+        return Left(within_s, told)
 
 
-_next = msgspec.json.Decoder(Next)
+class _Next(msgspec.Struct, frozen=True, gc=False):
+    after_m: float
+    within_s: float
+    watch: msgspec.Raw
+
+
+class _Circle(msgspec.Struct, frozen=True, gc=False):
+    geofence_id: str
+    lat: float
+    lon: float
+
+
+_next = msgspec.json.Decoder(_Next)
+_circles = msgspec.json.Decoder(list[_Circle])
 
 
 class Shedding:
@@ -88,12 +127,12 @@ class Shedding:
         """The device's shopper has become interested in something: her region is another now."""
         self._told.pop(device_id, None)
 
-    def what_is_left(self, ping: RecordFixes, outlook: Outlook) -> Next | None:
+    def what_is_left(self, ping: RecordFixes, outlook: Outlook) -> Left | None:
         """What is left of the region that the ping's device was told of, if it holds all of its fixes."""
         told = self._told.get(ping.device_id)
         if told is None or told.version != outlook.version or (region := told.region()) is None:
             return None
-        return told.left_around(list(ping.fixes), region)
+        return told.left_around(ping, region)
 
     def worth(self, ping: RecordFixes, outlook: Outlook) -> Worth:
         """What a ping is worth of which nothing is known to make it worthless."""

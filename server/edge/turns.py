@@ -1,43 +1,66 @@
-"""Turns: how much is looked at before everything else on the loop gets its turn.
+"""Turns: for how long requests are looked at before everything else on the loop gets its turn.
 
 A loop that finds as many sockets ready as it asked for looks for more before it does anything else, and who
 is refused at once may be back by then. Under an overload nothing would be committed: for 18 seconds, once.
+And the other way round: what is not looked at is refused whatever it is worth. A batch takes some eight
+rounds of the loop, most of them short. So while there is a line, everything else gets eight rounds in a row,
+and then the line as long as they took.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 
-PER_TURN = 16  #: requests: a batch takes some eight turns, and should not wait for longer than it works
-IN_LINE = 64  #: who has more behind it has waited for too long to be looked at closely, …
-LATE_PER_TURN = 64  #: … and so many of those are dealt with in a turn
+OTHERS = 8  #: rounds of everything else between two turns of those in line, …
+LEAST_S, MOST_S = 0.002, 0.02  #: … fewer when they have taken the longer of these; and how long a turn takes
+LATE_S = 0.05  #: who has been in line for longer is not looked at closely any more
 
 #: Is given what has come, and whether it has waited for too long.
 GoOn = Callable[[bytes, bool], None]
 
 
 class Turns:
-    """Lets so many requests be looked at in one turn of the loop; the others wait in line for the next."""
+    """Lets requests be looked at for so long in one turn; the others wait in line."""
 
-    def __init__(self) -> None:
-        self._in_turn = 0  #: looked at since everything else had its turn
-        self._line: deque[tuple[GoOn, bytes]] = deque()
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
+        self._ends_s = 0.0  #: this turn does; 0: none has begun
+        self._ended_s = 0.0  #: the last one did, …
+        self._rounds = 0  #: … and so many rounds of the loop have been since
+        self._line: deque[tuple[GoOn, bytes, float]] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many are in line."""
+        return len(self._line)
 
     def must_wait(self, go_on: GoOn, data: bytes) -> bool:
         """Whether what has come has to wait; then `go_on` is called with it when it is its turn."""
-        if not self._in_turn:
+        now_s = self._now_s()
+        if not self._ends_s:
+            self._ends_s, self._ended_s, self._rounds = now_s + LEAST_S, now_s, 0
             asyncio.get_running_loop().call_soon(self._next)
-        self._in_turn += 1
-        if self._in_turn <= PER_TURN:
+        if not self._line and now_s < self._ends_s:
             return False
-        self._line.append((go_on, data))
+        self._line.append((go_on, data, now_s))
         return True
 
     def _next(self) -> None:
-        late = min(max(0, len(self._line) - IN_LINE), LATE_PER_TURN)
-        self._in_turn = late + min(len(self._line) - late, PER_TURN)
-        if self._in_turn:
-            asyncio.get_running_loop().call_soon(self._next)
-        for number in range(self._in_turn):
-            go_on, data = self._line.popleft()
-            go_on(data, number < late)
+        """A round of the loop has passed."""
+        if not self._line:
+            self._ends_s = 0.0
+            return
+        asyncio.get_running_loop().call_soon(self._next)
+        self._rounds += 1
+        now_s = self._now_s()
+        others_s = now_s - self._ended_s
+        if self._rounds < OTHERS and others_s < MOST_S:
+            return
+        ends_s = now_s + min(max(LEAST_S, others_s), MOST_S)
+        while self._line and now_s < ends_s:
+            go_on, data, came_s = self._line.popleft()
+            go_on(data, now_s - came_s > LATE_S)
+            now_s = self._now_s()
+        self._ends_s = self._ended_s = now_s
+        self._rounds = 0

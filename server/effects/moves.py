@@ -12,7 +12,7 @@ SQL = queries("moves")
 #: Tables whose rows are the known shopper's from now on.
 ADOPTED = (
     *("inbox", "coupons", "outbox", "decisions", "transitions", "visits"),
-    *("consent_changes", "webhook_messages"),
+    *("consent_changes", "webhook_messages", "lessons"),
 )
 
 

@@ -16,6 +16,7 @@ from offers.shopper import Shopper
 from server.clock import Clock, from_us
 from server.db import Connection
 from server.journal import Entry
+from server.ledgers import Ledgers
 from server.records import Record
 from server.sql import queries
 from server.wire import rfc3339
@@ -24,12 +25,13 @@ from server.world import World
 SQL = queries("engine")
 
 
-async def save_decisions(
+async def save_decisions(  # noqa: PLR0917 - what it writes
     connection: Connection,
     world: World,
     entry: Entry,
     decisions: Iterable[Decision],
     records: Mapping[str, Record],
+    ledgers: Ledgers,
     *,
     clock: Clock,
 ) -> bool:
@@ -39,14 +41,17 @@ async def save_decisions(
     offers = [_Made(world, one, records[one.moment.shopper_id].shopper) for one in decisions if one.chosen]
     rows = {
         "add_decision": [_decision_row(one, world, entry) for one in decisions],
-        "add_coupon": [made.coupon() for made in offers],
+        "add_coupon": [made.coupon(ledgers) for made in offers],
         "add_inbox": [made.inbox() for made in offers],
         "add_outbox": [made.outbox(journaled_at) for made in offers],
     }
+    pushed = [made.decision.moment.device_id for made in offers if made.decision.delivery == "push"]
+    if pushed:
+        await connection.execute(queries("outbox")["supersede_pushes"], world.retailer_id, pushed)
     for query, values in rows.items():
         if values:
             await connection.executemany(SQL[query], values)
-    return any(made.decision.delivery == "push" for made in offers)
+    return bool(pushed)
 
 
 def _decision_row(decision: Decision, world: World, entry: Entry) -> tuple[Any, ...]:
@@ -64,6 +69,7 @@ def _decision_row(decision: Decision, world: World, entry: Entry) -> tuple[Any, 
         list(decision.reasons),
         from_us(decision.decided_at_us),
         world.version,
+        entry.part,
         entry.seq,
         receipt(decision, timings_ms),
     )
@@ -83,7 +89,7 @@ class _Made:
         self._expires_at = from_us(decision.expires_at_us)
         self._push_expires_at = from_us(decision.push_expires_at_us)
 
-    def coupon(self) -> tuple[Any, ...]:
+    def coupon(self, ledgers: Ledgers) -> tuple[Any, ...]:
         moment, offer = self.decision.moment, self._world.catalogue.offers[str(self.decision.offer)]
         return (
             self._world.retailer_id,
@@ -97,6 +103,7 @@ class _Made:
             msgspec.to_builtins(offer.discount),
             self._now,
             self._expires_at,
+            ledgers.purses_of(offer.external_id, moment.store),
         )
 
     def inbox(self) -> tuple[Any, ...]:
@@ -123,11 +130,12 @@ class _Made:
             moment.store,
             self._item,
             "pending" if push else "inbox_only",
-            None if push else "late",
+            None if push else self.decision.reasons[0],
             self._now,
             from_us(moment.received_at_us),
             self._push_expires_at,
             journaled_at,
+            self._world.catalogue.settings.push_mode == "at_most_once",
         )
 
 
@@ -138,7 +146,9 @@ def inbox_item(world: World, decision: Decision, code: str, shopper: Shopper) ->
     locale, fallback = message_locale(shopper, world.catalogue)
     title, body = render(messages, locale, fallback, message_values(decision, shopper, world.catalogue))
     item_id = derived_id("psh", decision.decision_id)
-    return {
+    product = world.catalogue.products.get(decision.sku or "")
+    image = {"image": product.image_url} if product is not None and product.image_url else {}
+    return image | {
         "id": item_id,
         "decision_id": decision.decision_id,
         "offer": offer.external_id,

@@ -5,6 +5,7 @@ from typing import Any
 from offers.ids import derived_id
 from server.clock import from_us
 from server.db import Connection
+from server.effects.leaving import take_back
 from server.sql import queries
 from server.turn import Turn
 from server.whereabouts import Seen
@@ -15,12 +16,12 @@ SQL = queries("engine")
 VisitKey = tuple[str, str, int]
 
 
-async def save_transitions(connection: Connection, retailer_id: str, turn: Turn) -> None:
-    """What a late fix retracted goes first; then what was seen."""
+async def save_transitions(connection: Connection, retailer_id: str, turn: Turn, now_us: int) -> bool:
+    """What a late fix retracted goes first; then what was seen. True if a recall of a push is due."""
     if turn.retracted:
         await _retract(connection, retailer_id, turn.retracted)
     if not turn.seen:
-        return
+        return False
     columns = zip(*map(_transition_row, turn.seen), strict=True)
     await connection.execute(SQL["add_transitions"], retailer_id, *map(list, columns))
     visits: dict[VisitKey, list[Any]] = {}
@@ -31,6 +32,7 @@ async def save_transitions(connection: Connection, retailer_id: str, turn: Turn)
             if t.kind != "enter":
                 visit[2 if t.kind == "dwell" else 3] = from_us(t.at_us)
     await _each_visit(connection, "put_visits", retailer_id, visits)
+    return await take_back(connection, retailer_id, turn, now_us)
 
 
 async def _retract(connection: Connection, retailer_id: str, retracted: list[Seen]) -> None:

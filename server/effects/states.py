@@ -18,9 +18,10 @@ SQL = queries("engine")
 
 
 def record_wake_at_us(record: Record, fleet: Fleet, world: World) -> int | None:
-    """When the earliest timer of the shopper's devices is due."""
+    """When the earliest timer of the shopper's devices is due, or an open trial of hers ends."""
     slots = [slot_of(fleet, record, device.device_id) for device in record.devices]
     due = [wake_at_us(fleet, slot, world.fences, world.rules) for slot in slots]
+    due.append(record.shopper.hers.ends_us)
     return min((at_us for at_us in due if at_us is not None), default=None)
 
 

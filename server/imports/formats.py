@@ -4,7 +4,7 @@ from typing import Literal
 
 from server.imports.problem import WHOLE_FILE, Problem, problem_at
 
-Format = Literal["csv", "json", "ndjson"]
+Format = Literal["csv", "json", "ndjson", "xml"]
 
 _BY_CONTENT_TYPE: dict[str, Format | None] = {
     "text/csv": "csv",
@@ -14,6 +14,10 @@ _BY_CONTENT_TYPE: dict[str, Format | None] = {
     "application/ndjson": "ndjson",
     "application/jsonl": "ndjson",
     "application/geo+json-seq": "ndjson",
+    "text/xml": "xml",
+    "application/xml": "xml",
+    "application/rss+xml": "xml",
+    "application/atom+xml": "xml",
 }
 _BY_SUFFIX: tuple[tuple[str, Format], ...] = (
     (".csv", "csv"),
@@ -22,6 +26,8 @@ _BY_SUFFIX: tuple[tuple[str, Format], ...] = (
     (".ndgeojson", "ndjson"),
     (".geojsonl", "ndjson"),
     (".jsonl", "ndjson"),
+    (".xml", "xml"),
+    (".rss", "xml"),
 )
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
@@ -48,3 +54,8 @@ def plain_bytes(data: bytes) -> bytes | Problem:
 def looks_like_json(data: bytes) -> bool:
     """True where the first character that is no white space opens an object, an array or a text sequence."""
     return data[:4096].lstrip()[:1] in {b"{", b"[", b"\x1e"}
+
+
+def looks_like_xml(data: bytes) -> bool:
+    """True where the first character that is no white space opens a tag."""
+    return data[:4096].lstrip()[:1] == b"<"

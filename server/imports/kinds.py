@@ -19,6 +19,7 @@ from geo.geojson import feature_from_fence, fence_from_feature
 from geo.problem import FenceRejected
 from geo.sensitive import SensitivePlace
 from offers.bodies import product_body, product_from_body, store_body, store_from_body
+from offers.linter import lint
 from offers.offer_body import offer_body, offer_from_body
 from offers.problem import BodyRejected
 from server.imports.catalog import read_catalog
@@ -86,7 +87,14 @@ def _judge_product(record: Record) -> Verdict:
 
 
 def _judge_offer(record: Record) -> Verdict:
-    return _judge_body(record, "external_id", lambda body: offer_body(offer_from_body(body)))
+    verdict = _judge_body(record, "external_id", lambda body: offer_body(offer_from_body(body)))
+    if not isinstance(verdict, Accepted):
+        return verdict
+    texts = {locale: (one["title"], one["body"]) for locale, one in verdict.body["message"].items()}
+    doubts = tuple(
+        problem_at(record.place, one.code, one.field, one.detail, verdict.external_id) for one in lint(texts)
+    )
+    return replace(verdict, warnings=(*verdict.warnings, *doubts))
 
 
 def _judge_body(record: Record, id_field: str, normal: Callable[[_Body], _Body]) -> Verdict:

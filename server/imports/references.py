@@ -1,7 +1,7 @@
 """Checks that what records name exists: stores must, products and categories should."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -62,7 +62,9 @@ _REFERENCES: dict[ImportKind, tuple[_Reference, ...]] = {
 }
 
 
-async def check_references(connection: Connection, retailer_id: str, kind: ImportKind, sieve: Sieve) -> None:
+async def check_references(
+    connection: Connection, retailer_id: str, kind: ImportKind, sieve: Sieve, now_us: int
+) -> None:
     """Refuses geofences and offers of stores that are not published; warns of what may yet come."""
     for reference in _REFERENCES.get(kind, ()):
         # In a thread: over a large catalog it takes longer than the event loop may be held up.
@@ -74,7 +76,7 @@ async def check_references(connection: Connection, retailer_id: str, kind: Impor
         await _check_categories(connection, retailer_id, sieve)
     elif kind == "geofences":
         await _check_distances(connection, retailer_id, sieve)
-        await check_sensitive(connection, retailer_id, sieve)
+        await check_sensitive(connection, retailer_id, sieve, now_us)
 
 
 def _named(sieve: Sieve, reference: _Reference) -> set[str]:
@@ -106,12 +108,16 @@ async def _check_categories(connection: Connection, retailer_id: str, sieve: Sie
 
 
 async def _check_distances(connection: Connection, retailer_id: str, sieve: Sieve) -> None:
-    """Warns of geofences far from their store: longitude and latitude are easily swapped."""
+    """Warns of geofences far from their store."""
     fences = list(sieve.accepted.values())
     stores = {fence.body["properties"]["store"] for fence in fences}
     bodies = await published_bodies(connection, retailer_id, "store", stores)
-    if not fences:
-        return
+    if fences:
+        await asyncio.to_thread(_warn_of_far, fences, bodies, sieve)  # of many it takes long, too
+
+
+def _warn_of_far(fences: Sequence[Accepted], bodies: Mapping[str, Any], sieve: Sieve) -> None:
+    """Longitude and latitude are easily swapped."""
     positions = [_first_position(fence.body["geometry"]["coordinates"]) for fence in fences]
     of_stores = [bodies[fence.body["properties"]["store"]] for fence in fences]
     fence_lon, fence_lat = np.array(positions, np.float64).T

@@ -5,23 +5,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from geo.geojson import fence_from_feature
-from geo.sensitive import SensitivePlace, SensitiveSet, shares_covered
+from geo.sensitive import Override, SensitivePlace, SensitiveSet, shares_covered
 from server.db import Connection
 from server.imports.sieve import Sieve
-from server.publish import published_page
+from server.publish import Kind, published_page
 
 #: From this share on nothing is left of a geofence.
 WHOLLY = 0.999
 _ROWS_AT_ONCE = 1_000
 
 
-async def check_sensitive(connection: Connection, retailer_id: str, sieve: Sieve) -> None:
+async def check_sensitive(connection: Connection, retailer_id: str, sieve: Sieve, now_us: int) -> None:
     """Refuses geofences that lie wholly in sensitive places; warns of those that lie partly in them.
 
     No fix from a sensitive place is taken, so the rest of the geofence is what there is of it.
     """
     bodies = {record.external_id: record.body for record in sieve.accepted.values()}
-    for external_id, (share, names) in (await _shares(connection, retailer_id, bodies)).items():
+    for external_id, (share, names) in (await shares(connection, retailer_id, bodies, now_us)).items():
         record = sieve.accepted[external_id]
         if share >= WHOLLY:
             detail = f"all of it lies in sensitive places: {_listed(names)}"
@@ -34,39 +34,44 @@ async def check_sensitive(connection: Connection, retailer_id: str, sieve: Sieve
 
 
 async def without_sensitive(
-    connection: Connection, retailer_id: str, sieve: Sieve, circles: Mapping[str, Mapping[str, Any]]
+    connection: Connection,
+    retailer_id: str,
+    sieve: Sieve,
+    circles: Mapping[str, Mapping[str, Any]],
+    now_us: int,
 ) -> dict[str, Mapping[str, Any]]:
     """The geofences made around stores, but for those wholly in sensitive places: their stores have none."""
-    shares = await _shares(connection, retailer_id, circles)
-    wholly = {external_id: names for external_id, (share, names) in shares.items() if share >= WHOLLY}
+    covered = await shares(connection, retailer_id, circles, now_us)
+    wholly = {external_id: names for external_id, (share, names) in covered.items() if share >= WHOLLY}
     for external_id, names in wholly.items():
         detail = f"no geofence is made around it: all of that would lie in sensitive places: {_listed(names)}"
         sieve.warn(sieve.accepted[external_id], "sensitive_place", "", detail)
     return {external_id: body for external_id, body in circles.items() if external_id not in wholly}
 
 
-async def _shares(
-    connection: Connection, retailer_id: str, bodies: Mapping[str, Mapping[str, Any]]
+async def shares(
+    connection: Connection, retailer_id: str, bodies: Mapping[str, Mapping[str, Any]], now_us: int
 ) -> dict[str, tuple[float, list[str]]]:
-    """By geofence, the share of it in sensitive places, and which those are."""
-    if not bodies or not (places := await _places(connection, retailer_id)):
+    """By geofence, the share of it in sensitive places that no override excuses now, and which those are."""
+    if not bodies or not (places := await _published(connection, retailer_id, "sensitive")):
         return {}
     fences = [fence_from_feature(dict(body)) for body in bodies.values()]
-    shares = await asyncio.to_thread(shares_covered, fences, SensitiveSet.build(places))
-    return dict(zip(bodies, shares, strict=True))
+    layer = SensitiveSet.build(
+        map(SensitivePlace.from_feature, places),
+        map(Override.from_body, await _published(connection, retailer_id, "override")),
+    )
+    covered = await asyncio.to_thread(shares_covered, fences, layer, now_us)
+    return dict(zip(bodies, covered, strict=True))
 
 
-async def _places(connection: Connection, retailer_id: str) -> list[SensitivePlace]:
+async def _published(connection: Connection, retailer_id: str, kind: Kind) -> list[Any]:
+    """All bodies of a kind."""
     rows: list[Any] = []
     while more := await published_page(
-        connection,
-        retailer_id,
-        "sensitive",
-        after=rows[-1]["external_id"] if rows else "",
-        limit=_ROWS_AT_ONCE,
+        connection, retailer_id, kind, after=rows[-1]["external_id"] if rows else "", limit=_ROWS_AT_ONCE
     ):
         rows += more
-    return [SensitivePlace.from_feature(row["body"]) for row in rows]
+    return [row["body"] for row in rows]
 
 
 def _listed(names: list[str]) -> str:

@@ -20,6 +20,7 @@ BY_SHOPPER = (
     "outbox",
     "inbox",
     "decisions",
+    "lessons",
     "visits",
     "transitions",
     "consent_changes",

@@ -80,11 +80,13 @@ async def receipt(database: Database, retailer_id: str, erasure_id: str) -> Rece
     )
 
 
-async def rows_with(connection: Connection, retailer_id: str, day: date, ids: Iterable[str]) -> list[int]:
-    """The micro-batches of a day that say something of a shopper, under whichever of her ids."""
+async def rows_with(
+    connection: Connection, retailer_id: str, day: date, ids: Iterable[str]
+) -> list[tuple[int, int]]:
+    """The micro-batches of a day that say something of a shopper, under any of her ids: part and entry."""
     names = [one.encode() for one in ids]
     rows = await connection.fetch(SQL["journal_rows_with"], retailer_id, day, names, timeout=SEARCH_S)
-    return [row["seq"] for row in rows]
+    return [(row["part"], row["seq"]) for row in rows]
 
 
 class Erasing:
@@ -173,13 +175,17 @@ class Erasing:
             rewritten += len(found)
         return rewritten
 
-    async def _rewrite(self, retailer_id: str, day: date, seqs: list[int], ids: list[str]) -> None:
+    async def _rewrite(
+        self, retailer_id: str, day: date, entries: list[tuple[int, int]], ids: list[str]
+    ) -> None:
+        parts, seqs = [part for part, _ in entries], [seq for _, seq in entries]
         async with self._database.transaction(retailer_id) as connection:
-            rows = await connection.fetch(SQL["journal_inputs"], retailer_id, day, seqs)
+            rows = await connection.fetch(SQL["journal_inputs"], retailer_id, day, parts, seqs)
             await connection.execute(
                 SQL["rewrite_journal"],
                 retailer_id,
                 day,
+                [row["part"] for row in rows],
                 [row["seq"] for row in rows],
                 [without_shopper(row["inputs"], ids) for row in rows],
             )

@@ -109,8 +109,9 @@ async def _inputs(
     connection: Connection, retailer_id: str, ids: list[str], days: list[date]
 ) -> AsyncIterator[Input]:
     for day in days:
-        seqs = await rows_with(connection, retailer_id, day, ids)
-        for row in await connection.fetch(SQL["journal_inputs"], retailer_id, day, seqs):
+        found = await rows_with(connection, retailer_id, day, ids)
+        parts, seqs = [part for part, _ in found], [seq for _, seq in found]
+        for row in await connection.fetch(SQL["journal_inputs"], retailer_id, day, parts, seqs):
             for item in listed(row["inputs"]):
                 if item.shopper_id in ids:
                     yield item

@@ -19,8 +19,9 @@ STEPS_MOST = 20  #: of these per table and round; the next round goes on
 class Keep(msgspec.Struct, frozen=True, kw_only=True):
     """For how many days what is kept, counted from when it happened."""
 
+    addresses: int = 60  #: push addresses, from when they were last confirmed or their device last heard of
     visits: int = 90  #: transitions and visits
-    decisions: int = 180  #: decisions with receipts, inbox, outbox
+    decisions: int = 180  #: decisions with receipts, inbox, outbox; lessons
     redemptions: int = 396  #: coupons
     audit: int = 365  #: receipts and keyed hashes of erasures
 
@@ -30,6 +31,7 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True):
             "transitions": self.visits,
             "visits": self.visits,
             "decisions": self.decisions,
+            "lessons": self.decisions,
             "inbox": min(self.decisions, self.redemptions),
             "outbox": min(self.decisions, self.redemptions),
             "coupons": self.redemptions,

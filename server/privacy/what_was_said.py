@@ -1,5 +1,6 @@
 """The data map's tables of decisions and what follows from them, and those without shoppers."""
 
+from server.privacy.staff import STAFF
 from server.privacy.table import (
     AUDIT,
     DECISION,
@@ -28,18 +29,52 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
             "decided_at": "when",
             "receipt": "all of it, with distances to 10 m",
         },
-        other=("retailer_id", "version", "journal_seq"),
+        other=("retailer_id", "version", "part", "journal_seq"),
         kept=DECISIONS,
         erased=WITH_SHOPPER,
         exported=True,
+    ),
+    Table(
+        name="lessons",
+        about="what the learning policy was taught by what came of decisions",
+        purpose="personalisation; to be fitted again",
+        personal={
+            "shopper_id": IDS["shopper_id"],
+            "learned_at": "when",
+            "lesson": "features of a moment as numbers, without a place, and what came of it",
+        },
+        other=("retailer_id", "seq", "number"),
+        kept=DECISIONS,
+        erased=WITH_SHOPPER,
+        exported=True,
+    ),
+    Table(
+        name="learners",
+        about="all that a retailer's policy has learned, of nobody in particular",
+        other=("retailer_id", "seq", "day", "learner"),
+    ),
+    Table(
+        name="models",
+        about="fitted models, of nobody in particular",
+        other=("retailer_id", "model_id", "created_at", "as_of", "learner", "figures"),
     ),
     Table(
         name="ledgers",
         about="what offers have given out, in sums",
         other=(
             *("retailer_id", "offer", "issued", "outstanding", "redeemed"),
-            *("spend_reserved", "spend_committed"),
+            *("spend_reserved", "spend_committed", "purse", "opened_at"),
         ),
+    ),
+    Table(
+        name="tills",
+        about="how a till's key has fared: redemptions this hour, wrong codes in a row",
+        other=("retailer_id", "till", "hour", "redeemed", "failed", "locked_until"),
+    ),
+    Table(
+        name="offer_approvals",
+        about="who has approved an offer: keys and console users, no shoppers",
+        other=("retailer_id", "offer", "body_hash", "approver", "at"),
     ),
     Table(name="quotas", about="offers a day, in sums", other=("retailer_id", "scope", "day", "sent")),
     Table(
@@ -59,7 +94,7 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
             "redeemed_at": "when she was at the till",
             "redeemed_store": "of which store",
         },
-        other=("retailer_id", "spend", "discount"),
+        other=("retailer_id", "spend", "spent", "discount", "purses", "reversed_at"),
         kept=REDEMPTIONS,
         erased=WITH_SHOPPER + "; sums stay in `ledgers`",
         exported=True,
@@ -79,6 +114,7 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
             "delivered_at": "when her phone had it",
             "opened_at": "when she opened it",
             "dismissed_at": "when she dismissed it",
+            "read_at": "when she saw it in the app",
         },
         other=("retailer_id",),
         kept=DECISIONS,
@@ -93,6 +129,7 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
             **IDS,
             **DECISION,
             "push_id": "names it",
+            "kind": "whether it makes an offer or takes one back",
             "store": "where she was",
             "item": "what it says, the code included",
             "state": "what became of it",
@@ -104,7 +141,15 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
             "expires_at": "until when",
             "provider_id": "FCM's name for it",
         },
-        other=("retailer_id", "attempts", "fencing", "due_at", "leased_until", "journaled_at"),
+        other=(
+            "retailer_id",
+            "attempts",
+            "fencing",
+            "due_at",
+            "leased_until",
+            "journaled_at",
+            "at_most_once",
+        ),
         kept=DECISIONS,
         erased=WITH_SHOPPER,
         exported=True,
@@ -176,14 +221,20 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
     Table(
         name="checkpoints",
         about="up to which journal entry the rows of shoppers have caught up",
-        other=("retailer_id", "seq", "day"),
+        other=("retailer_id", "part", "seq", "day"),
     ),
+    Table(
+        name="heads",
+        about="how far the micro-batches of each part of the shoppers are",
+        other=("retailer_id", "part", "journal_seq", "next_offset"),
+    ),
+    Table(name="partitions", about="who owns Kafka's partitions", other=("part", "epoch", "next_offset")),
     Table(name="signing_keys", about="keys of access tokens", other=("kid", "secret", "created_at")),
     Table(name="schema_migrations", about="which migrations were applied", other=("version",)),
     Table(
         name="retailers",
         about="tenants",
-        other=("retailer_id", "name", "version", "journal_seq", "secret", "created_at"),
+        other=("retailer_id", "name", "version", "secret", "created_at"),
     ),
     Table(
         name="api_keys",
@@ -191,8 +242,21 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
         other=("retailer_id", "key_hash", "kind", "store", "created_at", "revoked_at"),
     ),
     Table(
-        name="published",
-        about="stores, geofences, products, offers, settings, sensitive places",
-        other=("retailer_id", "kind", "external_id", "version_from", "version_to", "body", "published_at"),
+        name="overrides",
+        about="which geofences may be heard in sensitive places, who asked, who approved, and why",
+        other=(
+            *("retailer_id", "override_id", "geofence", "places", "reason", "until", "asked_by", "asked_at"),
+            *("approved_by", "approved_at", "ended_by", "ended_at"),
+        ),
+        kept="for good",
     ),
+    Table(
+        name="published",
+        about="stores, geofences, products, offers, settings, sensitive places, overrides in force",
+        other=(
+            *("retailer_id", "kind", "external_id", "version_from", "version_to", "body", "published_at"),
+            "published_by",
+        ),
+    ),
+    *STAFF,
 )

@@ -13,7 +13,7 @@ from server.privacy.table import (
 WHO_AND_WHERE: tuple[Table, ...] = (
     Table(
         name="shoppers",
-        about="a shopper's record: consents, preferences, interests, newest offers and positions",
+        about="a shopper's record: consents, preferences, traits, interests, newest offers and positions",
         purpose="the service she asked for; each part by its consent",
         personal={
             "shopper_id": IDS["shopper_id"],
@@ -104,7 +104,7 @@ WHO_AND_WHERE: tuple[Table, ...] = (
             "confirmed_at": "when the phone last told it",
         },
         other=("retailer_id",),
-        kept=RECORD + ", or FCM calls it dead",
+        kept=RECORD + ", FCM calls it dead, or nobody confirms it for `VICINO_ADDRESS_DAYS` (60)",
         erased="with its device",
         exported=True,
     ),

@@ -13,9 +13,11 @@ import msgspec
 
 from notifications.outbox import TERMINAL, PushRow, Settlement
 from notifications.push import PushAddress
+from offers.budget import WHOLE
+from offers.moment import Moment
 from server.inputs import RecordRedemption
 from server.journal import Entry
-from server.ledgers import Ledgers
+from server.ledgers import Ledgers, given_of, places_of
 
 
 class Coupon(msgspec.Struct, kw_only=True):
@@ -59,7 +61,9 @@ class Durable:
     def __init__(self) -> None:
         self.journal: list[Entry] = []
         self.states: dict[str, bytes] = {}  #: by shopper, as of the newest entry
+        self.learner = b""  #: all that was learned, as of the same
         self.checkpoint: dict[str, bytes] = {}
+        self.checkpoint_learner = b""
         self.checkpoint_seq = 0
         self.receipts: dict[str, tuple[int, dict[str, Any]]] = {}  #: by moment: the batch, the receipt
         self.outbox: dict[str, OutboxRow] = {}
@@ -71,31 +75,34 @@ class Durable:
         self._ledgers: dict[str, dict[str, Any]] = {}
         self.sent: Counter[tuple[int, str]] = Counter()  #: offers by day and scope
 
-    def commit(self, entry: Entry | None, states: dict[str, bytes]) -> None:
-        """The journal row and the new states."""
+    def commit(self, entry: Entry | None, states: dict[str, bytes], learner: bytes) -> None:
+        """The journal row, the new states, and what was learned."""
         if entry is not None:
             self.journal.append(entry)
         self.states |= states
+        self.learner = learner
 
     def keep_checkpoint(self) -> None:
         """All states as they are, so that a recovery begins here."""
-        self.checkpoint = dict(self.states)
+        self.checkpoint, self.checkpoint_learner = dict(self.states), self.learner
         self.checkpoint_seq = len(self.journal)
 
-    def ledgers(self, catalogue: Any, day: int) -> Ledgers:
+    def ledgers(self, catalogue: Any, moments: Iterable[Moment], now_us: int, day: int) -> Ledgers:
         """What is left of the budgets and of the day."""
         for name in catalogue.offers:
             self._ledgers.setdefault(name, _no_ledger())
         sent = {scope: count for (of, scope), count in self.sent.items() if of == day}
-        return Ledgers.of(catalogue, {name: dict(row) for name, row in self._ledgers.items()}, sent)
+        given = {(name, WHOLE): given_of(row) for name, row in self._ledgers.items()}
+        return Ledgers.of(catalogue, now_us, places_of(moments), given, sent)
 
     def reserve(self, ledgers: Ledgers, coupons: Iterable[Coupon], day: int) -> None:
         """What a batch took of the budgets and of the day, and its coupons."""
-        for offer, count in ledgers.coupons.items():
+        for (offer, purse), given in ledgers.taken.items():
+            assert purse == WHOLE, "simulated offers have no caps"
             row = self._ledgers[offer]
-            row["issued"] += count
-            row["outstanding"] += count
-            row["spend_reserved"] += ledgers.spend[offer]
+            row["issued"] += given.issued
+            row["outstanding"] += given.held
+            row["spend_reserved"] += given.spend
         for scope, count in ledgers.counted.items():
             self.sent[day, scope] += count
         for coupon in coupons:

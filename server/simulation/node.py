@@ -13,6 +13,8 @@ from notifications.push import PushAddress
 from offers.coupon import coupon_code
 from offers.decision import Decision
 from offers.hours import DAY_US
+from offers.learn.learner import Learner
+from offers.learn.stored import stored
 from offers.receipt import receipt
 from server.admit import Admitted
 from server.effects.offers import inbox_item
@@ -86,6 +88,7 @@ class Node:
     def _begin_empty(self) -> None:
         self._waiting = []
         self._epoch = self.crashes
+        self._learner = Learner() if self._world.catalogue.settings.policy == "learn" else None
         self._phones = Phones(self._world.fences.roll)
         self._records: dict[str, Record] = {}
         self._wakes: list[tuple[int, str]] = []
@@ -152,11 +155,14 @@ class Node:
             pings=turn.pings,
         )
         moments = [one for one in turn.moments if one.moment_id not in self._durable.receipts]
-        ledgers = self._durable.ledgers(self._world.catalogue, day)
-        decisions = decide_all(turn, moments, self._world, ledgers, now_us=now_us, took=ledgers.take)
+        ledgers = self._durable.ledgers(self._world.catalogue, moments, now_us, day)
+        learner = self._learner
+        decisions = decide_all(turn, moments, self._world, ledgers, learner, now_us=now_us, took=ledgers.take)
         changed = turn.changed
         states = {name: pack_record(turn.records[name], self._phones) for name in changed}
-        self._durable.commit(None if entry.empty else entry, states)
+        self._durable.commit(
+            None if entry.empty else entry, states, b"" if learner is None else stored(learner)
+        )
         self._durable.reserve(ledgers, [_coupon(one) for one in decisions if one.chosen], day)
         self._save(turn, entry.seq, decisions)
         self._take(turn, changed | {i.shopper_id for i in turn.inputs if isinstance(i, Wake)})
@@ -194,7 +200,7 @@ class Node:
             store=moment.store,
             item=item,
             state="pending" if push else "inbox_only",
-            reason=None if push else "late",
+            reason=None if push else decision.reasons[0],
             due_at_us=decision.decided_at_us,
             received_at_us=moment.received_at_us,
             decided_at_us=decision.decided_at_us,
@@ -232,9 +238,10 @@ class Node:
         """Starts again: the checkpoint, then the journal after it."""
         self.up = True
         replay = Replay(self._world, self._durable)
-        replay.run(self._durable.checkpoint, self._durable.checkpoint_seq)
-        self._promises.recovered(replay.packed())
+        replay.run(self._durable.checkpoint, self._durable.checkpoint_learner, self._durable.checkpoint_seq)
+        self._promises.recovered(replay.packed(), replay.learned())
         self._phones, self._records = replay.phones, replay.records
+        self._learner = replay.learner
         for name, record in self._records.items():
             self._set_wake(name, record_wake_at_us(record, self._phones, self._world))
 

@@ -31,11 +31,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     shoppers: int = 20
     days: int = 1
     rates: Rates = Rates()
+    policy: str = "rules"  #: or `learn`
 
     @property
     def again(self) -> str:
         """The command that does the same again."""
-        return f"./vicino simulate --seed {self.seed} --shoppers {self.shoppers} --days {self.days}"
+        many = f"--shoppers {self.shoppers} --days {self.days} --policy {self.policy}"
+        return f"./vicino simulate --seed {self.seed} {many}"
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,3 +56,4 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     accepted: int  #: by FCM, copies included
     shown: int  #: on a phone's screen
     redeemed: int
+    lessons: int  #: that the policy learned

@@ -93,8 +93,10 @@ class Promises:
         if settings.quiet_hours is not None and settings.quiet_hours.holds(local):
             raise PromiseBroken(f"I6: {row.push_id} is shown in quiet hours")
 
-    def recovered(self, states: dict[str, bytes]) -> None:
+    def recovered(self, states: dict[str, bytes], learner: bytes) -> None:
         """After checkpoint and journal were read: I5."""
+        if learner != self._durable.learner:
+            raise PromiseBroken("I5: the journal teaches otherwise")
         if states != self._durable.states:
             differ = [name for name, state in self._durable.states.items() if states.get(name) != state]
             raise PromiseBroken(f"I5: the journal leads elsewhere for {differ[:3]} of {len(differ)}")

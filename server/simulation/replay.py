@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from offers.decision import RecordedAnswers
+from offers.learn.learner import Learner
+from offers.learn.stored import restored, stored
 from offers.receipt import recorded_answers, same_decision
 from server.journal import Entry
 from server.phones import Phones
@@ -20,11 +22,14 @@ class Replay:
     def __init__(self, world: World, durable: Durable) -> None:
         self.phones = Phones(world.fences.roll)
         self.records: dict[str, Record] = {}
+        self.learner: Learner | None = None
         self._world = world
         self._durable = durable
 
-    def run(self, checkpoint: Mapping[str, bytes], seq: int) -> None:
-        """All entries after `seq`, on the states of then. Raises PromiseBroken."""
+    def run(self, checkpoint: Mapping[str, bytes], learner: bytes, seq: int) -> None:
+        """All entries after `seq`, on the states of then and what was learned. Raises PromiseBroken."""
+        if self._world.catalogue.settings.policy == "learn":
+            self.learner = restored(learner) if learner else Learner()
         self.records = {name: take_record(state, self.phones) for name, state in checkpoint.items()}
         for entry in self._durable.journal[seq:]:
             self._entry(entry)
@@ -32,6 +37,10 @@ class Replay:
     def packed(self) -> dict[str, bytes]:
         """Everybody's state, as it would be stored."""
         return {name: pack_record(record, self.phones) for name, record in self.records.items()}
+
+    def learned(self) -> bytes:
+        """All that was learned, as it would be stored."""
+        return b"" if self.learner is None else stored(self.learner)
 
     def _entry(self, entry: Entry) -> None:
         names = {item.shopper_id for item in (*entry.inputs, *entry.pings.items)}
@@ -42,7 +51,7 @@ class Replay:
         # What an earlier batch has decided is left out; what none has is asked, and told as missing.
         moments = [one for one in turn.moments if one.moment_id in receipts or told[one.moment_id] is None]
         answers = _Recorded({name: recorded_answers(of) for name, of in receipts.items()})
-        decisions = decide_all(turn, moments, self._world, answers, now_us=entry.written_at_us)
+        decisions = decide_all(turn, moments, self._world, answers, self.learner, now_us=entry.written_at_us)
         for decision in decisions:
             of = receipts.get(decision.moment.moment_id)
             if of is None or not same_decision(of, decision):

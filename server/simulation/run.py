@@ -28,7 +28,7 @@ def simulate(plan: Plan) -> Outcome:
 
 def _simulate(plan: Plan) -> Outcome:
     loop = Loop(plan.seed, to_us(BEGINS))
-    world, durable = build_town(), Durable()
+    world, durable = build_town(plan.policy), Durable()
     promises = Promises(durable, world.catalogue)
     fcm = Fcm(loop, durable, promises, plan.rates)
     postmen = [Postman(loop, durable, fcm, plan.rates) for _ in range(RELAYS)]
@@ -44,8 +44,8 @@ def _simulate(plan: Plan) -> Outcome:
     loop.run()
     promises.at_the_end()
     whole = Replay(world, durable)
-    whole.run({}, 0)
-    promises.recovered(whole.packed())
+    whole.run({}, b"", 0)
+    promises.recovered(whole.packed(), whole.learned())
     return Outcome(
         seed=plan.seed,
         shopper_days=plan.shoppers * plan.days,
@@ -60,4 +60,5 @@ def _simulate(plan: Plan) -> Outcome:
         accepted=fcm.accepted,
         shown=promises.screens,
         redeemed=durable.redeemed_count,
+        lessons=0 if whole.learner is None else whole.learner.lessons,
     )

@@ -21,12 +21,12 @@ def place(east_m: float, north_m: float) -> tuple[float, float]:
     return LAT + north_m / M_PER_DEGREE_LAT, LON + east_m / M_PER_DEGREE_LON
 
 
-def build_town() -> World:
+def build_town(policy: str) -> World:
     """The world at its one version."""
-    return World.build(RETAILER, SECRET, VERSION, _bodies(), roll=Roll())
+    return World.build(RETAILER, SECRET, VERSION, _bodies(policy), roll=Roll())
 
 
-def _bodies() -> dict[str, dict[str, Any]]:
+def _bodies(policy: str) -> dict[str, dict[str, Any]]:
     stores, fences = {}, {}
     for number in range(SHOPS):
         name, (lat, lon) = f"shop-{number}", place(number * APART_M, 0.0)
@@ -50,6 +50,9 @@ def _bodies() -> dict[str, dict[str, Any]]:
         "shopper_per_week": 20,
         "store_per_day": 60,
         "quiet_hours": {"from": "19:00", "until": "09:00"},
+        "policy": policy,
+        # Margins so wide that an offer is worth its push.
+        "learning": {"margin": 0.8, "money": {"push_cost": 0, "lifetime_value": 1}, "store_share": 0.1},
     }
     return {
         "settings": {"settings": settings},

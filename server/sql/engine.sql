@@ -1,19 +1,35 @@
 -- lock_head --
--- Take the retailer's place in line: its micro-batches are written in the order of this lock. It is not
--- FOR UPDATE, which would wait for a running import's foreign keys.
-SELECT journal_seq, version, secret FROM retailers WHERE retailer_id = $1
-FOR NO KEY UPDATE
+-- Take a part's place in line: its micro-batches are written in the order of this lock.
+SELECT h.journal_seq, r.version, r.secret FROM heads h JOIN retailers r USING (retailer_id)
+WHERE h.retailer_id = $1 AND h.part = $2
+FOR NO KEY UPDATE OF h
+
+-- open_head --
+-- A part's line, before anything is in it. It begins beyond all others: whoever was in another part until now has
+-- a state as of one of those entries.
+INSERT INTO heads (retailer_id, part, journal_seq)
+SELECT retailer_id, $2, coalesce((SELECT max(journal_seq) FROM heads WHERE retailer_id = $1), 0)
+FROM retailers WHERE retailer_id = $1
+ON CONFLICT DO NOTHING
+
+-- own_partition --
+-- Whether a partition is still of this epoch, and let it be so until the commit.
+SELECT FROM partitions WHERE part = $1 AND epoch = $2 FOR SHARE
 
 -- append_journal --
 -- One micro-batch in the journal, and the head moved on to it.
 WITH head AS (
-  UPDATE retailers SET journal_seq = $2 WHERE retailer_id = $1
+  UPDATE heads SET journal_seq = $3, next_offset = coalesce($4, next_offset) WHERE retailer_id = $1 AND part = $2
 )
-INSERT INTO journal (retailer_id, seq, day, written_at, version, inputs) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO journal (retailer_id, part, seq, day, written_at, version, inputs) VALUES ($1, $2, $3, $5, $6, $7, $8)
+
+-- move_head --
+-- A micro-batch of which nothing is journaled is done, too.
+UPDATE heads SET next_offset = $3 WHERE retailer_id = $1 AND part = $2
 
 -- append_alone --
 -- The same in a transaction of its own, if the head is where it is expected.
-SELECT append_alone($1, $2, $3, $4, $5, $6)
+SELECT append_alone($1, $2, $3, $4, $5, $6, $7, $8, $9)
 
 -- load_records --
 -- The packed state of shoppers.
@@ -27,6 +43,10 @@ SELECT shopper_id, state, state_day, state_seq FROM states_of($1, $2)
 -- find_users --
 -- Which shopper a keyed hash of the retailer's own user id stands for.
 SELECT user_hash, shopper_id FROM shoppers WHERE retailer_id = $1 AND user_hash = ANY($2::bytea[])
+
+-- whose_devices --
+-- Whose these devices are now.
+SELECT device_id, shopper_id FROM devices WHERE retailer_id = $1 AND device_id = ANY($2::text[])
 
 -- due_wakes --
 -- The timers of all devices, soonest first, as they stand when an engine takes over.
@@ -77,12 +97,12 @@ RETURNING s.shopper_id
 
 -- set_checkpoint --
 -- Up to which entry no state is behind.
-INSERT INTO checkpoints AS c (retailer_id, seq, day) VALUES ($1, $2, $3)
-ON CONFLICT (retailer_id) DO UPDATE SET seq = excluded.seq, day = excluded.day WHERE c.seq < excluded.seq
+INSERT INTO checkpoints AS c (retailer_id, part, seq, day) VALUES ($1, $2, $3, $4)
+ON CONFLICT (retailer_id, part) DO UPDATE SET seq = excluded.seq, day = excluded.day WHERE c.seq < excluded.seq
 
 -- checkpoint --
 -- From where a restart has to read the journal.
-SELECT seq, day FROM checkpoints WHERE retailer_id = $1
+SELECT seq, day FROM checkpoints WHERE retailer_id = $1 AND part = $2
 
 -- add_devices --
 -- Devices that registered; one that is known keeps its row.
@@ -135,12 +155,24 @@ SET dwelled_at = coalesce(excluded.dwelled_at, visits.dwelled_at),
 
 -- lock_ledgers --
 -- What the offers have given out so far, locked until the batch commits: exact whoever else decides.
-SELECT offer, issued, outstanding, redeemed, spend_reserved, spend_committed
-FROM ledgers WHERE retailer_id = $1 AND offer = ANY($2::text[]) ORDER BY offer FOR UPDATE
+SELECT l.offer, l.purse, l.issued, l.outstanding, l.redeemed, l.spend_reserved, l.spend_committed
+FROM ledgers l JOIN unnest($2::text[], $3::text[]) AS asked (offer, purse) USING (offer, purse)
+WHERE l.retailer_id = $1 ORDER BY l.offer, l.purse FOR UPDATE OF l
 
 -- open_ledgers --
 -- A row to lock for every offer with a budget that may be decided on.
-INSERT INTO ledgers (retailer_id, offer) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING
+INSERT INTO ledgers (retailer_id, offer, purse, opened_at)
+SELECT $1, offer, purse, $4 FROM unnest($2::text[], $3::text[]) AS asked (offer, purse)
+ORDER BY offer, purse ON CONFLICT DO NOTHING
+
+-- given_to_shoppers --
+-- What shoppers have had of offers since a time, by their coupons: counted once the offers' ledgers are locked.
+SELECT asked.number, count(*) AS issued, count(*) FILTER (WHERE c.status <> 'expired') AS held,
+       coalesce(sum(c.spend) FILTER (WHERE c.status <> 'expired'), 0) AS spend
+FROM unnest($2::int[], $3::text[], $4::text[], $5::timestamptz[]) AS asked (number, offer, shopper_id, since)
+JOIN coupons c ON c.retailer_id = $1 AND c.shopper_id = asked.shopper_id AND c.offer = asked.offer
+  AND c.issued_at >= asked.since
+GROUP BY asked.number
 
 -- lock_quotas --
 -- How many offers went out today, per scope, locked likewise.
@@ -153,10 +185,11 @@ INSERT INTO quotas (retailer_id, day, scope) SELECT $1, $2, unnest($3::text[]) O
 
 -- reserve_ledgers --
 -- Coupons issued by this batch, and what they can cost at the most.
-INSERT INTO ledgers AS l (retailer_id, offer, issued, outstanding, spend_reserved)
-SELECT $1, r.offer, r.coupons, r.coupons, r.spend
-FROM unnest($2::text[], $3::bigint[], $4::numeric[]) AS r (offer, coupons, spend)
-ON CONFLICT (retailer_id, offer) DO UPDATE
+INSERT INTO ledgers AS l (retailer_id, offer, purse, issued, outstanding, spend_reserved, opened_at)
+SELECT $1, r.offer, r.purse, r.coupons, r.coupons, r.spend, $6
+FROM unnest($2::text[], $3::text[], $4::bigint[], $5::numeric[]) AS r (offer, purse, coupons, spend)
+ORDER BY r.offer, r.purse
+ON CONFLICT (retailer_id, offer, purse) DO UPDATE
 SET issued = l.issued + excluded.issued, outstanding = l.outstanding + excluded.outstanding,
     spend_reserved = l.spend_reserved + excluded.spend_reserved
 
@@ -168,14 +201,14 @@ WHERE q.retailer_id = $1 AND q.day = $2 AND q.scope = r.scope
 -- add_decision --
 -- Offers and silences, each with its receipt.
 INSERT INTO decisions (retailer_id, decision_id, moment_id, shopper_id, device_id, store, outcome, offer,
-                       reasons, decided_at, version, journal_seq, receipt)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                       reasons, decided_at, version, part, journal_seq, receipt)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 
 -- add_coupon --
 -- The reserved coupon of an offer.
 INSERT INTO coupons (retailer_id, code_hash, decision_id, shopper_id, offer, sku, store, spend, discount,
-                     issued_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                     issued_at, expires_at, purses)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 
 -- add_inbox --
 -- The offer in the app's inbox, whether or not a push is shown.
@@ -185,8 +218,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 -- add_outbox --
 -- The push to be sent, in the decision's own transaction.
 INSERT INTO outbox (retailer_id, push_id, decision_id, shopper_id, device_id, store, item, state, reason,
-                    due_at, received_at, decided_at, expires_at, journaled_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10, $12, $13)
+                    due_at, received_at, decided_at, expires_at, journaled_at, at_most_once)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10, $12, $13, $14)
 
 -- note_outcome --
 -- What became of a push on the phone; the first report of each kind counts.
@@ -196,53 +229,18 @@ UPDATE inbox SET
   dismissed_at = CASE WHEN $4 = 'dismissed' THEN coalesce(dismissed_at, $5) ELSE dismissed_at END
 WHERE retailer_id = $1 AND shopper_id = $2 AND item_id = $3
 
--- expire_coupons --
--- Give back what expired coupons held: one statement, so that a race with a redemption has one winner.
-WITH expired AS (
-  UPDATE coupons SET status = 'expired'
-  WHERE retailer_id = $1 AND status = 'reserved' AND expires_at <= $2
-  RETURNING offer, spend
-)
-UPDATE ledgers l SET outstanding = l.outstanding - e.coupons, spend_reserved = l.spend_reserved - e.spend
-FROM (SELECT offer, count(*) AS coupons, sum(spend) AS spend FROM expired GROUP BY offer) AS e
-WHERE l.retailer_id = $1 AND l.offer = e.offer
+-- forget_ledgers --
+-- Purses of periods that are long over and hold nothing any more.
+DELETE FROM ledgers WHERE retailer_id = $1 AND opened_at < $2 AND purse LIKE '%=____-__-__' AND outstanding = 0
 
 -- quarantine --
 -- An input that could not be processed, out of its batch's way.
 INSERT INTO quarantine (retailer_id, reason, detail, input) VALUES ($1, $2, $3, $4)
 
--- redeem --
--- Redeem a coupon once: the condition and the change are one statement. Its hold on the budget becomes spend.
-WITH redeemed AS (
-  UPDATE coupons SET status = 'redeemed', redeemed_at = $3, redeemed_store = coalesce($4, store)
-  WHERE retailer_id = $1 AND code_hash = $2 AND status = 'reserved' AND expires_at > $3
-    AND ($4::text IS NULL OR store = $4)
-  RETURNING retailer_id, decision_id, shopper_id, offer, sku, redeemed_store, discount, spend, redeemed_at
-), committed AS (
-  UPDATE ledgers l SET outstanding = l.outstanding - 1, redeemed = l.redeemed + 1,
-    spend_reserved = l.spend_reserved - r.spend, spend_committed = l.spend_committed + r.spend
-  FROM redeemed r WHERE l.retailer_id = r.retailer_id AND l.offer = r.offer
-)
-SELECT redeemed.*, d.receipt->'moment'->'plausibility' AS plausibility
-FROM redeemed LEFT JOIN decisions d USING (retailer_id, decision_id)
-
--- find_coupon --
--- Why a coupon was not redeemed.
-SELECT status, store, expires_at, redeemed_at FROM coupons WHERE retailer_id = $1 AND code_hash = $2
-
--- first_answer --
--- The answer that a request with this Idempotency-Key got the first time.
-SELECT request_hash, status, body FROM idempotency WHERE retailer_id = $1 AND caller = $2 AND key = $3
-
--- keep_answer --
--- Keep the first answer for repeats of the request.
-INSERT INTO idempotency (retailer_id, caller, key, request_hash, status, body)
-VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING
-
 -- journal_of_day --
 -- A day's micro-batches in order, from after an entry.
 SELECT seq, day, written_at, version, inputs FROM journal
-WHERE retailer_id = $1 AND day = $2 AND seq > $3 ORDER BY seq
+WHERE retailer_id = $1 AND day = $2 AND part = $3 AND seq > $4 ORDER BY seq
 
 -- journal_size --
 -- How many micro-batches a day has.
@@ -250,7 +248,7 @@ SELECT count(*) FROM journal WHERE retailer_id = $1 AND day = $2
 
 -- newest_day --
 -- The day of the journal's newest entry.
-SELECT max(day) FROM journal WHERE retailer_id = $1
+SELECT max(day) FROM journal WHERE retailer_id = $1 AND part = $2
 
 -- all_states --
 -- The packed states of all shoppers, in one order on every machine.
@@ -291,7 +289,7 @@ LEFT JOIN shoppers s ON s.retailer_id = $1 AND s.shopper_id = asked.shopper_id
 
 -- receipts_of_batch --
 -- The decisions that a micro-batch led to.
-SELECT decision_id, moment_id, receipt FROM decisions WHERE retailer_id = $1 AND journal_seq = $2
+SELECT decision_id, moment_id, receipt FROM decisions WHERE retailer_id = $1 AND part = $2 AND journal_seq = $3
 
 -- states_of_day --
 -- The states of those whose newest change was on that day, and as of which entry.
@@ -307,7 +305,8 @@ SELECT drop_journal_days($1)
 
 -- decided_before --
 -- Which of these moments an earlier micro-batch has decided.
-SELECT moment_id FROM decisions WHERE retailer_id = $1 AND moment_id = ANY($2::text[]) AND journal_seq < $3
+SELECT moment_id FROM decisions
+WHERE retailer_id = $1 AND moment_id = ANY($2::text[]) AND (part <> $3 OR journal_seq < $4)
 
 -- forget_tokens --
 -- Refresh tokens that have run out, or were used long ago: a copy of those is refused as unknown.

@@ -32,6 +32,10 @@ UPDATE outbox SET shopper_id = $3 WHERE retailer_id = $1 AND shopper_id = $2
 -- Rows of a shopper who was somebody known are hers.
 UPDATE decisions SET shopper_id = $3 WHERE retailer_id = $1 AND shopper_id = $2
 
+-- adopt_lessons --
+-- Rows of a shopper who was somebody known are hers.
+UPDATE lessons SET shopper_id = $3 WHERE retailer_id = $1 AND shopper_id = $2
+
 -- adopt_transitions --
 -- Rows of a shopper who was somebody known are hers.
 UPDATE transitions SET shopper_id = $3 WHERE retailer_id = $1 AND shopper_id = $2

@@ -118,16 +118,21 @@ DELETE FROM inbox WHERE retailer_id = $1 AND shopper_id = $2
 -- erase_coupons --
 -- What her open coupons hold of their offers' budgets is given back; what was redeemed stays counted.
 WITH gone AS (
-  DELETE FROM coupons WHERE retailer_id = $1 AND shopper_id = $2 RETURNING offer, status, spend
+  DELETE FROM coupons WHERE retailer_id = $1 AND shopper_id = $2 RETURNING offer, status, spend, purses
 ), freed AS (
   UPDATE ledgers l SET outstanding = l.outstanding - g.coupons, spend_reserved = l.spend_reserved - g.spend
-  FROM (SELECT offer, count(*) AS coupons, sum(spend) AS spend FROM gone WHERE status = 'reserved' GROUP BY offer) AS g
-  WHERE l.retailer_id = $1 AND l.offer = g.offer
+  FROM (SELECT offer, purse, count(*) AS coupons, sum(spend) AS spend FROM gone, unnest(purses) AS purse
+        WHERE status = 'reserved' GROUP BY offer, purse) AS g
+  WHERE l.retailer_id = $1 AND l.offer = g.offer AND l.purse = g.purse
 )
 SELECT count(*) FROM gone
 
 -- erase_decisions --
 DELETE FROM decisions WHERE retailer_id = $1 AND shopper_id = $2
+
+-- erase_lessons --
+-- What was learned of her. What the model has become by it names nobody.
+DELETE FROM lessons WHERE retailer_id = $1 AND shopper_id = $2
 
 -- erase_visits --
 DELETE FROM visits WHERE retailer_id = $1 AND shopper_id = $2
@@ -167,16 +172,17 @@ FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'jo
 
 -- journal_rows_with --
 -- The micro-batches of a day in whose bytes one of these names occurs.
-SELECT seq FROM journal WHERE retailer_id = $1 AND day = $2 AND EXISTS (
+SELECT part, seq FROM journal WHERE retailer_id = $1 AND day = $2 AND EXISTS (
   SELECT FROM unnest($3::bytea[]) AS hers (name) WHERE position(hers.name IN inputs) > 0)
-ORDER BY seq
+ORDER BY part, seq
 
 -- journal_inputs --
-SELECT seq, written_at, inputs FROM journal WHERE retailer_id = $1 AND day = $2 AND seq = ANY($3::bigint[]) ORDER BY seq
+SELECT part, seq, written_at, inputs FROM journal JOIN unnest($3::smallint[], $4::bigint[]) AS r (part, seq) USING (part, seq)
+WHERE retailer_id = $1 AND day = $2 ORDER BY part, seq
 
 -- rewrite_journal --
-UPDATE journal j SET inputs = r.inputs FROM unnest($3::bigint[], $4::bytea[]) AS r (seq, inputs)
-WHERE j.retailer_id = $1 AND j.day = $2 AND j.seq = r.seq
+UPDATE journal j SET inputs = r.inputs FROM unnest($3::smallint[], $4::bigint[], $5::bytea[]) AS r (part, seq, inputs)
+WHERE j.retailer_id = $1 AND j.day = $2 AND j.part = r.part AND j.seq = r.seq
 
 -- records_of --
 -- Her record, and as it stood under any id of hers on the mornings of the days whose journal is kept.
@@ -212,6 +218,11 @@ ORDER BY entered_at, device_id, geofence
 -- export_decisions --
 SELECT to_jsonb(t) AS row FROM decisions t WHERE retailer_id = $1 AND shopper_id = $2
 ORDER BY decided_at, decision_id
+
+-- export_lessons --
+-- The bytes in hexadecimal digits: what of a person is in them is in the record as well.
+SELECT to_jsonb(t) || jsonb_build_object('lesson', encode(lesson, 'hex')) AS row
+FROM lessons t WHERE retailer_id = $1 AND shopper_id = $2 ORDER BY seq, number
 
 -- export_coupons --
 SELECT to_jsonb(t) AS row FROM coupons t WHERE retailer_id = $1 AND shopper_id = $2 ORDER BY issued_at, decision_id

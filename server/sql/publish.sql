@@ -1,5 +1,5 @@
 -- lock_publishing --
--- Puts a retailer's publications in one order, without touching the row that its micro-batches lock.
+-- Puts a retailer's publications in one order, without locking its row meanwhile.
 SELECT pg_advisory_xact_lock(hashtextextended('vicino.publish ' || $1, 0))
 
 -- version --
@@ -96,8 +96,14 @@ SELECT external_id FROM published
 WHERE retailer_id = $1 AND kind = $2 AND external_id = ANY ($3::text[]) AND version_to IS NULL
 
 -- current_page --
+-- $5: the stores that a store manager is bound to; NULL: no matter of which.
 SELECT external_id, body FROM published
 WHERE retailer_id = $1 AND kind = $2 AND version_to IS NULL AND external_id > $3
+  AND ($5::text[] IS NULL OR CASE kind
+    WHEN 'store' THEN external_id = ANY ($5)
+    WHEN 'geofence' THEN body -> 'properties' ->> 'store' = ANY ($5)
+    WHEN 'offer' THEN NOT body ? 'stores' OR body -> 'stores' ?| $5
+    ELSE true END)
 ORDER BY external_id
 LIMIT $4
 

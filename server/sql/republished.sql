@@ -1,6 +1,6 @@
 -- judged_version --
 -- The version by which the newest micro-batch was judged; none where nothing is journaled any more.
-SELECT version FROM journal WHERE retailer_id = $1 ORDER BY day DESC, seq DESC LIMIT 1
+SELECT version FROM journal WHERE retailer_id = $1 AND part = $2 ORDER BY day DESC, seq DESC LIMIT 1
 
 -- visitors --
 -- Who is in one of these geofences.

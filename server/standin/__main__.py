@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from server.cli import new_event_loop
 from server.standin.control import add_controls
 from server.standin.faults import FaultPlan
 from server.standin.fcm import StandinFcm
@@ -38,7 +39,8 @@ def main(
         plan = FaultPlan({kind: share for kind, share in shares}, seed=seed)  # type: ignore[misc] # noqa: C416
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
-    asyncio.run(_serve(port, credentials, StandinFcm(plan=plan, token_ttl_s=token_ttl_s)))
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(_serve(port, credentials, StandinFcm(plan=plan, token_ttl_s=token_ttl_s)))
 
 
 async def _serve(port: int, credentials: Path, standin: StandinFcm) -> None:

@@ -25,6 +25,11 @@ class Delivery(Struct, frozen=True, kw_only=True):
     def push_id(self) -> str | None:
         return self.data.get("push_id")
 
+    @property
+    def recalls(self) -> str | None:
+        """The push that this message takes back; it shows nothing itself."""
+        return self.data.get("recalls")
+
 
 class Phone:
     """One phone, online until it is taken offline."""
@@ -35,6 +40,8 @@ class Phone:
         self.accepted: list[Delivery] = []
         #: Every notification that appeared on the screen, in order: what the owner noticed.
         self.appeared: list[Delivery] = []
+        #: The pushes that were taken back, in order, whether they had been shown or not.
+        self.taken_back: list[str] = []
         #: Messages that ended in FCM's queue while the phone was offline.
         self.expired: list[Delivery] = []
         self._shown: dict[str, Delivery] = {}
@@ -50,7 +57,8 @@ class Phone:
 
     def accept(self, delivery: Delivery) -> None:
         """FCM takes a message over for this phone, and delivers it at once if it can."""
-        self.accepted.append(delivery)
+        if delivery.recalls is None:
+            self.accepted.append(delivery)
         if self._online:
             self._arrive(delivery, now_us=delivery.accepted_at_us)
             return
@@ -79,6 +87,9 @@ class Phone:
         if now_us > delivery.expires_at_us:
             self.expired.append(delivery)
             return
+        if delivery.recalls is not None:
+            self._take_back(delivery.recalls)
+            return
         push_id = delivery.push_id
         if push_id is not None:
             if push_id in self._known_push_ids:
@@ -89,3 +100,9 @@ class Phone:
         self._shown.pop(tag, None)
         self._shown[tag] = delivery
         self.appeared.append(delivery)
+
+    def _take_back(self, push_id: str) -> None:
+        """The app removes what the push shows; had it not arrived yet, it will not be shown."""
+        self._known_push_ids.add(push_id)
+        self._shown = {tag: one for tag, one in self._shown.items() if one.push_id != push_id}
+        self.taken_back.append(push_id)

@@ -39,9 +39,11 @@ _KNOWN = {
         *("notification_priority", "default_sound", "default_vibrate_timings", "default_light_settings"),
         *("vibrate_timings", "visibility", "notification_count", "light_settings", "image"),
     },
+    "message.webpush": {"headers", "data", "notification", "fcm_options"},
     "message.apns": {"headers", "payload", "fcm_options", "live_activity_token"},
 }
 _ADDRESS = re.compile(r"[A-Za-z0-9_.:-]{1,4096}")
+_TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _DURATION = re.compile(r"(\d+)(\.\d{1,9})?s")
 
 
@@ -65,7 +67,13 @@ def validate(document: Any) -> ValidMessage | Answer:
     targets = [name for name in _TARGETS if name in message]
     if len(targets) != 1:
         return bad_request("message", f"Exactly one of {', '.join(_TARGETS)} is required.")
-    refusal = _shape(message) or _data(message.get("data", {})) or _android(message) or _apns(message)
+    refusal = (
+        _shape(message)
+        or _data(message.get("data", {}))
+        or _android(message)
+        or _apns(message)
+        or _webpush(message)
+    )
     if refusal is not None:
         return refusal
     address = message[targets[0]]
@@ -76,7 +84,8 @@ def validate(document: Any) -> ValidMessage | Answer:
 
 def _message(message: dict[str, Any], address: str) -> ValidMessage | Answer:
     notification, data = message.get("notification", {}), message.get("data", {})
-    android = message.get("android", {})
+    android, webpush = message.get("android", {}), message.get("webpush", {})
+    headers = webpush.get("headers", {})
     texts = [text for text in notification.values() if isinstance(text, str)]
     size = sum(len(text.encode()) for text in (*texts, *data.keys(), *data.values()))
     if size > PAYLOAD_BYTES:
@@ -86,10 +95,16 @@ def _message(message: dict[str, Any], address: str) -> ValidMessage | Answer:
         title=notification.get("title", ""),
         body=notification.get("body", ""),
         data=data,
-        ttl_s=int(android["ttl"].partition(".")[0].rstrip("s")) if "ttl" in android else DEFAULT_TTL_S,
-        tag=android.get("notification", {}).get("tag"),
-        collapse_key=android.get("collapse_key"),
+        ttl_s=_ttl_s(android, headers),
+        tag=android.get("notification", {}).get("tag") or webpush.get("notification", {}).get("tag"),
+        collapse_key=android.get("collapse_key") or headers.get("Topic"),
     )
+
+
+def _ttl_s(android: dict[str, Any], web_headers: dict[str, str]) -> int:
+    if "TTL" in web_headers:
+        return int(web_headers["TTL"])
+    return int(android["ttl"].partition(".")[0].rstrip("s")) if "ttl" in android else DEFAULT_TTL_S
 
 
 def _shape(message: dict[str, Any]) -> Answer | None:
@@ -141,8 +156,31 @@ def _apns(message: dict[str, Any]) -> Answer | None:
         "apns-priority": headers.get("apns-priority", "10") not in {"1", "5", "10"},
         "apns-expiration": not headers.get("apns-expiration", "0").isdigit(),
         "apns-push-type": headers.get("apns-push-type", "alert") not in {"alert", "background"},
+        # APNs answers BadPriority (Apple, "Pushing background updates to your app").
+        "apns-priority of a background push": headers.get("apns-push-type") == "background"
+        and headers.get("apns-priority") != "5",
     }
     for name, wrong in problems.items():
         if wrong:
             return bad_request(f"message.apns.headers.{name}", f"Invalid APNs header: {name}")
+    return None
+
+
+def _webpush(message: dict[str, Any]) -> Answer | None:
+    webpush = message.get("webpush", {})
+    headers = webpush.get("headers", {})
+    if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
+        return bad_request(
+            "message.webpush.headers", "Invalid value at 'message.webpush.headers' (TYPE_STRING)"
+        )
+    link = webpush.get("fcm_options", {}).get("link", "https://")
+    problems = {
+        "headers.TTL": not headers.get("TTL", "0").isdigit(),
+        "headers.Urgency": headers.get("Urgency", "normal") not in {"very-low", "low", "normal", "high"},
+        "headers.Topic": not _TOPIC.fullmatch(headers.get("Topic", "topic")),
+        "fcm_options.link": not str(link).startswith("https://"),
+    }
+    for name, wrong in problems.items():
+        if wrong:
+            return bad_request(f"message.webpush.{name}", f"Invalid value at 'message.webpush.{name}'")
     return None

@@ -188,7 +188,8 @@ class Courier:
             await work
         except Exception as error:  # noqa: BLE001 - the database may be away: leases bring back what was held
             delay_s = self._backoff.failed(_EVERYBODY)
-            log.warning("webhooks_trouble", step=step, error=type(error).__name__, again_in_s=delay_s)
+            told = {"error": type(error).__name__, "again_in_s": round(delay_s, 1)}
+            log.warning("webhooks_trouble", step=step, **told)
         else:
             self._backoff.succeeded(_EVERYBODY)
 

@@ -17,8 +17,12 @@ State: TypeAlias = Literal["pending", "delivered", "failed"]
 TYPES = (
     *(f"transition.{kind}" for kind in ("enter", "dwell", "exit", "pass_by")),
     *(f"decision.{outcome}" for outcome in ("offer", "silence")),
-    *(f"push.{state}" for state in ("sent", "expired", "withdrawn", "failed", "inbox_only")),
+    *(
+        f"push.{state}"
+        for state in (*("sent", "expired", "withdrawn", "superseded"), *("failed", "inbox_only"))
+    ),
     "coupon.redeemed",
+    "coupon.reversed",
 )
 
 SECOND_US = 1_000_000

@@ -6,40 +6,43 @@ redeemed is redeemed again where the same offer was made; nobody redeems one tha
 """
 
 import heapq
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
+from offers.budget import Given
 from offers.decision import AnswerMissing, Decision, RecordedAnswers
+from offers.moment import Moment
 from server.clock import to_us
 from server.db import Connection
-from server.ledgers import Ledgers
+from server.ledgers import Ledgers, PurseKey, ShopperKey, places_of
 from server.sql import queries
 from server.world import World
 
 SQL = queries("whatif")
 
 
-class Account(msgspec.Struct, kw_only=True):
-    """What one offer has given out."""
+class Coupon(msgspec.Struct, kw_only=True, gc=False):
+    """A coupon in the purses it is counted in."""
 
-    issued: int = 0
-    outstanding: int = 0
-    redeemed: int = 0
-    spend_reserved: Decimal = Decimal(0)
-    spend_committed: Decimal = Decimal(0)
+    offer: str
+    shopper_id: str
+    spend: Decimal
+    purses: tuple[str, ...]
+    issued_at_us: int
+    held: bool = True  #: redeemed, or still redeemable
 
 
 class DayLedgers:
     """The accounts of all offers as they stand at a time of the day."""
 
     def __init__(self) -> None:
-        self._accounts = _Accounts()
-        self._open: dict[str, tuple[str, Decimal]] = {}  # coupons by decision: offer, what it can cost
+        self._given: defaultdict[PurseKey, Given] = defaultdict(Given)
+        self._hers: defaultdict[tuple[str, str], list[Coupon]] = defaultdict(list)  # by offer and shopper
+        self._open: dict[str, Coupon] = {}  # by decision
         self._ending: list[tuple[int, str]] = []
         self._sent: Counter[str] = Counter()  # of the day, by scope
 
@@ -48,62 +51,65 @@ class DayLedgers:
         """As they stood when the day (UTC) began."""
         ledgers, start = cls(), datetime(day.year, day.month, day.day, tzinfo=UTC)
         for row in await connection.fetch(SQL["ledgers_at"], retailer_id, start):
-            ledgers._accounts[row["offer"]] = Account(
-                issued=row["issued"], redeemed=row["redeemed"], spend_committed=row["committed"]
+            given = Given(issued=row["issued"], held=row["redeemed"], spend=row["committed"])
+            ledgers._given[row["offer"], row["purse"]] = given
+        for row in await connection.fetch(SQL["coupons_before"], retailer_id, start):
+            coupon = Coupon(
+                offer=row["offer"],
+                shopper_id=row["shopper_id"],
+                spend=row["spend"],
+                purses=tuple(row["purses"]),
+                issued_at_us=to_us(row["issued_at"]),
+                held=row["held"],
             )
-        for row in await connection.fetch(SQL["coupons_open_at"], retailer_id, start):
-            ledgers._hold(row["decision_id"], row["offer"], row["spend"], to_us(row["expires_at"]))
+            ledgers._hers[coupon.offer, coupon.shopper_id].append(coupon)
+            if row["open"]:
+                ledgers._hold(row["decision_id"], coupon, to_us(row["expires_at"]), issued=0)
         return ledgers
 
-    def at(self, world: World, now_us: int) -> Ledgers:
+    def at(self, world: World, now_us: int, moments: Iterable[Moment]) -> Ledgers:
         """The accounts as they are asked by the decisions of one batch."""
         while self._ending and self._ending[0][0] <= now_us:
-            self._release(heapq.heappop(self._ending)[1])
-        return Ledgers.of(world.catalogue, _Rows(self._accounts), self._sent)
+            self._expire(heapq.heappop(self._ending)[1])
+        places = places_of(moments)
+        return Ledgers.of(world.catalogue, now_us, places, self._given, self._sent, had=self._had)
 
-    def issue(self, decision: Decision, scopes: Iterable[str]) -> None:
+    def issue(self, decision: Decision, purses: tuple[str, ...], scopes: Iterable[str]) -> None:
         """A coupon was made, and counts for these scopes."""
         self._sent.update(scopes)
         if decision.offer is not None and decision.expires_at_us is not None:
-            self._accounts[decision.offer].issued += 1
-            self._hold(decision.decision_id, decision.offer, decision.spend, decision.expires_at_us)
+            coupon = Coupon(
+                offer=decision.offer,
+                shopper_id=decision.moment.shopper_id,
+                spend=decision.spend,
+                purses=purses,
+                issued_at_us=decision.decided_at_us,
+            )
+            self._hers[coupon.offer, coupon.shopper_id].append(coupon)
+            self._hold(decision.decision_id, coupon, decision.expires_at_us, issued=1)
 
     def redeem(self, decision_id: str) -> None:
-        """A coupon was redeemed; one that is not open any more changes nothing."""
-        if (held := self._release(decision_id)) is not None:
-            offer, spend = held
-            self._accounts[offer].redeemed += 1
-            self._accounts[offer].spend_committed += spend
+        """A coupon was redeemed: what it holds it keeps. One that is not open any more changes nothing."""
+        self._open.pop(decision_id, None)
 
-    def _hold(self, decision_id: str, offer: str, spend: Decimal, expires_at_us: int) -> None:
-        self._open[decision_id] = (offer, spend)
+    def _hold(self, decision_id: str, coupon: Coupon, expires_at_us: int, *, issued: int) -> None:
+        self._open[decision_id] = coupon
         heapq.heappush(self._ending, (expires_at_us, decision_id))
-        self._accounts[offer].outstanding += 1
-        self._accounts[offer].spend_reserved += spend
+        for name in coupon.purses:
+            self._given[coupon.offer, name] += Given(issued=issued, held=1, spend=coupon.spend)
 
-    def _release(self, decision_id: str) -> tuple[str, Decimal] | None:
-        """Gives back what an open coupon holds: offer and sum."""
-        if (held := self._open.pop(decision_id, None)) is not None:
-            offer, spend = held
-            self._accounts[offer].outstanding -= 1
-            self._accounts[offer].spend_reserved -= spend
-        return held
+    def _expire(self, decision_id: str) -> None:
+        """Gives back what an open coupon holds."""
+        if (coupon := self._open.pop(decision_id, None)) is not None:
+            coupon.held = False
+            for name in coupon.purses:
+                self._given[coupon.offer, name] += Given(held=-1, spend=-coupon.spend)
 
-
-class _Accounts(dict[str, Account]):
-    def __missing__(self, offer: str) -> Account:
-        return self.setdefault(offer, Account())
-
-
-class _Rows(dict[str, dict[str, Any]]):
-    """The accounts as the rows of the table are: each when it is asked for."""
-
-    def __init__(self, accounts: _Accounts) -> None:
-        super().__init__()
-        self._accounts = accounts
-
-    def __missing__(self, offer: str) -> dict[str, Any]:
-        return msgspec.structs.asdict(self._accounts[offer])
+    def _had(self, key: ShopperKey) -> Given:
+        offer, shopper_id, since_us = key
+        hers = [one for one in self._hers[offer, shopper_id] if one.issued_at_us >= since_us]
+        held = [one.spend for one in hers if one.held]
+        return Given(issued=len(hers), held=len(held), spend=sum(held, Decimal(0)))
 
 
 class WhatIfAnswers:

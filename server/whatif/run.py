@@ -12,13 +12,16 @@ from datetime import date
 from typing import Any
 
 from offers.decision import Decision
+from offers.learn.learner import Learner
 from offers.receipt import receipt, recorded_answers, same_decision
 from server.db import Database
 from server.effects.states import record_wake_at_us
 from server.inputs import Input, RecordOutcome, RecordRedemption, Wake
 from server.journal import Entry
-from server.ledgers import scope_of
+from server.learners import Relearned
+from server.ledgers import Ledgers, scope_of
 from server.line import undecided
+from server.parts import WHOLE
 from server.pings import Pings
 from server.stored_day import StoredDay
 from server.timers import Timers
@@ -69,6 +72,8 @@ class _Again:
         self._decided: set[str] = set()  # moments of this day
         self._unmade: set[str] = set()  # decisions whose offer is not made this time
         self._timers = Timers()
+        self._learning = Relearned(day.retailer_id)
+        self._learner: Learner | None = None  # as the entry finds it
         capped = {"store_per_day", "retailer_per_day"} & changes.settings.keys()
         self._quotas_otherwise = bool(capped)
         self._otherwise: set[str] = set(changes.offers)
@@ -76,10 +81,11 @@ class _Again:
     async def run(self, entry: Entry) -> None:
         """One micro-batch, and the timers that have become due before it."""
         self._first_seq = entry.seq if self._first_seq is None else self._first_seq
-        world, told = await self._day.at(entry), await self._day.receipts(entry.seq)
+        world, told = await self._day.at(entry), await self._day.receipts(entry)
         if self._quotas_otherwise:
             self._otherwise |= {"retailer", *(f"store:{name}" for name in world.catalogue.stores)}
         made: dict[str, Decision] = {}
+        self._learner = await self._learning.learner(self._day.connection, entry.seq)
         if self._changes.moves_fences:
             made |= await self._woken(world, entry)
         inputs = [item for item in entry.inputs if self._can_be(item)]
@@ -109,22 +115,24 @@ class _Again:
             if isinstance(item, RecordRedemption):
                 self._ledgers.redeem(item.decision_id)
         turn = begin(inputs, pings, day.records, day.phones, world)
-        moments = await undecided(day.connection, day.retailer_id, turn.moments, seq)
+        moments = await undecided(day.connection, day.retailer_id, turn.moments, WHOLE.number, seq)
         moments = [moment for moment in moments if moment.moment_id not in self._decided]
-        ledgers = self._ledgers.at(world, now_us)
+        ledgers = self._ledgers.at(world, now_us, moments)
         recorded = {one["moment"]["id"]: recorded_answers(one) for one in told.values()}
         answers = WhatIfAnswers(recorded, ledgers, self._otherwise)
-        decisions = decide_all(turn, moments, world, answers, now_us=now_us, took=ledgers.take)
-        self._keep(turn, decisions, world)
+        learner = self._learner
+        decisions = decide_all(turn, moments, world, answers, learner, now_us=now_us, took=ledgers.take)
+        self._keep(turn, decisions, world, ledgers)
         return {decision.decision_id: decision for decision in decisions}
 
-    def _keep(self, turn: Turn, decisions: list[Decision], world: World) -> None:
+    def _keep(self, turn: Turn, decisions: list[Decision], world: World, ledgers: Ledgers) -> None:
         self._day.records |= turn.records
         self._decided |= {decision.moment.moment_id for decision in decisions}
         for decision in decisions:
-            if decision.chosen is not None:
+            if decision.offer is not None and decision.chosen is not None:
+                purses = ledgers.purses_of(decision.offer, decision.moment.store)
                 scopes = (scope_of(store, world.catalogue) for store in (decision.moment.store, None))
-                self._ledgers.issue(decision, [scope for scope in scopes if scope is not None])
+                self._ledgers.issue(decision, purses, [scope for scope in scopes if scope is not None])
         if self._changes.moves_fences:
             for name in turn.timed:
                 self._timers.put(name, self._wake_at_us(name, world), may_be_put_off=True)

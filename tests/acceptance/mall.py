@@ -17,6 +17,7 @@ from server.cli.retailer import create_retailer
 from server.clock import from_us, to_us
 from server.config import Config
 from server.standin.fcm import StandinFcm
+from tests.acceptance.scaled import kafka_config, scaled
 from tests.fakes import ManualClock
 
 SHOP = (60.16860, 24.94190)  #: the shoe shop's door
@@ -222,9 +223,15 @@ class Mall:
 
 @asynccontextmanager
 async def mall(
-    database_url: str, folder: Path, *, now: str = NOON, webhook_hosts: str = "", **settings: Any
+    database_url: str,
+    folder: Path,
+    *,
+    now: str = NOON,
+    webhook_hosts: str = "",
+    kafka: str | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Mall]:
-    """The mall with its shop open, at noon unless said otherwise."""
+    """The mall with its shop open, at noon unless said otherwise; on `kafka`, as several processes."""
     clock = ManualClock(to_us(datetime.fromisoformat(now)))
     async with (
         StandinFcm(now_us=clock.now_us) as fcm,
@@ -232,7 +239,10 @@ async def mall(
         AsyncExitStack() as stack,
     ):
         config = msgspec.structs.replace(mall_config(database_url, folder, fcm), webhook_hosts=webhook_hosts)
-        vicino = await stack.enter_async_context(running(config, clock=clock))
+        served = running(config, clock=clock)
+        if kafka is not None:
+            served = scaled(await kafka_config(config, kafka), clock)
+        vicino = await stack.enter_async_context(served)
         chosen = {"timezone": "Europe/Helsinki", **settings}
         keys = await create_retailer(vicino.database, "Corner Shoes", chosen)
         yield await Mall(vicino, session, clock, fcm, keys, stack).opens()

@@ -30,8 +30,8 @@ async def lagging(opened: Mall) -> int:
     """How many rows are of an older journal entry than the newest of their shopper may be."""
     async with opened.vicino.database.transaction(opened.keys["retailer_id"]) as connection:
         found: int = await connection.fetchval(
-            "SELECT count(*) FROM shoppers s JOIN retailers r USING (retailer_id) "
-            "WHERE s.state_seq < r.journal_seq"
+            "SELECT count(*) FROM shoppers s JOIN heads h USING (retailer_id) "
+            "WHERE s.state_seq < h.journal_seq"
         )
         return found
 
@@ -61,7 +61,7 @@ async def until_stored(opened: Mall) -> None:
     async def stored() -> bool:
         async with opened.vicino.database.transaction(opened.keys["retailer_id"]) as connection:
             told = await connection.fetchval("SELECT seq FROM checkpoints")
-            head = await connection.fetchval("SELECT journal_seq FROM retailers")
+            head = await connection.fetchval("SELECT journal_seq FROM heads")
         return bool(told == head)
 
     await until(stored)

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from server.privacy.consents import end_consents
-from tests.acceptance.mall import ALL_CONSENTS, Mall, Shopper, mall, until
+from tests.acceptance.mall import ALL_CONSENTS, SHOP, Mall, Shopper, mall, until
 
 TEXT_HASH = "ab" * 32
 WITHDRAWN_WITHIN_S = 5.0
@@ -165,3 +165,29 @@ async def test_a_consent_that_was_not_renewed_for_a_year_ends_and_what_it_allowe
     assert {tuple(row) for row in last[:5]} == {(name, "expired", "clock") for name in ALL_CONSENTS}
     await end_consents(at_noon.vicino.database, at_noon.clock, retailer_id, engine.submit)
     assert len(await rows(at_noon, "SELECT 1 FROM consent_changes")) == 10
+
+
+async def test_what_was_measured_in_the_background_is_taken_with_that_consent_alone(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper(consents={"nearby_offers": {"granted": True}})
+    behind = {"fixes": [at_noon.fix(40)], "background": True}
+
+    refused = await shopper.post("/v1/pings", behind)
+    assert refused["rejected"] == [{"index": 0, "reason": "no_consent"}]
+    assert (await shopper.ping(north_m=41))["accepted"] == 1
+    await shopper.put("/v1/me/consents", {"background_location": {"granted": True}})
+    assert (await shopper.post("/v1/pings", behind))["accepted"] == 1
+    await shopper.put("/v1/me/consents", {"background_location": {"granted": False}})
+    at_noon.clock.advance(30)
+    assert (await shopper.post("/v1/pings", behind | {"fixes": [at_noon.fix(42)]}))["accepted"] == 0
+
+
+async def test_radars_background_tracks_need_that_consent_too(at_noon: Mall) -> None:
+    phone, key = at_noon.client(""), {"Authorization": at_noon.keys["app_key"]}
+    track = {"deviceId": "r-1", "latitude": SHOP[0], "longitude": SHOP[1], "accuracy": 5}
+    await phone.post("/v1/track", track, **key)
+    await at_noon.server.put("/v1/devices/r-1/consents", {"nearby_offers": {"granted": True}})
+
+    behind = await phone.post("/v1/track", track | {"foreground": False}, **key)
+    before = await phone.post("/v1/track", track | {"foreground": True}, **key)
+
+    assert (behind["events"], len(before["events"])) == ([], 1)

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from server.demo.welcome import WIDTH
+from tests import logbook
 from tests.conftest import data_folder
 from tests.support import REPOSITORY, skip_or_fail
 
@@ -94,6 +95,7 @@ async def record() -> AsyncIterator[Record]:
             with pytest.raises(EOFError):
                 await second.until(lambda _: False, STOP_S)
             second_status = await second.process.wait()
+        logbook.take(folder / "demo.log")
         yield Record(
             first=first.lines,
             first_push_s=first_push_s,

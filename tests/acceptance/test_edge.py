@@ -255,7 +255,7 @@ async def test_an_expired_coupon_gives_its_reservation_back(at_noon: Mall) -> No
     [item] = await shopper.inbox()
     at_noon.clock.advance(31 * 60)
 
-    await at_noon.vicino.engine.expire_coupons(at_noon.keys["retailer_id"])
+    await at_noon.vicino.engine.upkeep.expire_coupons(at_noon.keys["retailer_id"])
 
     status, problem = await at_noon.till.call("POST", "/v1/redemptions", {"code": item["code"]})
     assert (status, problem["code"]) == (410, "expired")

@@ -10,10 +10,15 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from server import pipeline
 from server.app import running
 from server.attestation import BUILT_IN, Assessment, Statement
 from server.cli.retailer import create_retailer
 from server.clock import from_us
+from server.db import DatabaseBusy
+from server.inputs import MoveDevice
+from server.journal import listed
+from server.records import unpack_record
 from server.replay_journal import replay_day
 from tests.acceptance.mall import ALL_CONSENTS, Client, Mall, Shopper, mall, mall_config
 
@@ -214,6 +219,58 @@ async def test_a_day_with_log_ins_replays_the_same(at_noon: Mall) -> None:
     told = await replay_day(at_noon.vicino.database, at_noon.keys["retailer_id"], day)
 
     assert (told.different, told.different_states) == ((), ())
+
+
+async def test_both_shoppers_of_a_log_in_change_in_one_batch_or_not_at_all(
+    at_noon: Mall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = await at_noon.shopper(user_id="ann")
+    phone = await at_noon.shopper()
+    former = phone.shopper_id
+    await phone.looks_at("T-1")
+
+    with monkeypatch.context() as broken:
+
+        async def breaks(*_: object, **__: object) -> bool:
+            raise DatabaseBusy("just before the commit")
+
+        broken.setattr(pipeline, "save_decisions", breaks)
+        status, _ = await phone.call("POST", "/v1/me/login", {"user_id": "ann"})
+
+    assert status == 503
+    await phone.ping(north_m=40)
+    assert (phone.shopper_id, len(await phone.inbox()), await known.inbox()) == (former, 1, [])
+    assert await log_in(phone, "ann") == known.shopper_id
+    async with at_noon.vicino.database.transaction(at_noon.keys["retailer_id"]) as connection:
+        rows = await connection.fetch("SELECT inputs FROM journal ORDER BY seq")
+    moves = [
+        [(type(item).__name__, item.shopper_id) for item in items]
+        for items in (listed(row["inputs"]) for row in rows)
+        if any(isinstance(item, MoveDevice) for item in items)
+    ]
+    assert moves == [[("MoveDevice", known.shopper_id), ("LeaveShopper", former)]]
+
+
+async def test_two_users_who_log_in_at_once_on_a_phone_do_not_both_have_it(at_noon: Mall) -> None:
+    for user_id in ("ann", "bob"):
+        await at_noon.shopper(user_id=user_id)
+    phone = await at_noon.shopper()
+    token = at_noon.client(phone._credential)
+
+    answers = await asyncio.gather(
+        *(token.call("POST", "/v1/me/login", {"user_id": user_id}) for user_id in ("ann", "bob"))
+    )
+
+    won = [body["shopper_id"] for status, body in answers if status == 200]
+    async with at_noon.vicino.database.transaction(at_noon.keys["retailer_id"]) as connection:
+        rows = await connection.fetch("SELECT state FROM shoppers")
+    owners = [
+        kept.record.shopper.shopper_id
+        for kept in (unpack_record(row["state"]) for row in rows)
+        if kept.record.device(phone.device_id) is not None
+    ]
+    assert len(won) == 1
+    assert owners == won
 
 
 async def test_logging_in_twice_at_once_ends_with_one_shopper(at_noon: Mall) -> None:

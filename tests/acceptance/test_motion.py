@@ -1,5 +1,6 @@
 """What is told of shoppers on the move: coming nearer, passing by, and positions that cannot be true."""
 
+import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -268,4 +269,23 @@ async def test_a_position_nobody_can_have_reached_is_taken_and_not_believed(at_n
     assert await history(at_noon, shopper) == ["enter"]
     async with aiohttp.ClientSession() as session, session.get(f"{at_noon.vicino.url}/metrics") as metrics:
         assert 'vicino_fixes_doubted_total{reason="impossible_jump"} 1.0' in await metrics.text()
+    assert await replayed_as_it_was(at_noon)
+
+
+async def test_a_track_that_was_another_shoppers_is_told_and_silences(at_noon: Mall) -> None:
+    chance = random.Random(7)
+    track = [400 - 10 * step + chance.uniform(-3, 3) for step in range(40)]
+    ann, bob = await at_noon.shopper(), await at_noon.shopper()
+    for shopper in (ann, bob):
+        await shopper.looks_at("T-1")
+        for metres in track:
+            await shopper.ping(north_m=metres, accuracy_m=chance.uniform(4, 20))
+            at_noon.clock.advance(10)
+
+    hers, his = (await ann.receipts())[-1], (await bob.receipts())[-1]
+
+    assert (hers["outcome"], hers["moment"]["plausibility"]) == ("offer", {"score": 1.0, "signs": []})
+    assert (his["outcome"], his["reasons"]) == ("silence", ["implausible"])
+    [sign] = his["moment"]["plausibility"]["signs"]
+    assert sign["code"] == "shared_track"
     assert await replayed_as_it_was(at_noon)

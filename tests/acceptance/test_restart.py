@@ -217,7 +217,7 @@ async def test_the_journal_drops_days_whose_retention_is_over(at_noon: Mall) -> 
     await shopper.ping(north_m=40)
     at_noon.clock.advance(2 * 86_400)
 
-    await at_noon.vicino.engine.keep_journal()
+    await at_noon.vicino.engine.upkeep.keep_journal()
 
     async with at_noon.vicino.database.transaction(at_noon.keys["retailer_id"]) as connection:
         assert await connection.fetchval("SELECT count(*) FROM journal") == 0

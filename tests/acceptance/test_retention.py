@@ -63,7 +63,7 @@ async def test_a_coupon_that_still_holds_a_budget_outlasts_its_days(
 
         assert "coupons" in await left_after(opened, 400)
 
-        await opened.vicino.engine.expire_coupons(opened.keys["retailer_id"])
+        await opened.vicino.engine.upkeep.expire_coupons(opened.keys["retailer_id"])
         assert "coupons" not in await left_after(opened, 0)
 
 

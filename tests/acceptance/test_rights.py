@@ -79,6 +79,29 @@ async def test_nothing_of_a_shopper_is_left_in_the_database_once_she_is_erased(
     }
 
 
+async def test_no_copy_and_no_journal_entry_holds_anything_of_her_once_she_is_erased(at_noon: Mall) -> None:
+    shopper, companion = await at_noon.shopper(), await at_noon.shopper()
+    await companion.ping(north_m=301)
+    hers = await lives(shopper)
+    await companion.ping(north_m=41)
+    before = found(await unpacked(at_noon, shopper), hers)
+    assert {HER_LON, *hers[:2]} <= set(before), "the search must find what is there"
+
+    await erased(shopper)
+
+    assert found(await unpacked(at_noon, companion), hers) == []
+    assert (await shopper.call("GET", "/v1/me/export"))[0] == 404
+
+
+async def unpacked(opened: Mall, shopper: Shopper) -> bytes:
+    """Everything in a shopper's copy, and in the journal, as it reads."""
+    archive = zipfile.ZipFile(io.BytesIO(await download(shopper)))
+    async with opened.vicino.database.transaction(opened.keys["retailer_id"]) as connection:
+        rows = await connection.fetch("SELECT inputs FROM journal")
+    journal = [repr(item).encode() for row in rows for item in listed(row["inputs"])]
+    return b"".join([*(archive.read(name) for name in archive.namelist()), *journal])
+
+
 async def test_the_engine_forgets_her_too(at_noon: Mall) -> None:
     shopper = await at_noon.shopper()
     await lives(shopper)

@@ -8,9 +8,15 @@ import pytest
 from tests.acceptance.mall import ALL_CONSENTS, SHOP, STORE, Mall, mall, until
 
 
+@pytest.fixture(params=["one process", "several over Kafka"])
+def kafka_servers(request: pytest.FixtureRequest) -> str | None:
+    """The whole story is told twice."""
+    return request.getfixturevalue("kafka") if "Kafka" in request.param else None
+
+
 @pytest.fixture
-async def at_noon(database_url: str, tmp_path: Path) -> AsyncIterator[Mall]:
-    async with mall(database_url, tmp_path) as opened:
+async def at_noon(database_url: str, tmp_path: Path, kafka_servers: str | None) -> AsyncIterator[Mall]:
+    async with mall(database_url, tmp_path, kafka=kafka_servers) as opened:
         yield opened
 
 
@@ -99,9 +105,9 @@ async def test_had_she_been_asked_too_often_today_there_is_silence(at_noon: Mall
 
 
 async def test_had_she_said_no_pushes_after_eight_there_is_silence_at_half_past_eight(
-    database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path, kafka_servers: str | None
 ) -> None:
-    async with mall(database_url, tmp_path, now="2026-11-18T18:30:00Z") as evening:
+    async with mall(database_url, tmp_path, now="2026-11-18T18:30:00Z", kafka=kafka_servers) as evening:
         shopper = await evening.shopper()
         await shopper.put("/v1/me/preferences", {"quiet_hours": {"from": "20:00", "until": "08:00"}})
         await shopper.looks_at("T-1")
@@ -111,8 +117,10 @@ async def test_had_she_said_no_pushes_after_eight_there_is_silence_at_half_past_
         await silence(await shopper.receipts(), "quiet_hours")
 
 
-async def test_had_she_been_in_the_control_group_there_is_silence(database_url: str, tmp_path: Path) -> None:
-    async with mall(database_url, tmp_path, holdout=1.0) as opened:
+async def test_had_she_been_in_the_control_group_there_is_silence(
+    database_url: str, tmp_path: Path, kafka_servers: str | None
+) -> None:
+    async with mall(database_url, tmp_path, kafka=kafka_servers, holdout=1.0) as opened:
         shopper = await opened.shopper()
         await shopper.looks_at("T-1")
 

@@ -26,7 +26,7 @@ DOCS = REPOSITORY / "docs"
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 
 #: Asked after the choice, in `offers/decide.py`, and so in no table of gates.
-LAST_GATES = ("holdout", "retailer_cap", "store_cap", "budget", "late")
+LAST_GATES = ("holdout", "retailer_cap", "store_cap", "budget", "late", "nothing_drawn")
 
 _LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(#[^)\s]*)?\)")
 _PROBLEM_CODE = re.compile(r'(?:Problem|_refused)\(\s*\d{3},\s*"(\w+)"|_unknown\("(\w+)"')

@@ -1,14 +1,23 @@
 """What every journal promises, whatever keeps it."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 
+import msgspec
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from geo.fix import Fix
 from server.clock import to_us
-from server.db import Database
+from server.db import Connection, Database
+from server.ids import new_id
 from server.inputs import Input, RecordFixes, Wake
-from server.journal import Entry, Journal, PostgresJournal, split
+from server.journal import Entry, Journal, PostgresJournal, Source, split
+from server.kafka.journal import KafkaJournal, Reader
+from server.kafka.parcel import Parcel, pack_parcel
+from server.line import lock_head
+from server.parts import Part
 from tests.integration.conftest import RETAILER, retailers
 
 __all__ = ["retailers"]
@@ -20,10 +29,53 @@ DAY_US = 86_400_000_000
 pytestmark = pytest.mark.usefixtures("retailers")
 
 
-@pytest.fixture(params=[PostgresJournal])
-def journal(request: pytest.FixtureRequest) -> Journal:
-    made: Journal = request.param()
-    return made
+class PostedJournal(KafkaJournal):
+    """The journal in Kafka, whose entries' pings are put there first, as edges put them."""
+
+    def __init__(self, servers: str, topic: str, reader: Reader) -> None:
+        super().__init__(Part(), reader)
+        self._servers = servers
+        self._topic = topic
+
+    async def append(self, connection: Connection, retailer_id: str, entry: Entry) -> None:
+        await super().append(connection, retailer_id, await self._posted(retailer_id, entry))
+
+    async def append_alone(self, database: Database, retailer_id: str, entry: Entry) -> bool:
+        return await super().append_alone(database, retailer_id, await self._posted(retailer_id, entry))
+
+    async def _posted(self, retailer_id: str, entry: Entry) -> Entry:
+        """The entry with where its pings lie. Before and after them lie others."""
+        pings = [RecordFixes(shopper_id="x", received_at_us=0, device_id="x"), *entry.pings.items]
+        async with AIOKafkaProducer(bootstrap_servers=self._servers, acks="all") as producer:
+            offsets = []
+            for who, item in [*((retailer_id, one) for one in pings), ("rtl_other", pings[-1])]:
+                packed = pack_parcel(Parcel(who, item))
+                offsets.append((await producer.send_and_wait(self._topic, packed, partition=0)).offset)
+        if entry.empty:
+            return entry
+        kept = list(range(1, len(pings)))
+        source = Source(span=(offsets[0], offsets[-1] + 1), items=pings, kept=kept)
+        return msgspec.structs.replace(entry, source=source)
+
+
+@pytest.fixture(params=["postgres", "kafka"])
+def servers(request: pytest.FixtureRequest) -> str | None:
+    return request.getfixturevalue("kafka") if request.param == "kafka" else None
+
+
+@pytest.fixture
+async def journal(servers: str | None) -> AsyncIterator[Journal]:
+    if servers is None:
+        yield PostgresJournal()
+        return
+    topic = f"{new_id('journal')}.journal"
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    await admin.create_topics([NewTopic(topic, 1, 1)])
+    await admin.close()
+    reader = Reader(servers, topic, 0)
+    yield PostedJournal(servers, topic, reader)
+    await reader.close()
 
 
 def entry(seq: int, *, days: int = 0, fixes: int = 2) -> Entry:
@@ -39,6 +91,8 @@ def entry(seq: int, *, days: int = 0, fixes: int = 2) -> Entry:
 
 
 async def append(journal: Journal, database: Database, *entries: Entry) -> None:
+    async with database.transaction(RETAILER) as connection:
+        await lock_head(connection, RETAILER, journal.part)  # as every first batch does
     for one in entries:
         await journal.prepare(database, one.day)
         assert await journal.append_alone(database, RETAILER, one)

@@ -166,14 +166,14 @@ ERRORS: list[tuple[FaultKind, Outcome]] = [
     ("bad_request", PushInvalid(reason="invalid_argument:message.data[0].value")),
     ("too_big", PushInvalid(reason="invalid_argument")),
     ("sender_id_mismatch", AddressGone(reason="sender_id_mismatch", alert=True)),
-    ("quota_exceeded", RetryLater(reason="quota_exceeded:project", after_s=60)),
-    ("unavailable", RetryLater(reason="unavailable")),
-    ("delivered_unavailable", RetryLater(reason="unavailable")),
-    ("internal", RetryLater(reason="internal")),
+    ("quota_exceeded", RetryLater(reason="quota_exceeded:project", after_s=60, everybody=True)),
+    ("unavailable", RetryLater(reason="unavailable", maybe_sent=True)),
+    ("delivered_unavailable", RetryLater(reason="unavailable", maybe_sent=True)),
+    ("internal", RetryLater(reason="internal", maybe_sent=True)),
     ("third_party_auth_error", Misconfigured(reason="third_party_auth_error")),
     ("permission_denied", Misconfigured(reason="http_403")),
-    ("unspecified", RetryLater(reason="http_500")),
-    ("bad_gateway", RetryLater(reason="http_502")),
+    ("unspecified", RetryLater(reason="http_500", maybe_sent=True)),
+    ("bad_gateway", RetryLater(reason="http_502", maybe_sent=True)),
     ("delivered_reset", Ambiguous(reason="connection_lost")),
 ]
 
@@ -256,6 +256,22 @@ class TestFcmTokens:
         standin.oauth.revoke_all()
         assert isinstance(await fcm.send(push(2)), Accepted)
         assert len(standin.oauth.grants) == 2
+
+    async def test_a_push_lives_no_longer_for_having_waited_for_a_new_token(
+        self, fcm: FcmProvider, standin: StandinFcm, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await fcm.send(push(1))
+        standin.oauth.revoke_all()
+        renewed = fcm._tokens.renewed
+
+        async def slowly(token: str) -> str | Outcome:
+            clock.advance(20)
+            return await renewed(token)
+
+        monkeypatch.setattr(fcm._tokens, "renewed", slowly)
+        await fcm.send(replace(push(2), expires_at_us=clock.now_us() + 61_500_000))
+        delivery = await standin.wait_for_push("phone-2", timeout_s=1)
+        assert (delivery.expires_at_us - delivery.accepted_at_us) == 41_000_000
 
     async def test_a_hundred_refused_senders_share_one_new_token(
         self, fcm: FcmProvider, standin: StandinFcm

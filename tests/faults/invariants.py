@@ -89,7 +89,7 @@ async def i2_a_moment_is_shown_once(found: Evidence) -> list[str]:
         row["push_id"]: row
         for row in await found.connection.fetch(
             "SELECT o.push_id, o.device_id, d.moment_id FROM outbox o JOIN decisions d "
-            "USING (retailer_id, decision_id)"
+            "USING (retailer_id, decision_id) WHERE o.kind = 'offer'"
         )
     }
     moments = Counter(row["moment_id"] for row in pushes.values())
@@ -167,6 +167,7 @@ async def i5_the_journal_leads_to_the_stored_state(found: Evidence) -> list[str]
             compared += replayed.states
             wrong += [f"decision {name} of {day} comes out otherwise" for name in replayed.different]
             wrong += [f"state of {name} on {day} comes out otherwise" for name in replayed.different_states]
+            wrong += [f"lessons of batch {seq} come out otherwise" for seq in replayed.different_lessons]
     return wrong if compared else [*wrong, "there is no state to compare"]
 
 
@@ -225,7 +226,7 @@ async def i9_the_journal_has_no_gaps(found: Evidence) -> list[str]:
     wrong = []
     for retailer_id, entries in found.entries.items():
         head = await found.connection.fetchval(
-            "SELECT journal_seq FROM retailers WHERE retailer_id = $1", retailer_id
+            "SELECT journal_seq FROM heads WHERE retailer_id = $1", retailer_id
         )
         if [entry.seq for entry in entries] != list(range(1, head + 1)):
             wrong.append(f"the journal of {retailer_id} is not 1 to {head}")
@@ -278,8 +279,8 @@ FROM ledgers l LEFT JOIN LATERAL (
   SELECT count(*) AS issued, count(*) FILTER (WHERE status = 'reserved') AS outstanding,
          count(*) FILTER (WHERE status = 'redeemed') AS redeemed,
          coalesce(sum(spend) FILTER (WHERE status = 'reserved'), 0) AS reserved,
-         coalesce(sum(spend) FILTER (WHERE status = 'redeemed'), 0) AS committed
-  FROM coupons WHERE retailer_id = l.retailer_id AND offer = l.offer
+         coalesce(sum(spent), 0) AS committed
+  FROM coupons WHERE retailer_id = l.retailer_id AND offer = l.offer AND l.purse = ANY (purses)
 ) AS c ON true
 WHERE (l.issued, l.outstanding, l.redeemed, l.spend_reserved, l.spend_committed)
    IS DISTINCT FROM (c.issued, c.outstanding, c.redeemed, c.reserved, c.committed)

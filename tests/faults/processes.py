@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 
+from tests import logbook
 from tests.support import REPOSITORY
 
 START_S = 180.0  #: a start may take as long on a machine that does ten other things
@@ -23,10 +24,11 @@ class Died(Exception):  # noqa: N818 - it names what happened
 class Server:
     """`./vicino serve` on one port. It may be killed and started again; its log goes on in one file."""
 
-    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, environment: Mapping[str, str], folder: Path, role: str = "all") -> None:
+        self._role = role
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.log = folder / "serve.log"
+        self.log = folder / f"serve-{role}-{self.port}.log"
         self._environment = {**environment, "VICINO_PORT": str(self.port)}
         self._process: asyncio.subprocess.Process | None = None
 
@@ -39,12 +41,13 @@ class Server:
         """Returns when the server is ready, or at once. Raises Died where it ends instead."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(REPOSITORY / "vicino", "serve"),
+                *(REPOSITORY / "vicino", "serve", "--role", self._role),
                 env={
                     **clean_environment(),
                     **self._environment,
                     "VICINO_FAULT": fault,
                     "PYTHONFAULTHANDLER": "1",
+                    "VICINO_LOG_LEVEL": "debug",
                 },
                 stdout=log,
                 stderr=log,
@@ -96,9 +99,10 @@ class Server:
         return f"its log ends so:\n{self.last_words(60)}"
 
     async def end(self) -> None:
-        """Whatever it does now, it is gone afterwards."""
+        """Whatever it does now, it is gone afterwards; its log is kept."""
         if self._process is not None and self._process.returncode is None:
             await self.kill()
+        logbook.take(self.log)
 
     def last_words(self, most: int = 3) -> str:
         lines = self.log.read_text(errors="replace").strip().splitlines()

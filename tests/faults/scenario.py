@@ -234,7 +234,7 @@ async def let_time_pass(environment: Mapping[str, str], clock: ManualClock) -> N
             for retailer_id in [
                 row[0] for row in await connection.fetch("SELECT retailer_id FROM retailers")
             ]:
-                await vicino.engine.expire_coupons(retailer_id)
+                await vicino.engine.upkeep.expire_coupons(retailer_id)
             while await connection.fetchval(TIMERS_DUE, clock.now_us()):
                 await asyncio.sleep(LOOK_S)
         finally:

@@ -136,7 +136,7 @@ CHANGES: dict[str, Change] = {
     ),
     "i8 left behind": sql("UPDATE outbox SET state = 'pending' WHERE state = 'sent'"),
     "i9 gap": lost_entry,
-    "i9 head": sql("UPDATE retailers SET journal_seq = journal_seq + 1"),
+    "i9 head": sql("UPDATE heads SET journal_seq = journal_seq + 1"),
     "i10 backwards": sql("UPDATE visits SET exited_at = entered_at - interval '1 s'"),
     "i10 twice": sql(
         "INSERT INTO visits SELECT retailer_id, device_id, geofence, entered_at - n * interval '1 s', "

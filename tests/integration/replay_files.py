@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tests import logbook
 from tests.support import REPOSITORY
 
 HEADER = "device,fixed_at,lat,lon,accuracy_m,speed_mps"
@@ -45,4 +46,5 @@ async def vicino(
         stderr=stderr,
     )
     output, errors = await asyncio.wait_for(process.communicate(), timeout=60)
+    logbook.note(errors or b"")
     return process.returncode, output, errors or b""

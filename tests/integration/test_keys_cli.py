@@ -13,6 +13,7 @@ from server.cli.retailer import create_retailer
 from server.clock import SystemClock
 from server.db import Database
 from server.problems import Problem
+from tests import logbook
 from tests.support import REPOSITORY
 
 
@@ -26,6 +27,7 @@ async def vicino(database_url: str, *arguments: str) -> tuple[int, list[Any], st
         stderr=asyncio.subprocess.PIPE,
     )
     output, errors = await process.communicate()
+    logbook.note(errors)
     lines = [json.loads(line) for line in output.decode().splitlines() if line.startswith("{")]
     return process.returncode or 0, lines, errors.decode()
 

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from server.db import Database
+from server.line import lock_head
 from server.publish import (
     CHANNEL,
     Change,
@@ -153,9 +154,7 @@ async def test_a_running_publication_does_not_hold_the_journal_up(database: Data
         )
         async with database.transaction(RETAILER) as batch:
             await batch.execute("SET LOCAL lock_timeout = '2s'")
-            await batch.execute(
-                "UPDATE retailers SET journal_seq = journal_seq + 1 WHERE retailer_id = $1", RETAILER
-            )
+            await lock_head(batch, RETAILER)
 
 
 async def test_two_publications_at_once_get_versions_one_after_the_other(database: Database) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from server.db import Database
 from server.publish import load_published
+from tests import logbook
 from tests.support import REPOSITORY, shared_data
 
 RETAILER = "ret_a"
@@ -40,6 +41,7 @@ async def vicino(database_url: str, *arguments: str) -> tuple[int, str, str]:
         stderr=asyncio.subprocess.PIPE,
     )
     output, errors = await process.communicate()
+    logbook.note(errors)
     return process.returncode or 0, output.decode(), errors.decode()
 
 

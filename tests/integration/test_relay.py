@@ -10,12 +10,14 @@ from asyncpg import Record
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from notifications.outbox import JITTER, LONGEST_WAIT_S, TERMINAL, PushRow, Settlement
+from notifications.pace import PaceRules
 from notifications.providers.fcm import FcmProvider
 from notifications.providers.log import LogProvider
 from notifications.push import Accepted, AddressGone, Ambiguous, Outcome, Push, RetryLater
+from server.auth import REFRESH_TTL_US
 from server.clock import from_us, to_us
 from server.db import Connection, Database, DatabaseGone
-from server.outbox import withdraw
+from server.outbox import lease, prune_addresses, recall, withdraw
 from server.postgres import EmbeddedPostgres
 from server.relay import Relay, RelayRules
 from server.standin.faults import FaultPlan
@@ -26,9 +28,11 @@ from tests.fakes import ManualClock
 
 NOW_US = 1_800_000_000_000_000
 S = 1_000_000
+#: The clock stands still here, so a bucket that it fills would not be filled.
+FAST = PaceRules(rate_per_s=1e6, ramp_s=0)
 SHOP = "ret_shop"
 #: A relay that has no room for a second claim while its first is under way.
-ONE = RelayRules(in_flight=1)
+ONE = RelayRules(pace=FAST, in_flight=1)
 
 INSERT_RETAILER = "INSERT INTO retailers (retailer_id, name, secret) VALUES ($1, 'Shop', '')"
 INSERT_SHOPPER = """
@@ -43,9 +47,15 @@ ON CONFLICT (retailer_id, device_id) DO UPDATE SET value = excluded.value
 """
 INSERT_PUSH = """
 INSERT INTO outbox (retailer_id, push_id, decision_id, shopper_id, device_id, store, item,
-                    due_at, received_at, decided_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8, $10)
+                    due_at, received_at, decided_at, expires_at, at_most_once)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8, $10, $11)
 """
+CONFIRM = "UPDATE push_addresses SET confirmed_at = $3 WHERE retailer_id = $1 AND device_id = $2"
+ADD_TOKEN = """
+INSERT INTO refresh_tokens (retailer_id, token_hash, family, device_id, expires_at)
+VALUES ($1, 'h', 'f', $2, $3)
+"""
+DAY_US = 86_400 * S
 
 
 class Recorded:
@@ -96,6 +106,7 @@ class Town:
         life_s: float = 900,
         age_s: float = 0,
         store: str = "store-1",
+        at_most_once: bool = False,
     ) -> None:
         """A push that is due now, with its shopper and device; `address` None: the device has told none."""
         name = push_id.removeprefix("psh_")
@@ -118,6 +129,7 @@ class Town:
                 now,
                 received,
                 from_us(self.clock.now_us() + round(life_s * S)),
+                at_most_once,
             )
 
     async def set_address(self, connection: Connection, retailer: str, device: str, value: str) -> None:
@@ -136,6 +148,10 @@ class Town:
     async def addresses(self) -> set[str]:
         async with self.database.transaction(SHOP) as connection:
             return {row["value"] for row in await connection.fetch("SELECT value FROM push_addresses")}
+
+    async def recall(self, push_id: str) -> list[str]:
+        async with self.database.transaction(SHOP) as connection:
+            return await recall(connection, SHOP, [push_id], now_us=self.clock.now_us())
 
     async def withdraw(self, push_id: str, reason: str = "no_consent", store: str | None = None) -> list[str]:
         async with self.database.transaction(SHOP) as connection:
@@ -187,7 +203,12 @@ async def fcm(standin: StandinFcm, tmp_path: Path, clock: ManualClock) -> AsyncI
 @pytest.fixture
 def relay_of(database: Database, clock: ManualClock) -> Callable[..., Relay]:
     def make(provider: Any, **options: Any) -> Relay:
-        return Relay(database, provider, clock, **{"still_wanted": all_wanted, **options})
+        return Relay(
+            database,
+            provider,
+            clock,
+            **{"still_wanted": all_wanted, "rules": RelayRules(pace=FAST), **options},
+        )
 
     return make
 
@@ -247,7 +268,7 @@ class TestSending:
         for number in range(25):
             await town.add(f"psh_{number}")
         provider = Recorded()
-        assert await relay_of(provider, rules=RelayRules(in_flight=4)).run_once() == 25
+        assert await relay_of(provider, rules=RelayRules(pace=FAST, in_flight=4)).run_once() == 25
         assert sorted(provider.sent) == sorted(f"psh_{number}" for number in range(25))
 
     async def test_a_retailer_with_many_pushes_does_not_hold_up_another(
@@ -258,7 +279,7 @@ class TestSending:
             await town.add(f"psh_{number}")
         await town.add("psh_99", retailer="ret_other")
         provider = Recorded()
-        await relay_of(provider, rules=RelayRules(in_flight=4)).run_once()
+        await relay_of(provider, rules=RelayRules(pace=FAST, in_flight=4)).run_once()
         assert provider.sent.index("psh_99") < 8
 
     async def test_without_credentials_the_inbox_has_the_offer(self, town: Town, relay_of: RelayOf) -> None:
@@ -451,7 +472,7 @@ class TestLeases:
         for number in range(60):
             await town.add(f"psh_{number}")
         provider = Recorded()
-        rules = RelayRules(in_flight=7)
+        rules = RelayRules(pace=FAST, in_flight=7)
         await asyncio.gather(*(relay_of(provider, rules=rules).run_once() for _ in range(2)))
         assert sorted(provider.sent) == sorted(f"psh_{number}" for number in range(60))
 
@@ -459,7 +480,7 @@ class TestLeases:
         self, town: Town, relay_of: RelayOf, fcm: FcmProvider, standin: StandinFcm, clock: ManualClock
     ) -> None:
         await town.add("psh_1")
-        rules = RelayRules(in_flight=1, stop_grace_s=0)
+        rules = RelayRules(pace=FAST, in_flight=1, stop_grace_s=0)
         dead = asyncio.create_task(relay_of(NeverHeardOf(fcm), rules=rules).run_once())
         await standin.wait_for_push("phone-1", timeout_s=5)
         assert (await town.row("psh_1"))["state"] == "leased"
@@ -515,7 +536,7 @@ class TestLeases:
         await town.add("psh_1")
         stuck = Recorded()
         stuck.gate.clear()
-        await relay_of(stuck, rules=RelayRules(attempt_s=0.05)).run_once()
+        await relay_of(stuck, rules=RelayRules(pace=FAST, attempt_s=0.05)).run_once()
         assert await town.state("psh_1") == ("pending", "timeout")
 
 
@@ -537,7 +558,7 @@ class NeverHeardOf:
 class TestRunning:
     async def test_a_wake_sends_at_once(self, town: Town, relay_of: RelayOf) -> None:
         provider = Recorded()
-        relay = relay_of(provider, rules=RelayRules(poll_s=60))
+        relay = relay_of(provider, rules=RelayRules(pace=FAST, poll_s=60))
         running = asyncio.create_task(relay.run())
         await asyncio.sleep(0)
         await town.add("psh_1")
@@ -550,7 +571,7 @@ class TestRunning:
 
     async def test_without_a_wake_a_due_push_is_found(self, town: Town, relay_of: RelayOf) -> None:
         provider = Recorded()
-        relay = relay_of(provider, rules=RelayRules(poll_s=0.02))
+        relay = relay_of(provider, rules=RelayRules(pace=FAST, poll_s=0.02))
         running = asyncio.create_task(relay.run())
         await town.add("psh_1")
         async with asyncio.timeout(5):
@@ -576,7 +597,7 @@ class TestRunning:
         await town.add("psh_1")
         stuck = Recorded()
         stuck.gate.clear()
-        relay = relay_of(stuck, rules=RelayRules(stop_grace_s=0.05))
+        relay = relay_of(stuck, rules=RelayRules(pace=FAST, stop_grace_s=0.05))
         running = asyncio.create_task(relay.run())
         await stuck.called.wait()
         await relay.stop()
@@ -595,7 +616,7 @@ class TestRunning:
             await town.add(f"psh_{number}")
         stuck = Recorded()
         stuck.gate.clear()
-        relay = relay_of(stuck, rules=RelayRules(in_flight=1, stop_grace_s=0.05))
+        relay = relay_of(stuck, rules=RelayRules(pace=FAST, in_flight=1, stop_grace_s=0.05))
         running = asyncio.create_task(relay.run())
         await stuck.called.wait()
         async with asyncio.timeout(5):
@@ -632,7 +653,9 @@ class TestTrouble:
         flaky = Flaky(database)
         flaky.failures = 1
         provider = Recorded()
-        relay = Relay(flaky, provider, clock, still_wanted=all_wanted, rules=RelayRules(poll_s=0.02))  # type: ignore[arg-type]
+        relay = Relay(
+            flaky, provider, clock, still_wanted=all_wanted, rules=RelayRules(pace=FAST, poll_s=0.02)
+        )  # type: ignore[arg-type]
         running = asyncio.create_task(relay.run())
         async with asyncio.timeout(10):
             await provider.called.wait()
@@ -712,3 +735,133 @@ class TestTrouble:
         states = {(await town.row(f"psh_{n}"))["state"] for n in range(60)}
         assert states <= TERMINAL
         assert {"sent", "expired", "failed", "inbox_only"} <= states
+
+
+class TestPace:
+    async def test_what_may_not_leave_yet_stays_in_the_outbox_unclaimed(
+        self, town: Town, relay_of: RelayOf, clock: ManualClock
+    ) -> None:
+        for number in range(8):
+            await town.add(f"psh_{number}")
+        provider = Recorded()
+        rules = RelayRules(pace=PaceRules(rate_per_s=50, ramp_s=0))
+        relay = relay_of(provider, rules=rules)
+        running = asyncio.create_task(relay.run())
+        await asyncio.wait_for(_sent(provider, 5), 10)
+        states = {(await town.row(f"psh_{number}"))["state"] for number in range(5, 8)}
+        assert states == {"pending"}
+        clock.advance(1)
+        await asyncio.wait_for(_sent(provider, 8), 10)
+        await relay.stop()
+        await running
+
+    async def test_a_quota_of_the_project_holds_everybody_up_and_one_of_a_device_nobody_else(
+        self, town: Town, relay_of: RelayOf, clock: ManualClock
+    ) -> None:
+        for name, everybody, sent in (("device", False, 2), ("project", True, 1)):
+            provider = Recorded(RetryLater(reason=f"quota_exceeded:{name}", after_s=40, everybody=everybody))
+            relay = relay_of(provider)
+            await town.add(f"psh_{name}1")
+            await relay.run_once()
+            await town.add(f"psh_{name}2")
+            await relay.run_once()
+            assert len(provider.sent) == sent, name
+        clock.advance(60)
+        provider.outcome = Accepted(provider_id="m")
+        await relay.run_once()
+        assert (await town.row("psh_project2"))["state"] == "inbox_only"  # by then it is late
+
+
+class TestAtMostOnce:
+    async def test_an_ambiguous_answer_ends_the_push(
+        self, town: Town, relay_of: RelayOf, clock: ManualClock
+    ) -> None:
+        await town.add("psh_1", at_most_once=True)
+        provider = Recorded(Ambiguous(reason="timeout"))
+        await relay_of(provider).run_once()
+        clock.advance(600)
+        await relay_of(provider).run_once()
+        assert await town.state("psh_1") == ("failed", "maybe_sent:timeout")
+        assert provider.sent == ["psh_1"]
+
+    async def test_a_lease_that_ran_out_ends_the_push(
+        self, town: Town, relay_of: RelayOf, clock: ManualClock
+    ) -> None:
+        await town.add("psh_1", at_most_once=True)
+        async with town.database.transaction(SHOP) as connection:
+            await lease(connection, SHOP, 1, now_us=NOW_US, until_us=NOW_US + 30 * S)
+        clock.advance(31)
+        provider = Recorded()
+        await relay_of(provider).run_once()
+        assert await town.state("psh_1") == ("failed", "maybe_sent:lease_lost")
+        assert provider.sent == []
+
+
+class TestRecalls:
+    async def test_a_recall_takes_a_shown_push_from_the_screen(
+        self, town: Town, relay_of: RelayOf, fcm: FcmProvider, standin: StandinFcm
+    ) -> None:
+        await town.add("psh_1")
+        await relay_of(fcm).run_once()
+        phone = standin.phone("phone-1")
+        assert [one.push_id for one in phone.shown] == ["psh_1"]
+        await town.recall("psh_1")
+        await relay_of(fcm).run_once()
+        assert phone.shown == []
+        assert phone.taken_back == ["psh_1"]
+        assert await town.state("rcl_1") == ("sent", None)
+
+    async def test_a_phone_that_was_offline_never_shows_what_was_taken_back(
+        self, town: Town, relay_of: RelayOf, fcm: FcmProvider, standin: StandinFcm, clock: ManualClock
+    ) -> None:
+        await town.add("psh_1")
+        phone = standin.phone("phone-1")
+        phone.go_offline()
+        await relay_of(fcm).run_once()
+        await town.recall("psh_1")
+        await relay_of(fcm).run_once()
+        phone.go_online(now_us=clock.now_us())
+        assert phone.appeared == []
+
+    async def test_a_push_that_is_not_sent_needs_no_recall_and_one_is_enough(self, town: Town) -> None:
+        await town.add("psh_1")
+        assert await town.recall("psh_1") == []
+
+    async def test_what_arrives_though_she_has_left_meanwhile_is_taken_back(
+        self, town: Town, relay_of: RelayOf, fcm: FcmProvider, standin: StandinFcm
+    ) -> None:
+        class Leaving(Recorded):
+            async def send(self, push: Push) -> Outcome:
+                await town.withdraw("psh_1", "left")
+                return await fcm.send(push)
+
+        await town.add("psh_1")
+        await relay_of(Leaving(), rules=ONE).run_once()
+        assert await town.state("psh_1") == ("sent", None)
+        await relay_of(fcm).run_once()
+        assert standin.phone("phone-1").shown == []
+
+
+class TestAddresses:
+    async def test_one_that_nobody_has_confirmed_for_long_is_forgotten(self, town: Town) -> None:
+        await town.add("psh_1")
+        await town.add("psh_2")
+        async with town.database.transaction(SHOP) as connection:
+            await connection.execute(CONFIRM, SHOP, "dev_1", from_us(NOW_US - 61 * DAY_US))
+            await connection.execute(CONFIRM, SHOP, "dev_2", from_us(NOW_US - 59 * DAY_US))
+            await prune_addresses(connection, SHOP, from_us(NOW_US), days=60)
+        assert await town.addresses() == {"phone-2"}
+
+    async def test_one_of_a_device_that_was_heard_of_since_is_kept(self, town: Town) -> None:
+        await town.add("psh_1")
+        async with town.database.transaction(SHOP) as connection:
+            await connection.execute(CONFIRM, SHOP, "dev_1", from_us(NOW_US - 80 * DAY_US))
+            ends = from_us(NOW_US - 10 * DAY_US + REFRESH_TTL_US)
+            await connection.execute(ADD_TOKEN, SHOP, "dev_1", ends)
+            await prune_addresses(connection, SHOP, from_us(NOW_US), days=60)
+        assert await town.addresses() == {"phone-1"}
+
+
+async def _sent(provider: Recorded, pushes: int) -> None:
+    while len(provider.sent) < pushes:
+        await asyncio.sleep(0.01)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import logbook
 from tests.acceptance.mall import Mall, Shopper, mall
 from tests.acceptance.traces import dump, found, names_of
 from tests.support import REPOSITORY
@@ -26,6 +27,7 @@ async def vicino(database_url: str, *arguments: str) -> tuple[int, str, str]:
         stderr=asyncio.subprocess.PIPE,
     )
     output, errors = await process.communicate()
+    logbook.note(errors)
     return process.returncode or 0, output.decode(), errors.decode()
 
 

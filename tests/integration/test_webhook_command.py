@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from server.clock import from_us
+from tests import logbook
 from tests.integration.conftest import RETAILER
 from tests.support import REPOSITORY
 
@@ -54,6 +55,7 @@ async def replay(database_url: str, *arguments: str) -> tuple[int, str, str]:
         stderr=asyncio.subprocess.PIPE,
     )
     output, errors = await process.communicate()
+    logbook.note(errors)
     return process.returncode or 0, output.decode(), errors.decode()
 
 

@@ -38,6 +38,15 @@ def test_every_promise_is_kept_in_every_simulation(first: int) -> None:
     assert sum(outcome.redeemed for outcome in outcomes) > 0
 
 
+@pytest.mark.parametrize("first", range(1, SEEDS // 4 + 1, GROUP), ids="seeds-from-{}".format)
+def test_a_policy_that_learns_keeps_them_and_is_taught_the_same_by_the_journal(first: int) -> None:
+    outcomes = [simulate(Plan(seed=seed, shoppers=3, policy="learn")) for seed in range(first, first + GROUP)]
+
+    assert sum(outcome.crashes for outcome in outcomes) > 0
+    assert sum(outcome.redeemed for outcome in outcomes) > 0
+    assert sum(outcome.lessons for outcome in outcomes) > 50
+
+
 def test_a_long_simulation_of_many_keeps_them_too() -> None:
     outcome = simulate(Plan(seed=1, shoppers=16, days=3))
 

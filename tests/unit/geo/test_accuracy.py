@@ -9,9 +9,9 @@ from geo.accuracy import (
     SIGMA_PER_ACCURACY,
     SIGMA_SHARE,
     probability_beyond,
-    sigma_m,
     sigma_one_m,
     sigmas_beyond,
+    sigmas_m,
 )
 from geo.fence import Area, Circle, Fence
 from geo.index import FenceSet
@@ -93,5 +93,6 @@ def test_an_unknown_accuracy_is_taken_for_the_given_one() -> None:
 
 @given(st.lists(st.none() | st.floats(0.01, 1e30), min_size=1), st.floats(1.0, 1000.0))
 def test_one_fix_is_spread_as_it_is_among_many(accuracies: list[float | None], unknown_m: float) -> None:
-    together = sigma_m(np.array(accuracies, np.float64), unknown_m)
+    together = np.empty(len(accuracies))
+    sigmas_m(np.array(accuracies, np.float64), unknown_m, together)
     assert together.tolist() == [sigma_one_m(accuracy_m, unknown_m) for accuracy_m in accuracies]

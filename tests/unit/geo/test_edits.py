@@ -37,7 +37,7 @@ def told(fences: FenceSet, points: Points, times: list[int]) -> list[object]:
     lat, lon = columns(points)
     at_us = np.array(times, np.int64)
     point, place = fences.match(lat, lon, at_us)
-    sure = fences.probability_inside(lat[point], lon[point], place, np.full(len(place), 20.0))
+    sure = fences.probability_inside(lat, lon, (point, place), np.full(len(lat), 20.0))
     inside = sorted(
         (i, fences.roll.external_id(number), p)
         for i, number, p in zip(point.tolist(), fences.number[place].tolist(), sure.tolist(), strict=True)

@@ -123,6 +123,22 @@ def test_a_disabled_fence_matches_nothing_and_is_not_counted() -> None:
     assert (len(fences), fences.version, list(fences.by_id)) == (1, 7, ["on"])
 
 
+def test_a_polygon_of_two_thousand_corners_holds_what_its_geometry_does() -> None:
+    random = np.random.default_rng(5)
+    turn = np.linspace(0, 2 * np.pi, 2_000, endpoint=False)
+    reach_deg = 0.002 * (1 + 0.3 * np.sin(40 * turn))
+    outer = np.column_stack([24 + 2 * reach_deg * np.cos(turn), 60 + reach_deg * np.sin(turn)])
+    hole = 24 + 0.001 * np.cos(turn[::100]), 60 + 0.0005 * np.sin(turn[::100])
+    shape = shapely.Polygon(outer, [np.column_stack(hole)])
+    fences = FenceSet.build([fence("star", Area(geometry=shape))])
+    corners = shapely.get_coordinates(shape)
+    near = corners.repeat(3, axis=0) + random.normal(0, 1e-9, (3 * len(corners), 2))
+    around = random.uniform([23.994, 59.997], [24.006, 60.003], (5_000, 2))
+    points = np.concatenate([corners, (corners[1:] + corners[:-1]) / 2, near, around])
+    point, _ = fences.match(points[:, 1].copy(), points[:, 0].copy())
+    assert point.tolist() == np.flatnonzero(shapely.intersects_xy(shape, points)).tolist()
+
+
 def test_no_fences_and_no_points_match_nothing() -> None:
     assert pairs_of(FenceSet.build([]), [(0.0, 0.0)]) == set()
     assert pairs_of(FenceSet.build([fence("one", circle(0, 0, 100))]), []) == set()
@@ -143,7 +159,7 @@ def test_scalar_twins_tell_the_same_numbers(data: st.DataObject, lat: float, lon
     sigma_m = 10 ** data.draw(st.floats(0, 3))
     lats, lons = columns(points)
     point, place = fences.match(lats, lons)
-    sure = fences.probability_inside(lats[point], lons[point], place, np.full(len(place), sigma_m))
+    sure = fences.probability_inside(lats, lons, (point, place), np.full(len(lats), sigma_m))
     one_by_one = [
         fences.probability_one(*points[i], found, sigma_m)
         for i, found in zip(point.tolist(), place.tolist(), strict=True)
@@ -224,7 +240,7 @@ def answers(fences: FenceSet, points: list[tuple[float, float]]) -> list[object]
     """All that a set tells of points, with fences by their ids."""
     lats, lons = columns(points)
     point, place = fences.match(lats, lons)
-    sure = fences.probability_inside(lats[point], lons[point], place, np.full(len(place), 40.0))
+    sure = fences.probability_inside(lats, lons, (point, place), np.full(len(lats), 40.0))
     names = [fences.fence(one).external_id for one in place.tolist()]
     near = [fences.nearest(*at, 5) for at in points]
     return [

@@ -81,18 +81,18 @@ def test_a_full_table_holds_no_more_than_a_quarter_of_spare_room() -> None:
 def test_records_are_overwritten_where_they_are_and_nowhere_else() -> None:
     rows = table()
     rows.extend(records(rows, [(1, 1.0, 1), (2, 2.0, 2), (3, 3.0, 3), (4, 4.0, 4)]))
-    rows.put(np.array([2, 0]), records(rows, [(30, 30.0, 30), (10, 10.0, 10)]))
+    rows.put_one(2, 30, 30.0, 30)
     rows.put_one(3, 40, 40.0, 40)
-    assert [rows.get_one(place).at_us for place in range(4)] == [10, 2, 30, 40]
+    assert [rows.get_one(place).at_us for place in range(4)] == [1, 2, 30, 40]
 
 
-def test_copies_are_picked_joined_and_replaced_without_touching_the_table() -> None:
+def test_copies_are_picked_and_changed_without_touching_the_table() -> None:
     rows = table()
     rows.extend(records(rows, [(1, 1.0, 1), (2, 2.0, 2)]))
-    taken = rows.take(np.array([0, 1]))
-    rows.replace(taken, np.array([0]), records(rows, [(9, 9.0, 9)]))
-    assert rows.joined(rows.pick(taken, np.array([1])), taken)["at_us"].tolist() == [2, 9, 2]
-    assert rows.get_one(0).at_us == 1
+    taken, first = rows.take(np.array([0, 1])), rows.first(1)
+    taken["at_us"][1] = first["at_us"][0] = 9
+    assert rows.pick(taken, np.array([1, 0]))["at_us"].tolist() == [9, 1]
+    assert [rows.get_one(place).at_us for place in range(2)] == [1, 2]
 
 
 @pytest.mark.parametrize("number", [None, 0.0, -3.5])

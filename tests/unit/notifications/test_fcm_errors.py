@@ -71,11 +71,13 @@ def test_a_foreign_address_is_forgotten_with_an_alert() -> None:
 
 
 def test_a_quota_waits_a_minute() -> None:
-    assert answer(429, "QUOTA_EXCEEDED") == RetryLater(reason="quota_exceeded", after_s=60)
+    assert answer(429, "QUOTA_EXCEEDED") == RetryLater(reason="quota_exceeded", after_s=60, everybody=True)
 
 
 def test_a_quota_waits_as_long_as_it_says() -> None:
-    assert answer(429, "QUOTA_EXCEEDED", after="7") == RetryLater(reason="quota_exceeded", after_s=7)
+    assert answer(429, "QUOTA_EXCEEDED", after="7") == RetryLater(
+        reason="quota_exceeded", after_s=7, everybody=True
+    )
 
 
 def test_a_quota_names_what_ran_out_but_not_whose() -> None:
@@ -87,15 +89,17 @@ def test_a_quota_names_what_ran_out_but_not_whose() -> None:
 
 
 def test_unavailable_backs_off_by_our_schedule() -> None:
-    assert answer(503, "UNAVAILABLE") == RetryLater(reason="unavailable")
+    assert answer(503, "UNAVAILABLE") == RetryLater(reason="unavailable", maybe_sent=True)
 
 
 def test_unavailable_honours_retry_after() -> None:
-    assert answer(503, "UNAVAILABLE", after="12") == RetryLater(reason="unavailable", after_s=12)
+    assert answer(503, "UNAVAILABLE", after="12") == RetryLater(
+        reason="unavailable", after_s=12, maybe_sent=True
+    )
 
 
 def test_internal_backs_off() -> None:
-    assert answer(500, "INTERNAL") == RetryLater(reason="internal")
+    assert answer(500, "INTERNAL") == RetryLater(reason="internal", maybe_sent=True)
 
 
 @pytest.mark.parametrize("code", ["THIRD_PARTY_AUTH_ERROR", "APNS_AUTH_ERROR"])
@@ -104,7 +108,7 @@ def test_a_wrong_apns_key_is_for_an_operator_and_keeps_the_address(code: str) ->
 
 
 def test_an_unspecified_error_is_judged_by_its_status() -> None:
-    assert answer(500, "UNSPECIFIED_ERROR") == RetryLater(reason="http_500")
+    assert answer(500, "UNSPECIFIED_ERROR") == RetryLater(reason="http_500", maybe_sent=True)
     assert answer(422, "UNSPECIFIED_ERROR") == PushInvalid(reason="http_422")
 
 
@@ -116,7 +120,7 @@ def test_a_wrong_set_up_never_costs_an_address(status: int) -> None:
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
 def test_a_gateways_page_may_pass(status: int) -> None:
     reply = read_reply(status, None, b"<!DOCTYPE html><title>Error</title>", now_us=NOW_US)
-    assert outcome_of(reply) == RetryLater(reason=f"http_{status}")
+    assert outcome_of(reply) == RetryLater(reason=f"http_{status}", maybe_sent=True)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from notifications.fcm_message import PAYLOAD_BYTES, collapse_id, fcm_message, is_reserved
+from notifications.fcm_message import PAYLOAD_BYTES, collapse_id, fcm_message, is_reserved, topic
 from notifications.push import AddressKind, Push, PushAddress, PushInvalid
 
 NOW_US = 1_800_000_000_000_000
@@ -144,3 +145,50 @@ def test_neither_address_nor_code_shows_in_what_a_log_would_print() -> None:
 
 def size(data: dict[str, str]) -> int:
     return sum(len(key.encode()) + len(value.encode()) for key, value in data.items())
+
+
+def test_a_picture_shows_on_both_platforms() -> None:
+    built = message(push(image="https://shop.example/t-1.jpg"))
+    assert built["notification"]["image"] == "https://shop.example/t-1.jpg"
+    assert built["apns"]["fcm_options"]["image"] == "https://shop.example/t-1.jpg"
+    assert built["apns"]["payload"]["aps"]["mutable-content"] == 1
+
+
+def test_a_picture_that_is_not_fetched_safely_is_left_out() -> None:
+    assert "image" not in message(push(image="http://shop.example/t-1.jpg"))["notification"]
+
+
+def test_actions_are_those_of_the_apps_category() -> None:
+    assert message(push())["apns"]["payload"]["aps"]["category"] == "vicino_offer"
+
+
+class TestWebPush:
+    def test_a_web_app_is_reached_by_web_push_alone(self) -> None:
+        built = message(push("fcm_web"))
+        assert built["token"] == "phone-1"
+        assert built.keys() == {"token", "data", "notification", "webpush"}
+        assert built["webpush"]["headers"] == {"TTL": "900", "Urgency": "high", "Topic": "psh_1"}
+
+    def test_a_link_leads_there_where_it_is_one_for_browsers(self) -> None:
+        link = "https://shop.example/offers/psh_1"
+        assert message(push("fcm_web", deep_link=link))["webpush"]["fcm_options"] == {"link": link}
+        assert "fcm_options" not in message(push("fcm_web"))["webpush"]
+
+    def test_a_topic_that_push_services_would_refuse_is_hashed(self) -> None:
+        assert len(topic("x" * 33)) == 32
+        assert topic("a b") != "a b"
+
+
+class TestRecall:
+    def test_it_shows_nothing_and_takes_the_place_of_its_push(self) -> None:
+        built = message(replace(push(), push_id="rcl_1", kind="recall", item={"recalls": "psh_1"}))
+        assert "notification" not in built
+        assert built["data"] == {"recalls": "psh_1", "push_id": "rcl_1"}
+        assert built["android"] == {"ttl": "900s", "priority": "NORMAL", "collapse_key": "psh_1"}
+        assert built["apns"]["headers"]["apns-collapse-id"] == "psh_1"
+
+    def test_on_ios_it_is_a_background_push_of_the_priority_that_apns_asks_for(self) -> None:
+        apns = message(replace(push(), kind="recall", item={"recalls": "psh_1"}))["apns"]
+        assert apns["headers"]["apns-push-type"] == "background"
+        assert apns["headers"]["apns-priority"] == "5"
+        assert apns["payload"] == {"aps": {"content-available": 1}}

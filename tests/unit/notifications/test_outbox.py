@@ -5,6 +5,7 @@ from typing import get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from notifications.outbox import NEXT_STATE, TERMINAL, PushRow, Settlement, check, push_of, settle, wait_s
 from notifications.push import (
@@ -154,7 +155,7 @@ def test_a_device_without_an_address_has_the_inbox() -> None:
 
 
 def test_terminal_states_are_all_but_pending_and_leased() -> None:
-    assert {"sent", "expired", "withdrawn", "failed", "inbox_only"} == TERMINAL
+    assert {"sent", "expired", "withdrawn", "superseded", "failed", "inbox_only"} == TERMINAL
 
 
 def test_a_push_collapses_with_its_own_copies_alone() -> None:
@@ -164,3 +165,34 @@ def test_a_push_collapses_with_its_own_copies_alone() -> None:
 def test_a_claimed_push_shows_neither_address_nor_code_in_a_log() -> None:
     assert "phone-1" not in repr(row())
     assert "K7QF" not in repr(row())
+
+
+class TestAtMostOnce:
+    """`push_mode` at_most_once: rather not sent than perhaps sent twice."""
+
+    @pytest.mark.parametrize(
+        "outcome", [Ambiguous(reason="timeout"), RetryLater(reason="unavailable", maybe_sent=True)]
+    )
+    def test_what_may_have_been_sent_is_not_tried_again(self, outcome: Outcome) -> None:
+        settled = settle(replace(row(), at_most_once=True), outcome, now_us=NOW_US)
+        assert settled == Settlement(state="failed", reason=f"maybe_sent:{outcome.reason}")  # type: ignore[union-attr]
+
+    @pytest.mark.parametrize("reason", ["quota_exceeded", "unreachable"])
+    def test_what_was_surely_not_sent_is(self, reason: str) -> None:
+        settled = settle(replace(row(), at_most_once=True), RetryLater(reason=reason), now_us=NOW_US)
+        assert settled.state == "pending"
+
+    def test_a_claim_whose_relay_died_is_not_made_again(self) -> None:
+        doubtful = replace(row(attempts=2), at_most_once=True, in_doubt=True)
+        assert checked(doubtful) == Settlement(state="failed", reason="maybe_sent:lease_lost")
+        assert checked(replace(doubtful, at_most_once=False)) is None
+
+
+class TestRecalls:
+    def test_a_recall_goes_out_though_she_has_left_and_though_it_is_late(self) -> None:
+        recall = replace(row(age_s=60), push_id="rcl_1", kind="recall", item={"recalls": "psh_1"})
+        assert checked(recall, {"rcl_1": "left"}) is None
+
+    def test_a_recall_takes_the_place_of_its_push(self) -> None:
+        recall = replace(row(), push_id="rcl_1", kind="recall", item={"recalls": "psh_1"})
+        assert push_of(recall, ADDRESS).collapse == push_of(row(), ADDRESS).collapse == "psh_1"

@@ -14,7 +14,9 @@ from offers.decide import decide
 from offers.decision import Decision
 from offers.event import Event
 from offers.hours import DAY_US, HOUR_US, SECOND_US, microseconds
+from offers.interest import Interests
 from offers.moment import Moment
+from offers.relevance import Evidence, Interest, spoken_for
 from offers.settings import Settings
 from offers.shopper import Shopper, with_consents, with_event
 
@@ -167,3 +169,23 @@ def presence(store: str = "mall", *, seconds_ago: float = 30, **changes: Any) ->
         confidence=1.0,
     )
     return msgspec.structs.replace(told, **changes)
+
+
+def interests_in(interests: Interests, published: Catalogue, store: str, now_us: int) -> dict[str, Interest]:
+    """Her interest in each offer of the store that any trace speaks for, by offer id, trace by trace."""
+    found: dict[str, list[Evidence]] = {}
+    repeated: set[str] = set()
+    for trace in interests.traces:
+        level = trace.level(now_us)
+        for offer_id, sku in spoken_for(trace, interests, published, store).items():
+            found.setdefault(offer_id, []).append(Evidence(trace=trace, level=level, sku=sku))
+            if trace.repeated(now_us):
+                repeated.add(offer_id)
+    return {
+        offer_id: Interest(
+            level=sum(part.level for part in evidence),
+            repeated=offer_id in repeated,
+            evidence=tuple(sorted(evidence, key=lambda part: (-part.level, part.trace.kind, part.trace.key))),
+        )
+        for offer_id, evidence in found.items()
+    }

@@ -8,10 +8,10 @@ from geo.approach import Approach
 from geo.fence import Circle, Fence
 from geo.transition import Sighting
 from offers.ahead import approach_evidence, moment_ahead, will_enter
-from offers.decide import remembered
 from offers.decision import Decision
 from offers.hours import HOUR_US, MINUTE_US, SECOND_US
 from offers.moment import Moment
+from offers.remember import remembered
 from tests.unit.offers.scene import MOMENT, NOON_US, STORE, catalogue, changed, decided, shopper
 
 FENCE = Fence(

@@ -90,7 +90,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("offer", {"discount": {"kind": "percent", "value": 100.5}}, "discount.value", "out_of_range"),
     ("offer", {"discount": {"kind": "amount", "value": 0}}, "discount.value", "out_of_range"),
     ("offer", {"discount": {"kind": "price", "value": -1}}, "discount.value", "out_of_range"),
-    ("offer", {"discount": {"kind": "gift", "value": 1}}, "discount.kind", "unknown"),
+    ("offer", {"discount": {"kind": "points", "value": 1}}, "discount.kind", "unknown"),
     ("offer", {"discount": {"kind": "price", "value": 1, "x": 1}}, "discount.x", "unknown_field"),
     (
         "offer",
@@ -112,6 +112,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("offer", {"limits": {"per_shopper": -1}}, "limits.per_shopper", "out_of_range"),
     ("offer", {"budget": {"spend": -1}}, "budget.spend", "out_of_range"),
     ("offer", {"prior_response": 0}, "prior_response", "out_of_range"),
+    ("offer", {"lever": 2.5}, "lever", "out_of_range"),
     ("offer", {"message": {}}, "message", "empty"),
     ("offer", {"message": {"e n": {"title": "t", "body": "b"}}}, "message.e n", "bad_locale"),
     ("offer", {"message": {"en": {"title": "", "body": "b"}}}, "message.en.title", "empty"),

@@ -5,11 +5,12 @@ import msgspec
 import pytest
 
 from offers.catalogue import Discount, Offer
-from offers.decide import in_holdout, remembered
+from offers.decide import in_holdout
 from offers.event import Event
 from offers.hours import MINUTE_US, SECOND_US, QuietHours
 from offers.preferences import Preferences
 from offers.receipt import receipt
+from offers.remember import remembered
 from tests.unit.offers.scene import (
     MOMENT,
     NOON_US,

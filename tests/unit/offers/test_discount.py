@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offers.catalogue import Discount
-from offers.discount import discount_text, highest_cost, saving, to_pay, worth_percent
+from offers.discount import discount_text, highest_cost, margin_percent, saving, to_pay, worth_percent
 
 PRICES = st.decimals(0, 1_000_000, places=2)
 DISCOUNTS = st.one_of(
@@ -64,3 +64,40 @@ def test_a_discount_in_words() -> None:
     assert discount_text(discount("amount", "5"), "EUR") == "5 EUR"
     assert discount_text(discount("amount", "2.5"), "EUR") == "2.50 EUR"
     assert discount_text(discount("price", "19.9"), None) == "19.90"
+
+
+class TestBuyGet:
+    def deal(self, buy: int, get: int, percent: str = "100") -> Discount:
+        return Discount(kind="buy_get", value=Decimal(percent), buy=buy, get=get)
+
+    def test_three_for_two_saves_one_of_three(self) -> None:
+        assert saving(self.deal(2, 1), Decimal(10)) == 10
+        assert to_pay(self.deal(2, 1), Decimal(10)) == 20
+        assert discount_text(self.deal(2, 1), "EUR") == "3 for 2"
+
+    def test_the_second_at_half_price(self) -> None:
+        assert saving(self.deal(1, 1, "50"), Decimal(10)) == 5
+        assert worth_percent(self.deal(1, 1, "50"), None) == 25
+        assert discount_text(self.deal(1, 1, "50"), "EUR") == "1 + 1 −50%"
+
+    def test_what_a_coupon_can_cost_is_what_is_taken_off(self) -> None:
+        assert highest_cost(self.deal(2, 2), Decimal(10)) == 20
+        assert highest_cost(self.deal(2, 2), None) == 0
+
+    def test_its_margin_is_that_of_all_pieces(self) -> None:
+        assert margin_percent(self.deal(2, 1), Decimal(10), Decimal(5)) == 25  # 20 paid, 15 of cost
+
+
+class TestGift:
+    GIFT = Discount(kind="gift", value=Decimal(4), gift="mug")
+
+    def test_it_saves_what_it_is_worth_whatever_the_price(self) -> None:
+        assert saving(self.GIFT, Decimal(3)) == 4
+        assert to_pay(self.GIFT, Decimal(3)) == 3
+        assert worth_percent(self.GIFT, Decimal(20)) == 20
+        assert highest_cost(self.GIFT, None) == 4
+        assert discount_text(self.GIFT, "EUR") == "4 EUR"
+
+    def test_it_is_a_cost(self) -> None:
+        assert margin_percent(self.GIFT, Decimal(20), Decimal(10)) == 30
+        assert margin_percent(discount("price", "0"), Decimal(20), Decimal(10)) == -100

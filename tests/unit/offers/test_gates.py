@@ -8,12 +8,21 @@ import pytest
 
 from offers.candidate_gates import CANDIDATE_GATES
 from offers.catalogue import Discount, Limits
-from offers.decide import remembered
+from offers.conditions import Conditions, Segments, Traits
 from offers.decision import Decision
 from offers.gates import MOMENT_GATES, shopper_cap
 from offers.hours import DAY_US, HOUR_US, MINUTE_US, SECOND_US, QuietHours, microseconds
 from offers.preferences import Preferences
-from offers.shopper import Contact, Shopper, with_offer, with_preferences, with_redemption
+from offers.remember import remembered
+from offers.shopper import (
+    Contact,
+    Shopper,
+    with_event,
+    with_offer,
+    with_preferences,
+    with_redemption,
+    with_traits,
+)
 from offers.situation import Situation
 from tests.unit.offers.scene import (
     MOMENT,
@@ -50,6 +59,9 @@ def contacted(*hours_ago: float, store: str = "elsewhere", offer: str = "another
         known = with_offer(known, Contact(decision_id=f"dec_{number}", at_us=at_us, store=store, offer=offer))
     return known
 
+
+#: At 15 % off, 76.41 is paid: with a cost of 60 there are 21.5 % of it left.
+FLOOR = changed(OFFER, conditions=Conditions(margin_floor_percent=Decimal(25)))
 
 ALONE = {
     "made-up position": ("implausible", moment(mock=True)),
@@ -108,6 +120,7 @@ ALONE = {
         "already_redeemed",
         {"who": with_redemption(shopper(), "trainers-15", at_us=NOON_US - DAY_US)},
     ),
+    "wants to know how": ("moment_kind", {"moment": changed(MOMENT, trigger="how_to")}),
     "retailer's quota": (
         "retailer_cap",
         {"published": catalogue(retailer_per_day=9), "answers": Granting("retailer")},
@@ -115,6 +128,52 @@ ALONE = {
     "store's quota": (
         "store_cap",
         {"published": catalogue(store_per_day=9), "answers": Granting("store:mall")},
+    ),
+    "the kill switch": ("stopped", {"published": catalogue(speaking=False)}),
+    "a draft": ("not_live", offering(status="draft")),
+    "paused by its marketer": ("not_live", offering(status="paused")),
+    "for gold members": ("segment", offering(conditions=Conditions(segments=Segments(tiers=("gold",))))),
+    "for who has lapsed": (
+        "segment",
+        {
+            "who": with_traits(shopper(), Traits(tier="gold", lifecycle="active")),
+            **offering(conditions=Conditions(segments=Segments(tiers=("gold",), lifecycles=("lapsed",)))),
+        },
+    ),
+    "for who likes hats": (
+        "segment",
+        {
+            "who": with_preferences(shopper(), Preferences(liked_categories=("Shoes",))),
+            **offering(conditions=Conditions(segments=Segments(likes=("Hats",)))),
+        },
+    ),
+    "below the margin floor": (
+        "margin",
+        {"published": catalogue(FLOOR, products=(changed(TRAINERS, cost=Decimal(60)),))},
+    ),
+    "cost not known": ("margin", {"published": catalogue(FLOOR)}),
+    "another of its group is good": (
+        "exclusive",
+        {
+            "who": contacted(0.4, offer="boots-20"),
+            "published": catalogue(
+                changed(OFFER, conditions=Conditions(exclusive_group="shoes")),
+                changed(
+                    OFFER,
+                    external_id="boots-20",
+                    stores=("elsewhere",),
+                    conditions=Conditions(exclusive_group="shoes"),
+                ),
+            ),
+        },
+    ),
+    "sold out here, not elsewhere": (
+        "no_stock",
+        {"published": catalogue(products=(changed(TRAINERS, stock=9, stock_at={"mall": 0}),))},
+    ),
+    "closed on this very day": (
+        "closed",
+        {"published": catalogue(stores=(changed(STORE, closed_on=("2026-11-20",)),))},
     ),
     "spent budget": ("budget", {"answers": Granting("trainers-15")}),
     "control group": ("holdout", {"published": catalogue(holdout=1.0)}),
@@ -130,6 +189,52 @@ def test_without_any_hindrance_the_offer_is_made() -> None:
 def test_each_gate_alone_silences_with_its_code(code: str, changes: dict[str, Any]) -> None:
     decision = decided(**changes)
     assert (decision.outcome, decision.delivery, decision.reasons) == ("silence", "none", (code,))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {
+            "who": with_traits(shopper(), Traits(tier="gold")),
+            **offering(conditions=Conditions(segments=Segments(tiers=("silver", "gold")))),
+        },
+        {
+            "who": with_preferences(shopper(), Preferences(liked_categories=("Shoes > Trainers > Trail",))),
+            **offering(conditions=Conditions(segments=Segments(likes=("shoes",)))),
+        },
+        {"published": catalogue(FLOOR, products=(changed(TRAINERS, cost=Decimal(57)),))},
+        {"published": catalogue(products=(changed(TRAINERS, stock=0, stock_at={"mall": 1}),))},
+    ],
+    ids=["gold is one of the tiers", "she likes what lies within it", "enough is left", "on the shelf here"],
+)
+def test_a_condition_that_holds_lets_pass(changes: dict[str, Any]) -> None:
+    assert decided(**changes).outcome == "offer"
+
+
+@pytest.mark.parametrize(("country", "reasons"), [("FI", ("closed",)), ("SE", ()), (None, ())])
+def test_public_holidays_are_those_of_the_stores_country(
+    country: str | None, reasons: tuple[str, ...]
+) -> None:
+    store = changed(STORE, opening_hours="Mo-Su 10:00-20:00; PH off", country=country)
+    independence_day = NOON_US + 16 * DAY_US  # the 6th of December, in Finland alone
+    known = with_event(shopper(), changed(view(), at_us=independence_day - HOUR_US), now_us=independence_day)
+    decision = decided(
+        changed(MOMENT, at_us=independence_day, received_at_us=independence_day),
+        known,
+        catalogue(changed(OFFER, valid_until_us=NOON_US + 20 * DAY_US), stores=(store,)),
+        now_us=independence_day,
+    )
+    assert decision.reasons == reasons
+
+
+def test_a_reminder_answers_who_wants_to_know_in_the_inbox_alone() -> None:
+    reminder = catalogue(changed(OFFER, discount=Discount(kind="percent", value=Decimal(0))))
+    decision = decided(changed(MOMENT, trigger="how_to"), published=reminder)
+    assert (decision.outcome, decision.delivery, decision.reasons) == (
+        "offer",
+        "inbox_only",
+        ("moment_kind",),
+    )
 
 
 def test_the_table_tries_every_gate() -> None:

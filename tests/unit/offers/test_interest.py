@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from offers.event import Event
 from offers.hours import DAY_US, HOUR_US, SECOND_US
 from offers.interest import NAMES_MAX, TRACES_MAX, WEIGHTS, Interests, noted
-from offers.relevance import Interest, interests_in
-from tests.unit.offers.scene import NOON_US, catalogue
+from offers.relevance import Interest
+from tests.unit.offers.scene import NOON_US, catalogue, interests_in
 
 
 def hours_ago(hours: float) -> int:

@@ -11,11 +11,11 @@ from geo.fence import Circle, Fence
 from geo.index import FenceSet
 from geo.transition import DeviceState, Presence
 from offers.catalogue import Catalogue
-from offers.decide import remembered
 from offers.decision import Decision
 from offers.event import Event
 from offers.moment import Moment, Whereabouts, moments_from_event
 from offers.overlap import in_order, most_specific, with_overlaps
+from offers.remember import remembered
 from offers.shopper import Shopper
 from server.device import Device
 from server.phones import Phones

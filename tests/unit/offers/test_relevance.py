@@ -4,8 +4,8 @@ import pytest
 
 from offers.catalogue import Catalogue, Offer, Product, Store
 from offers.event import Event, Kind
-from offers.relevance import Interest, interests_in, named_product
-from tests.unit.offers.scene import NOON_US, OFFER, STORE, TRAINERS, catalogue, changed, shopper
+from offers.relevance import Interest, named_product
+from tests.unit.offers.scene import NOON_US, OFFER, STORE, TRAINERS, catalogue, changed, interests_in, shopper
 
 SANDALS = changed(TRAINERS, sku="sandals", name="Beach sandals", category=("Shoes", "Sandals"))
 HAT = changed(TRAINERS, sku="hat", name="Felt hat", category=("Hats",))

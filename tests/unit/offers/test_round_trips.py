@@ -53,6 +53,7 @@ def test_every_part_of_an_offer_comes_back() -> None:
         "limits": {"per_shopper_per_day": 1, "per_shopper": 3},
         "budget": {"redemptions": 10, "issued": 100, "spend": "99.50"},
         "prior_response": 0.1,
+        "lever": 1.5,
     }
     body = offer_body(offer_from_body(full))
     assert body == offer_body(offer_from_body(json.loads(json.dumps(body))))

@@ -59,7 +59,7 @@ def test_other_programs_variables_and_the_tests_own_are_none_of_its_business() -
         ("VICINO_PROT", "1", "VICINO_PROT: no such setting; did you mean VICINO_PORT?"),
         ("VICINO_ZZZZZZZZ", "1", "VICINO_ZZZZZZZZ: no such setting"),
         ("VICINO_FAULT", "before_commit", "VICINO_FAULT: expected PLACE:N, as in before_commit:3"),
-        ("VICINO_KAFKA", "one:9092", "VICINO_KAFKA: not available in this version; unset it"),
+        ("VICINO_KAFKA", "one", "VICINO_KAFKA: expected host:port, with commas between"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line_that_names_the_variable(

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from offers.coupon import coupon_code
 from server import logs
+from server.auth import new_key
+from tests import logbook
 
 
 @pytest.fixture
@@ -65,3 +68,41 @@ def test_coordinates_tokens_and_codes_are_withheld_however_they_are_named(stream
     line = stream.getvalue()
     assert not any(private in line for private in ("60.17", "24.9", "t0k", "ABCD"))
     assert json.loads(line)["store"] == "s1"
+
+
+def test_a_library_that_has_nothing_to_say_is_not_heard(stream: io.StringIO) -> None:
+    logs.configure("text", stream)
+    logging.getLogger("pyBarcode").info("Pillow not found. Image output disabled")
+    assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("no fence at (60.1686, 24.9419)", "a position"),
+        ('{"lon":-122.67654}', "a position"),
+        (f"GET /v1/ingest/traccar/{new_key('app')}", "a key"),
+        (f"rtl_0123456789abcdefghjkmnpqrs.{'Ab3_' * 11}", "a refresh token"),
+        ("Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "an access token"),
+        (coupon_code(b"secret", "dec_1"), "a coupon's code"),
+        ("of shp_0123456789abcdefghjkmnpqrs", "a shopper"),
+        ("of dev_0123456789abcdefghjkmnpqrs", "a device"),
+        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "a webhook's secret"),
+        ("phone-0001:APA91bxxxx", "a push address"),
+    ],
+)
+def test_the_search_of_the_sessions_log_finds_what_tells(line: str, what: str) -> None:
+    assert logbook.tells(line.encode()) == [what]
+
+
+def test_the_search_lets_pass_what_tells_nothing() -> None:
+    harmless = (
+        '"timestamp":"2026-11-28T02:00:38.123456Z" in 0.4213 s, 12.5 ms, rtl_0123456789abcdefghjkmnpqrs'
+    )
+    assert logbook.tells(harmless.encode()) == []
+
+
+def test_the_sessions_log_holds_what_this_very_test_logs() -> None:
+    structlog.get_logger("x").debug("in_the_book", number=20_261_128)
+
+    assert any(b"in_the_book" in line and b"20261128" in line for line in logbook.written())

@@ -57,6 +57,16 @@ def test_what_goes_into_the_journal_comes_out_of_it(items: list[RecordFixes]) ->
     ]
 
 
+@given(st.lists(st.lists(pings, max_size=3), min_size=1, max_size=3))
+def test_joined_pings_are_those_of_all_parts_in_order(parts: list[list[RecordFixes]]) -> None:
+    joined = Pings.joined([Pings.of(part) for part in parts])
+
+    whole = Pings.of([item for part in parts for item in part])
+    assert joined.items == whole.items
+    assert joined.ids == whole.ids
+    assert pack_inputs([], joined) == pack_inputs([], whole)
+
+
 @given(st.lists(pings, max_size=6), st.sets(names))
 def test_some_pings_are_these_and_no_others(items: list[RecordFixes], wanted: set[str]) -> None:
     found = Pings.of(items).select(lambda item: item.device_id in wanted)

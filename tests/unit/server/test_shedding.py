@@ -1,6 +1,7 @@
 """What a ping is worth: nothing only where nothing can follow from it. And rates, and requests as bytes."""
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,7 +10,7 @@ from geo.fix import SECOND_US, Fix
 from server.edge.framing import whole_request
 from server.edge.limits import Buckets, Rate
 from server.edge.room import Outlook, Worth
-from server.edge.shedding import Next, Shedding
+from server.edge.shedding import Shedding
 from server.inputs import RecordFixes
 
 NOW_US = 1_800_000_000_000_000
@@ -50,10 +51,11 @@ def test_what_is_left_of_a_region_lies_within_it_in_space_and_time(north_m: floa
     if left is None:
         assert away_m >= AFTER_M or not 0 <= after_s < WITHIN_S
     else:
-        assert away_m + left.after_m <= AFTER_M
-        assert here.fixed_at_us + left.within_s * SECOND_US <= NOW_US + WITHIN_S * SECOND_US
-        assert (left.watch[0]["lat"], left.watch[0]["radius_m"]) == (here.lat_deg, left.after_m)
-        assert left.watch[1]["geofence_id"] == "door"
+        region = msgspec.json.decode(left.next)
+        assert away_m + region["after_m"] <= AFTER_M
+        assert here.fixed_at_us + region["within_s"] * SECOND_US <= NOW_US + WITHIN_S * SECOND_US
+        assert region["within_s"] == pytest.approx(left.within_s, abs=1.0)
+        assert region["watch"] == msgspec.json.decode(TOLD)["watch"]
 
 
 def test_a_ping_of_which_one_fix_lies_beyond_the_region_is_worth_looking_at() -> None:
@@ -72,7 +74,7 @@ def test_a_region_is_forgotten_when_its_shopper_looks_at_something() -> None:
 
 
 def test_where_every_fix_is_wanted_none_is_worthless() -> None:
-    wanted = msgspec.json.encode(Next(after_m=0.0, within_s=30.0, watch=[]))
+    wanted = b'{"after_m":0.0,"within_s":30.0,"watch":[]}'
     assert told(wanted).what_is_left(ping(fix()), OUTLOOK) is None
 
 
@@ -105,9 +107,14 @@ HEAD = b"POST /v1/pings HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer token\r\nCo
 
 
 def test_one_plain_request_is_read_from_its_bytes() -> None:
-    assert whole_request(HEAD + b"\r\n{}") == ("token", b"{}", None)
-    proxied = HEAD + b"X-Forwarded-For: 192.0.2.1, 10.0.0.1\r\n\r\n{}"
-    assert whole_request(proxied) == ("token", b"{}", "192.0.2.1, 10.0.0.1")
+    assert whole_request(HEAD + b"\r\n{}") == ("token", b"{}", None, HEAD)
+    proxied = HEAD + b"X-Forwarded-For: 192.0.2.1, 10.0.0.1\r\n"
+    assert whole_request(proxied + b"\r\n{}") == ("token", b"{}", "192.0.2.1, 10.0.0.1", proxied)
+
+
+def test_a_request_without_a_bearer_token_is_plain_and_has_no_credential() -> None:
+    basic = HEAD.replace(b"Bearer", b"Basic")
+    assert whole_request(basic + b"\r\n{}") == ("", b"{}", None, basic)
 
 
 def test_whatever_is_unusual_about_a_request_is_left_to_the_parser() -> None:
@@ -127,6 +134,6 @@ def test_whatever_is_unusual_about_a_request_is_left_to_the_parser() -> None:
         HEAD + b"X-Forwarded-For: a\r\nX-Forwarded-For: b\r\n\r\n{}",
         HEAD.replace(b": 2", b": +2") + b"\r\n{}",
         HEAD.replace(b"\r\n", b"\n") + b"\n{}",
-        HEAD.replace(b"Bearer", b"Basic") + b"\r\n{}",
+        HEAD.replace(b"Bearer", b"Basic") + b"Authorization: Basic other\r\n\r\n{}",
     )
     assert [data for data in unusual if whole_request(data) is not None] == []

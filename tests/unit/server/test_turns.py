@@ -3,22 +3,27 @@
 import asyncio
 import itertools
 
-from server.edge.turns import IN_LINE, LATE_PER_TURN, PER_TURN, Turns
+from server.edge.turns import LATE_S, LEAST_S, MOST_S, OTHERS, Turns
+
+PER_TURN = 16
+LOOK_S = 1.001 * LEAST_S / PER_TURN  #: what it takes here to look at one
 
 
 class Looked:
-    """What was looked at, turn by turn."""
+    """What was looked at, turn by turn, by a clock that only looking moves on."""
 
     def __init__(self) -> None:
-        self.turns = Turns()
+        self.now_s = 1.0
+        self.turns = Turns(lambda: self.now_s)
         self.seen: list[bytes] = []
         self.late: list[bytes] = []
 
     def come(self, data: bytes) -> None:
-        if not self.turns.must_wait(self._look, data):
-            self._look(data, late=False)
+        if not self.turns.must_wait(self.look, data):
+            self.look(data, late=False)
 
-    def _look(self, data: bytes, late: bool) -> None:
+    def look(self, data: bytes, late: bool) -> None:
+        self.now_s += LOOK_S
         self.seen.append(data)
         if late:
             self.late.append(data)
@@ -32,41 +37,79 @@ class Looked:
         return [after - before for before, after in itertools.pairwise(counts)]
 
 
-async def test_what_is_too_much_for_one_turn_of_the_loop_waits_in_line_for_the_next() -> None:
+async def test_what_is_too_much_for_one_turn_waits_in_line_while_everything_else_has_its_rounds() -> None:
     looked, sent = Looked(), [b"%d" % number for number in range(4 * PER_TURN)]
     for data in sent:
         looked.come(data)
 
     assert len(looked.seen) == PER_TURN
-    assert max(await looked.counts(8)) == PER_TURN
+    counts = await looked.counts(4 * OTHERS)
+    assert max(counts) == PER_TURN
+    assert [round_ for round_, count in enumerate(counts, start=1) if count] == [
+        OTHERS,
+        2 * OTHERS,
+        3 * OTHERS,
+    ]
     assert looked.seen == sent
     assert not looked.late
 
 
-async def test_who_has_too_many_behind_it_has_waited_for_too_long_and_is_dealt_with_first() -> None:
-    looked, sent = Looked(), [b"%d" % number for number in range(10 * IN_LINE)]
+async def test_requests_are_looked_at_for_as_long_as_everything_else_takes_but_not_for_ever() -> None:
+    looked, others_s = Looked(), 2 * LEAST_S
+    for number in range(40 * PER_TURN):
+        looked.come(b"%d" % number)
+    await looked.counts(OTHERS)
+    for share in (2, MOST_S / LEAST_S):
+        looked.now_s += others_s
+        assert abs(sum(await looked.counts(OTHERS)) - share * PER_TURN) <= 1
+        others_s = 3 * MOST_S
+
+
+async def test_after_a_long_round_of_everything_else_requests_are_looked_at_at_once() -> None:
+    looked = Looked()
+    for number in range(2 * PER_TURN):
+        looked.come(b"%d" % number)
+    looked.now_s += MOST_S
+
+    assert await looked.counts(1) == [PER_TURN]
+
+
+async def test_who_has_waited_for_too_long_is_said_to_be_late() -> None:
+    in_time = round(LATE_S / LOOK_S)
+    looked, sent = Looked(), [b"%d" % number for number in range(3 * in_time)]
     for data in sent:
         looked.come(data)
 
-    assert max(await looked.counts(40)) == PER_TURN + LATE_PER_TURN
+    await looked.counts((len(sent) // PER_TURN + 8) * OTHERS)
+
     assert looked.seen == sent
-    assert looked.late[0] == sent[PER_TURN]
-    assert len(sent) - len(looked.late) > IN_LINE
+    assert looked.late == sent[-len(looked.late) :]
+    assert abs(len(sent) - len(looked.late) - in_time) <= 2 * PER_TURN
+
+
+async def test_who_comes_while_others_are_in_line_goes_behind_them() -> None:
+    looked = Looked()
+    for number in range(PER_TURN + 1):
+        looked.come(b"%d" % number)
+    looked.now_s -= LEAST_S  # there would be time for it
+
+    looked.come(b"the last")
+    await looked.counts(2 * OTHERS)
+
+    assert looked.seen[-2:] == [b"16", b"the last"]
 
 
 async def test_who_comes_back_at_once_waits_for_the_next_turn() -> None:
-    looked = 0
-    turns = Turns()
+    looked = Looked()
 
     def again(data: bytes, late: bool = False) -> None:
-        nonlocal looked
-        looked += 1
-        if looked < 1000 and not turns.must_wait(again, data):
+        looked.look(data, late)
+        if len(looked.seen) < 1000 and not looked.turns.must_wait(again, data):
             again(data)
 
     again(b"")
 
-    assert looked <= PER_TURN + 1
+    assert len(looked.seen) <= PER_TURN + 1
     async with asyncio.timeout(5):
-        while looked < 1000:
+        while len(looked.seen) < 1000:
             await asyncio.sleep(0)

@@ -80,7 +80,15 @@ sensitive = st.builds(
     radii,
     st.fixed_dictionaries({"kind": st.sampled_from(["health", "worship"])}),
 )
+overrides = st.fixed_dictionaries(
+    {
+        "geofence": geofences.map(lambda one: one | {"properties": one["properties"] | {"external_id": "g"}}),
+        "places": st.lists(names, max_size=4, unique=True),
+        "until_us": st.sampled_from([100, 1_000]),
+    }
+)
 KINDS = {"store": stores, "product": products, "offer": offers, "geofence": geofences, "sensitive": sensitive}
+KINDS |= {"override": overrides}
 
 
 def named(kind: str, external_id: str, body: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -120,7 +128,7 @@ POINTS = np.random.default_rng(5).uniform(-0.012, 0.014, (2, 400))
 
 
 def covered(places: SensitiveSet) -> list[bool]:
-    told: list[bool] = places.covers(LAT + POINTS[0], LON + POINTS[1]).tolist()
+    told: list[bool] = places.covers(LAT + POINTS[0], LON + POINTS[1], 500).tolist()
     return told
 
 
@@ -128,7 +136,7 @@ def answers(world: World) -> dict[str, Any]:
     """Everything that a world can be asked, in every order that shows."""
     lat, lon, fences = LAT + POINTS[0], LON + POINTS[1], world.fences
     point, place = fences.match(lat, lon)
-    sure = fences.probability_inside(lat[point], lon[point], place, np.full(len(place), 15.0))
+    sure = fences.probability_inside(lat, lon, (point, place), np.full(len(lat), 15.0))
     ids = [fences.fence(at).external_id for at in place.tolist()]
     catalogue = {name: getattr(world.catalogue, name) for name in world.catalogue.__struct_fields__}
     shelves = catalogue.pop("shelves")

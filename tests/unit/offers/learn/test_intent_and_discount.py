@@ -5,7 +5,7 @@ import pytest
 
 from offers.learn.arms import Scene, arms_of
 from offers.learn.intent import intent
-from offers.learn.kinds import kind_of, may_discount
+from offers.learn.kinds import helps_only, kind_of
 from offers.learn.learner import Learner
 from offers.learn.minimise import minimised
 from offers.moment import MomentKind
@@ -62,7 +62,10 @@ def test_the_kind_of_a_moment(trigger: str, otherwise: dict[str, bool], kind: Mo
 
 
 def test_no_discount_is_pushed_to_who_wants_to_know_or_to_do() -> None:
-    assert [kind for kind in ("know", "go", "do", "buy") if may_discount(kind)] == ["go", "buy"]
+    assert [trigger for trigger in ("view", "how_to", "review", "enter") if helps_only(trigger)] == [
+        "how_to",
+        "review",
+    ]
 
 
 def left(scores: list[float], **more: float) -> list[float]:

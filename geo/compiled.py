@@ -1,0 +1,72 @@
+"""Functions that run as machine code: what is done for every fix of a batch, over and over.
+
+They are Python, which Numba compiles with LLVM. Floating point stays as written, operation by operation.
+Compiling takes half a minute, so the code is kept in `__pycache__`, in a folder named after what it was made
+of: Numba itself notices a change in a function, and none in what that calls. Where that folder cannot be
+written, every process compiles for itself.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_Scalar = TypeVar("_Scalar", bound=np.generic)
+
+_GEO = Path(__file__).parent
+_CONFIG: Any = numba.config
+
+
+def _made_of() -> str:
+    """A digest of all that may be compiled, and of what compiles it."""
+    digest = hashlib.blake2b(f"{numba.__version__} {np.__version__}".encode(), digest_size=8)
+    for path in sorted(_GEO.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _can_write(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+FOLDER = _GEO / "__pycache__" / f"compiled-{_made_of()}"
+_CONFIG.CACHE_DIR = str(FOLDER)
+_OPTIONS: dict[str, Any] = {
+    "cache": _can_write(FOLDER),
+    "error_model": "numpy",
+    "forceinline": True,
+    "_nrt": False,
+}
+
+
+def compiled(function: _Function) -> _Function:
+    """The function as machine code. It may only call others that are compiled, and take what Numba can.
+
+    It must not make arrays: Numba then counts nobody's references, which takes most of the time otherwise.
+    """
+    return cast("_Function", numba.njit(**_OPTIONS)(function))
+
+
+def behaved(array: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
+    """An array as compiled functions know them, or a copy that is: for others they would be compiled anew."""
+    return array if array.flags.carray else array.copy()
+
+
+def forget_others() -> None:
+    """Removes what was compiled from other versions of the code."""
+    for folder in FOLDER.parent.glob("compiled-*"):
+        if folder != FOLDER:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,170 @@
+"""How the learning policy judges the prospects of a moment, and what it draws of them.
+
+    features -> heads -> objective -> smallest discount that does as much -> shortlist -> draw
+
+Only what passed every gate is judged. Pure: the draw follows from the moment's id, and judging changes
+nothing of the learner.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+import msgspec
+import numpy as np
+
+from offers.decision import Judgement
+from offers.learn.arms import Arms, Scene
+from offers.learn.blr import Floats
+from offers.learn.explore import Draw, draw, uniform_of
+from offers.learn.features import features
+from offers.learn.hers import Trial
+from offers.learn.intent import Intent, intent
+from offers.learn.learner import Learner
+from offers.learn.lesson import Lent, Paced
+from offers.learn.minimise import minimised
+from offers.learn.objective import Worth
+from offers.learn.setup import Learning, Pilot
+from offers.learn.told import arms_from, scene_of
+from offers.prospects import Prospects
+
+#: The terms of so many are kept, the best first.
+TERMS_MAX = 50
+
+
+def pilots(pilot: Pilot, store: str, shopper_id: str, salt: bytes) -> bool:
+    """Whether the policy is tried with this shopper at this store: the same answer every time."""
+    digest = hashlib.sha256(salt + b".pilot." + shopper_id.encode()).digest()
+    hers = int.from_bytes(digest[:8], "big") < pilot.share * 2**64
+    return hers and (pilot.stores is None or store in pilot.stores)
+
+
+class Judged(msgspec.Struct, kw_only=True, gc=False):
+    """The prospects that passed every gate as the policy sees them: n of them, by id."""
+
+    scene: Scene
+    arms: Arms
+    matrix: Floats
+    worth: Worth
+    order: tuple[int, ...]  #: the best score first, equal ones as they were given
+    left: tuple[int, ...]  #: the same without those for which a smaller discount does as much
+    intent: Intent
+    found: Prospects
+    dues: dict[str, float]  #: of offers with a sum of money to spend: what is due now
+    setup: Learning
+    model: str
+    lessons: int
+    salt: bytes
+
+    def drawn(self, allowed: Callable[[int], bool] = lambda _: True) -> Draw:
+        """Draws of the best that are `allowed`, who are asked one after the other, and of nothing."""
+        explore, few = self.setup.exploration, list[int]()
+        for index in self.left:
+            if len(few) == explore.shortlist:
+                break
+            if allowed(index):
+                few.append(index)
+        drawn = draw(self.worth.score[few], explore, uniform_of(self.salt, self.scene.moment_id))
+        return msgspec.structs.replace(drawn, shortlist=tuple(few[place] for place in drawn.shortlist))
+
+    def told(self, drawn: Draw, *, shadow: bool) -> Judgement:
+        """What is kept of it."""
+        names, best, left = self.arms.names, self.order[:TERMS_MAX], set(self.left)
+        chosen = drawn.chosen
+        return Judgement(
+            model=self.model,
+            lessons=self.lessons,
+            exploration=self.setup.exploration,
+            rescale=self.setup.money.rescale,
+            uniform=drawn.uniform,
+            propensities=tuple(
+                zip([*(names[index] for index in drawn.shortlist), None], drawn.propensities, strict=True)
+            ),
+            drawn=None if chosen is None else names[chosen],
+            offers=tuple(names[index] for index in best),
+            terms=self.worth.columns(best),
+            held_back=tuple(names[index] for index in best if index not in left),
+            reasons=self.intent.reasons,
+            shadow=shadow,
+        )
+
+    def trial(
+        self,
+        decision_id: str,
+        chosen: int | None,
+        *,
+        at_us: int,
+        until_us: int,
+        pushed: bool,
+        spend: float,
+    ) -> Trial:
+        """What will be learned from: of what was made, or of the best that could have been."""
+        arms, index = self.arms, self.order[0] if chosen is None else chosen
+        return Trial(
+            decision_id=decision_id,
+            at_us=at_us,
+            until_us=until_us,
+            store=arms.stores[index],
+            offer=arms.names[index],
+            category=arms.category(index),
+            sku=self.found.sku(int(self.found.passed[index])) or None,
+            row=self.matrix[index].astype("<f8").tobytes(),
+            spoken=chosen is not None,
+            pushed=pushed,
+            pressure=(self.scene.pushes_24h, self.scene.pushes_7d),
+            cost=self._cost(chosen) if arms.names[index] in self.dues else 0.0,
+            spend=spend,
+        )
+
+    def paced(self, chosen: int | None, at_us: int) -> Paced:
+        """What the decision is to budgets and to the stores' shares."""
+        made = None if chosen is None else self.arms.names[chosen]
+        costs = {name: (self._cost(chosen) if name == made else 0.0, due) for name, due in self.dues.items()}
+        return Paced(at_us=at_us, store=None if chosen is None else self.arms.stores[chosen], costs=costs)
+
+    def _cost(self, index: int | None) -> float:
+        """What its coupon is expected to cost."""
+        if index is None:
+            return 0.0
+        worth, arms = self.worth, self.arms
+        return float(worth.opens[index] * worth.buys[index] * arms.depth[index] * arms.price[index])
+
+
+def judged(found: Prospects, learner: Learner, salt: bytes) -> Judged:
+    """Judges the prospects that passed every gate; at least one did."""
+    at = found.at
+    setup, hers = at.catalogue.settings.learning, at.shopper.hers
+    scene = scene_of(at)
+    arms = arms_from(at, found, learner)
+    matrix = features(scene, arms)
+    effects = hers.effects if scene.consents.relational else {}
+    with Lent(learner, effects):
+        worth = learner.worth(scene, arms, matrix, setup.money)
+        keenest = int(np.argmax(worth.organic))
+        wants = intent(learner.heads["organic"], matrix[keenest], arms.keys(keenest, scene.shopper))
+    order = np.argsort(-worth.score, kind="stable").tolist()
+    every = np.ones(len(arms), dtype=bool)
+    left = minimised(arms, worth.score, every, indifference=setup.indifference)
+    return Judged(
+        scene=scene,
+        arms=arms,
+        matrix=matrix,
+        worth=worth,
+        order=tuple(order),
+        left=tuple(index for index in order if left[index]),
+        intent=wants,
+        found=found,
+        dues=dict(_dues(found, learner)),
+        setup=setup,
+        model=learner.model,
+        lessons=learner.lessons,
+        salt=salt,
+    )
+
+
+def _dues(found: Prospects, learner: Learner) -> Iterator[tuple[str, float]]:
+    passed = set(found.passed.tolist()) if found.rack.budgeted else set()
+    for place in found.rack.budgeted:
+        offer = found.rack.offers[place]
+        if place in passed and (spend := offer.budget.spend) is not None:
+            name, until_us = offer.external_id, offer.valid_until_us
+            yield name, learner.budgets.due(name, float(spend), found.at.now_us, until_us)

@@ -1,0 +1,41 @@
+"""The second factor: codes of six digits by the time (RFC 6238), as every authenticator app makes them."""
+
+import base64
+import hmac
+import secrets
+from urllib.parse import quote
+
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
+
+STEP_S = 30
+_STEPS_OFF = 1  #: phones' clocks are a little off
+
+
+def new_secret() -> bytes:
+    """160 random bits, as RFC 4226 recommends."""
+    return secrets.token_bytes(20)
+
+
+def step_of(secret: bytes, code: str, now_us: int) -> int | None:
+    """The time step that the code is of; None where it is not one of now."""
+    now_step = now_us // 1_000_000 // STEP_S
+    for step in range(now_step - _STEPS_OFF, now_step + _STEPS_OFF + 1):
+        if hmac.compare_digest(code_at(secret, step), code.encode()):
+            return step
+    return None
+
+
+def code_at(secret: bytes, step: int) -> bytes:
+    """The code of a time step."""
+    return TOTP(secret, 6, SHA1(), STEP_S, enforce_key_length=False).generate(step * STEP_S)  # noqa: S303
+
+
+def base32(secret: bytes) -> str:
+    """The secret as a person types it."""
+    return base64.b32encode(secret).decode().rstrip("=")
+
+
+def uri(secret: bytes, email: str) -> str:
+    """What the QR code for an authenticator app says."""
+    return f"otpauth://totp/Vicino:{quote(email)}?secret={base32(secret)}&issuer=Vicino"

@@ -1,0 +1,117 @@
+"""The journal in Kafka: pings lie in its topic, where edges have put them; a row says which are an entry's.
+
+Everything else of a micro-batch is in its row: what was admitted and how, its time, and the version that it
+was judged by. The row and the partition's offset are written in the transaction of what follows from the
+batch, under the owner's epoch. So what PostgreSQL writes grows with what happens, and Kafka's own offsets are
+not the truth.
+"""
+
+from collections import deque
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from msgspec import DecodeError
+
+from server.db import DatabaseError
+from server.inputs import Input, RecordFixes
+from server.journal import Entry, PostgresJournal, Reference, pack_inputs, unpack_row
+from server.kafka.parcel import unpack_parcel
+from server.parts import Part
+from server.pings import Pings
+
+log = structlog.get_logger("vicino.kafka")
+
+FETCH_MS = 500
+
+
+class JournalGone(DatabaseError):  # noqa: N818 - it names what was found
+    """Kafka does not have any more what a row of the journal refers to."""
+
+
+class KafkaJournal(PostgresJournal):
+    """The rows of the table `journal`, their pings in a partition of Kafka's topic."""
+
+    def __init__(self, part: Part, reader: "Reader") -> None:
+        super().__init__(part)
+        self._reader = reader
+
+    def _packed(self, entry: Entry) -> bytes:
+        source = entry.source
+        if source is None or not source.items:
+            return super()._packed(entry)
+        if len(source.kept) == len(source.items) and entry.pings.items is source.items:
+            return pack_inputs(entry.inputs, Pings.of(()), Reference(source.span, [], []))
+        counts = entry.pings.counts.tolist()
+        changed = [
+            ping
+            for ping, (item, at) in enumerate(zip(entry.pings.items, source.kept, strict=True))
+            if item is not source.items[at] or counts[ping] != len(item.fixes)
+        ]
+        told = {id(entry.pings.items[ping]) for ping in changed}
+        without = sorted(set(range(len(source.items))).difference(source.kept))
+        reference = Reference(source.span, without, [source.kept[ping] for ping in changed])
+        return pack_inputs(entry.inputs, entry.pings.select(lambda item: id(item) in told), reference)
+
+    async def _unpacked(self, retailer_id: str, packed: bytes) -> tuple[list[Input], Pings]:
+        inputs, pings, reference = unpack_row(packed)
+        if reference is None:
+            return inputs, pings
+        found = dict(enumerate(await self._reader.pings(retailer_id, *reference.span)))
+        for place in reference.without:
+            found.pop(place, None)
+        found |= zip(reference.instead, pings.listed(), strict=True)
+        return inputs, Pings.of([found[place] for place in sorted(found)])
+
+
+class Reader:
+    """Reads the topic of the journal again. `close` it."""
+
+    def __init__(self, servers: str, topic: str, part: int) -> None:
+        self._servers = servers
+        self._partition = TopicPartition(topic, part)
+        self._consumer: AIOKafkaConsumer | None = None
+        self._ahead: deque[Any] = deque()  # records that were fetched and not yet asked for
+
+    async def pings(self, retailer_id: str, first: int, upto: int) -> list[RecordFixes]:
+        """A retailer's pings between two offsets, in order. Raises JournalGone."""
+        found = []
+        for record in await self._records(first, upto):
+            try:
+                parcel = unpack_parcel(record.value)
+            except DecodeError:  # it lies in the topic of the dead
+                continue
+            if parcel.retailer_id == retailer_id and isinstance(parcel.item, RecordFixes):
+                found.append(parcel.item)
+        return found
+
+    async def _records(self, first: int, upto: int) -> list[Any]:
+        if first >= upto:
+            return []
+        consumer = await self._open()
+        while self._ahead and self._ahead[0].offset < first:
+            self._ahead.popleft()
+        if not self._ahead or self._ahead[0].offset != first:
+            self._ahead.clear()
+            [begins] = (await consumer.beginning_offsets([self._partition])).values()
+            if begins > first:
+                raise JournalGone(f"Kafka has dropped offsets {first} to {begins} of {self._partition}")
+            consumer.seek(self._partition, first)
+        while not self._ahead or self._ahead[-1].offset < upto - 1:
+            batches = await consumer.getmany(self._partition, timeout_ms=FETCH_MS)
+            for records in batches.values():
+                self._ahead.extend(records)
+        return [record for record in self._ahead if record.offset < upto]
+
+    async def _open(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            consumer = AIOKafkaConsumer(bootstrap_servers=self._servers, auto_offset_reset="earliest")
+            await consumer.start()
+            consumer.assign([self._partition])
+            self._consumer = consumer
+        return self._consumer
+
+    async def close(self) -> None:
+        if self._consumer is not None:
+            await self._consumer.stop()
+            self._consumer = None

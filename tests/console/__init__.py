@@ -1,0 +1,1 @@
+"""The console in a browser: what a person sees and does, end to end."""
