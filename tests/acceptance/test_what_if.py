@@ -50,6 +50,27 @@ async def test_nothing_changed_is_the_log_to_the_last_character(database_url: st
     assert difference.left_out == 0
 
 
+async def test_nothing_changed_is_the_log_where_the_policy_learns_too(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with mall(database_url, tmp_path, policy="learn") as opened:
+        await live_a_day(opened)
+        difference = await asked(opened, Changes())
+
+    assert difference.different == 0
+    assert difference.same == difference.before.moments > 10
+    assert difference.before == difference.after
+
+
+async def test_another_policy_decides_the_same_moments(database_url: str, tmp_path: Path) -> None:
+    async with mall(database_url, tmp_path) as opened:
+        await live_a_day(opened)
+        difference = await asked(opened, Changes(settings={"policy": "learn"}))
+
+    assert difference.after.moments == difference.before.moments
+    assert difference.different > 0
+
+
 async def test_a_wider_fence_makes_moments_farther_off(database_url: str, tmp_path: Path) -> None:
     async with mall(database_url, tmp_path) as opened:
         shopper = await opened.shopper()
