@@ -17,6 +17,7 @@ _TEXT = {"type": "string", "minLength": 1}
 _FLAG = {"type": "string", "enum": ["true", "false"]}
 
 #: Query parameters by name: what they mean, and their schema.
+_TIME = {"type": "string", "format": "date-time"}
 QUERIES: dict[str, tuple[str, dict[str, Any]]] = {
     "cursor": ("`next_cursor` of the page before", {"type": "string"}),
     "limit": ("how many at the most", {"type": "integer", "minimum": 1, "maximum": PAGE_MOST}),
@@ -25,6 +26,10 @@ QUERIES: dict[str, tuple[str, dict[str, Any]]] = {
     "form": ("for which scanner", {"type": "string", "enum": ["qr", "code128"]}),
     "state": ("of the messages", {"type": "string", "enum": ["pending", "leased", "delivered", "failed"]}),
     "device": ("whose receipts", _TEXT),
+    "since": ("from when, RFC 3339", _TIME),
+    "until": ("to when, RFC 3339; that moment is left out", _TIME),
+    "store": ("only of this store", _TEXT),
+    "outcome": ("only those that ended so", {"type": "string", "enum": ["offer", "silence"]}),
 }
 REQUIRED = frozenset({"device"})
 _REPEATABLE = {
