@@ -15,9 +15,9 @@ _PARAMETER = re.compile(r"\{(\w+)(?::([^}]*))?\}")
 _NO_CONTENT = 204
 _TEXT = {"type": "string", "minLength": 1}
 _FLAG = {"type": "string", "enum": ["true", "false"]}
+_TIME = {"type": "string", "format": "date-time"}
 
 #: Query parameters by name: what they mean, and their schema.
-_TIME = {"type": "string", "format": "date-time"}
 QUERIES: dict[str, tuple[str, dict[str, Any]]] = {
     "cursor": ("`next_cursor` of the page before", {"type": "string"}),
     "limit": ("how many at the most", {"type": "integer", "minimum": 1, "maximum": PAGE_MOST}),
