@@ -115,7 +115,7 @@ def regret(contexts: list[list[str]], chances: Floats, rounds: list[tuple[int, f
     kinds = [f"{part} {number}" for number in range(len(CONTEXT)) for part in ("", "coupon", "expiry")]
     head = Head(np.zeros(len(ARMS) + 1), np.full(len(ARMS) + 1, 0.5), dict.fromkeys(kinds, 0.1))
     dense = np.column_stack([np.ones(len(ARMS)), np.eye(len(ARMS))])
-    exploration = Exploration(gamma=100.0, unit=1.0)
+    exploration = Exploration(unit=1.0)
     total = 0.0
     for row, drawn, happening in rounds:
         keys = [

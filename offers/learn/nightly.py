@@ -26,6 +26,7 @@ from offers.learn.table import SHOPPER, Coder, Levels, Table
 
 FOLDS = 3
 MEMBERS = 3
+BOOSTED, GROWN = 250, 200  #: trees, of gradient boosting and of the forest
 PAIR_WEIGHT, SHOPPER_WEIGHT = 0.7, 0.6
 #: A shopper's rate is shrunk as if there were so many average outcomes more.
 SHRUNK_BY = 4.0
@@ -147,7 +148,7 @@ class Trees(Member):
         from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415
 
         return HistGradientBoostingClassifier(
-            max_iter=250,
+            max_iter=BOOSTED,
             learning_rate=0.06,
             max_leaf_nodes=24,
             l2_regularization=3.0,
@@ -186,7 +187,7 @@ class Forest(Member):
     def _grown(self, matrix: Floats, happened: Floats) -> Any:
         from sklearn.ensemble import ExtraTreesClassifier  # noqa: PLC0415
 
-        forest = ExtraTreesClassifier(200, min_samples_leaf=2, max_features=0.3, random_state=0)
+        forest = ExtraTreesClassifier(GROWN, min_samples_leaf=2, max_features=0.3, random_state=0)
         return forest.fit(matrix, happened)
 
     def _matrix(self, table: Table) -> Floats:

@@ -29,10 +29,10 @@ QUERIES: dict[str, tuple[str, dict[str, Any]]] = {
     "form": ("for which scanner", {"type": "string", "enum": ["qr", "code128"]}),
     "state": ("of the messages", {"type": "string", "enum": ["pending", "leased", "delivered", "failed"]}),
     "device": ("whose receipts", _TEXT),
-    "store": ("of this store", _TEXT),
-    "outcome": ("of the decisions", {"type": "string", "enum": ["offer", "silence"]}),
-    "since": ("the beginning of the time that is told of", _TIME),
-    "until": ("its end", _TIME),
+    "since": ("from when, RFC 3339", _TIME),
+    "until": ("to when, RFC 3339; that moment is left out", _TIME),
+    "store": ("only of this store", _TEXT),
+    "outcome": ("only those that ended so", {"type": "string", "enum": ["offer", "silence"]}),
 }
 REQUIRED = frozenset({"device"})
 _REPEATABLE = {

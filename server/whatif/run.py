@@ -26,7 +26,7 @@ from server.pings import Pings
 from server.stored_day import StoredDay
 from server.timers import Timers
 from server.turn import Turn, begin, decide_all
-from server.whatif.changes import Changes
+from server.whatif.changes import BadChange, Changes
 from server.whatif.ledgers import DayLedgers, WhatIfAnswers
 from server.whatif.tally import EXAMPLES_MOST, Counting, Difference, Otherwise, action
 from server.world import World
@@ -86,6 +86,8 @@ class _Again:
             self._otherwise |= {"retailer", *(f"store:{name}" for name in world.catalogue.stores)}
         made: dict[str, Decision] = {}
         self._learner = await self._learning.learner(self._day.connection, entry.seq)
+        if self._learner is None and self._changes.settings.get("policy") == "learn":
+            raise BadChange("settings.policy: `learn` had learned nothing by that day, so it cannot be asked")
         if self._changes.moves_fences:
             made |= await self._woken(world, entry)
         inputs = [item for item in entry.inputs if self._can_be(item)]

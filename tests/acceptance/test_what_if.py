@@ -50,6 +50,25 @@ async def test_nothing_changed_is_the_log_to_the_last_character(database_url: st
     assert difference.left_out == 0
 
 
+async def test_nothing_changed_is_the_log_where_the_policy_learns_too(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with mall(database_url, tmp_path, policy="learn") as opened:
+        await live_a_day(opened)
+        difference = await asked(opened, Changes())
+
+    assert difference.different == 0
+    assert difference.same == difference.before.moments > 10
+    assert difference.before == difference.after
+
+
+async def test_a_policy_that_had_learned_nothing_is_not_asked(database_url: str, tmp_path: Path) -> None:
+    async with mall(database_url, tmp_path) as opened:
+        await live_a_day(opened)
+        with pytest.raises(BadChange, match="had learned nothing by that day"):
+            await asked(opened, Changes(settings={"policy": "learn"}))
+
+
 async def test_a_wider_fence_makes_moments_farther_off(database_url: str, tmp_path: Path) -> None:
     async with mall(database_url, tmp_path) as opened:
         shopper = await opened.shopper()

@@ -1,10 +1,13 @@
 """The nightly model on made-up shoppers: what it knows of each, and what of strangers."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
+from offers.learn import nightly
 from offers.learn.blr import Floats, sigmoid
-from offers.learn.nightly import Nightly, fit
+from offers.learn.nightly import Nightly, OwnRates, Trees, fit
 from offers.learn.table import Table
 
 
@@ -25,8 +28,18 @@ def made(seed: int, shoppers: range, each: int = 12) -> tuple[Table, Floats]:
     return table, happened
 
 
+@pytest.fixture(scope="module", autouse=True)
+def fewer_trees() -> Iterator[None]:
+    """As many as these few rows need."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nightly, "BOOSTED", 40)
+        patch.setattr(nightly, "GROWN", 30)
+        yield
+
+
 @pytest.fixture(scope="module")
-def model() -> Nightly:
+def model(fewer_trees: None) -> Nightly:
+    del fewer_trees
     return fit(*made(0, range(80)))
 
 
@@ -59,6 +72,9 @@ def test_texts_that_it_never_saw_are_no_trouble(model: Nightly) -> None:
     assert np.isfinite(model.logits(strange)).all()
 
 
-def test_the_same_rows_make_the_same_model(model: Nightly) -> None:
+def test_the_same_rows_make_the_same_trees(model: Nightly) -> None:
+    """The last fit of a model is on all rows: made alone, its trees say the same."""
+    rows, happened = made(0, range(80))
     table, _ = made(5, range(60, 90))
-    assert np.array_equal(fit(*made(0, range(80))).logits(table), model.logits(table))
+    again = Trees(rows, happened, OwnRates(rows, happened))
+    assert np.array_equal(again.logits(table), model.members[1].logits(table))
