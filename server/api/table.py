@@ -141,7 +141,7 @@ ROUTES: list[Route] = [
         for path in ingest.TRACK_PATHS
     ),
     *(
-        row("OPTIONS", path, ANYONE, ingest.preflight, "A browser's question before it")
+        row("OPTIONS", path, ANYONE, ingest.preflight, "A browser's question before it", status=204)
         for path in ingest.TRACK_PATHS
     ),
     row("GET", "/v1/inbox", DEVICE, offers.inbox, "The shopper's offers", query=PAGE),

@@ -6,6 +6,7 @@ batch, under the owner's epoch. So what PostgreSQL writes grows with what happen
 not the truth.
 """
 
+import asyncio
 from collections import deque
 from typing import Any
 
@@ -23,10 +24,11 @@ from server.pings import Pings
 log = structlog.get_logger("vicino.kafka")
 
 FETCH_MS = 500
+READ_S = 30.0  #: so long the records of one row are waited for
 
 
 class JournalGone(DatabaseError):  # noqa: N818 - it names what was found
-    """Kafka does not have any more what a row of the journal refers to."""
+    """Kafka does not have, or does not give, what a row of the journal refers to."""
 
 
 class KafkaJournal(PostgresJournal):
@@ -97,10 +99,13 @@ class Reader:
             if begins > first:
                 raise JournalGone(f"Kafka has dropped offsets {first} to {begins} of {self._partition}")
             consumer.seek(self._partition, first)
-        while not self._ahead or self._ahead[-1].offset < upto - 1:
-            batches = await consumer.getmany(self._partition, timeout_ms=FETCH_MS)
-            for records in batches.values():
-                self._ahead.extend(records)
+        try:
+            async with asyncio.timeout(READ_S):
+                while not self._ahead or self._ahead[-1].offset < upto - 1:
+                    for records in (await consumer.getmany(timeout_ms=FETCH_MS)).values():
+                        self._ahead.extend(records)
+        except TimeoutError:
+            raise JournalGone(f"Kafka does not give offsets {first} to {upto} of {self._partition}") from None
         return [record for record in self._ahead if record.offset < upto]
 
     async def _open(self) -> AIOKafkaConsumer:

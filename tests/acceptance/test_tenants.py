@@ -15,7 +15,7 @@ from server.api.openapi import name_of, path_of
 from server.api.route import Route
 from server.api.table import ROUTES
 from server.db import Connection, Database
-from tests.acceptance.mall import Client, Mall, Shopper, mall
+from tests.acceptance.mall import STORE, Client, Mall, Shopper, mall
 
 OF_TENANTS = [route for route in ROUTES if route.who]
 READING = [route for route in OF_TENANTS if route.method == "GET" and route.media == "application/json"]
@@ -33,7 +33,7 @@ class Scene:
     def markers(self) -> list[str]:
         """What names the first retailer or whose it is."""
         named = [self.shopper.device_id, self.shopper.shopper_id, self.ids["decision"], self.ids["endpoint"]]
-        return [*named, self.hers.keys["retailer_id"], "trainers-15", "Corner Shoes", "Trail trainers"]
+        return [*named, self.hers.keys["retailer_id"], self.ids["item"], "Only Hers"]
 
     def intruders(self, route: Route) -> list[Client]:
         """The other retailer's credentials that may call a route."""
@@ -49,7 +49,7 @@ class Scene:
         ids = {
             "device_id": self.shopper.device_id,
             "external_id": {"geofences": "door", "catalog": "T-1", "offers": "trainers-15"}.get(
-                route.path.split("/")[2], "shoes-1"
+                route.path.split("/")[2], "only-hers"
             ),
             "id": {"decisions": self.ids["decision"], "webhooks": self.ids["endpoint"]}.get(
                 route.path.split("/")[2], self.ids["item"]
@@ -70,6 +70,8 @@ async def scene(database_url: str, tmp_path: Path) -> AsyncIterator[Scene]:
         await shopper.looks_at("T-1")
         await shopper.ping(north_m=40)
         [item] = await shopper.inbox()
+        only_hers = STORE | {"external_id": "only-hers", "name": "Only Hers"}
+        await hers.server.post("/v1/stores", only_hers)
         endpoint = await hers.server.post("/v1/webhooks", {"url": "https://example.com/hook"})
         ids = {
             "item": item["id"],

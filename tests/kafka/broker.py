@@ -143,7 +143,8 @@ class Kafka:
         self.servers = ",".join(broker.address for broker in self.brokers)
 
     async def __aenter__(self) -> Self:
-        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # An id that begins with a dash would be taken for an option.
+        cluster_id = "v" + urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:].rstrip("=")
         await asyncio.gather(*(broker.prepare(cluster_id) for broker in self.brokers))
         for broker in self.brokers:
             await broker.start()
