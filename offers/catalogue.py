@@ -248,9 +248,8 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     def highest_price(self, offer: Offer) -> Decimal | None:
         """The dearest thing that the offer can be used on; None where no price is known."""
         scope = [price for sku in offer.skus or () if (price := self._price(sku)) is not None]
-        paths: Iterable[Path] = (
-            ((),) if offer.skus is None and offer.categories is None else offer.categories or ()
-        )
+        on_all = offer.skus is None and offer.categories is None
+        paths: Iterable[Path] = ((),) if on_all else offer.categories or ()
         dearest = self.shelves.dearest
         scope += [dearest[fold(path)] for path in paths if fold(path) in dearest]
         return max(scope, default=None)

@@ -18,8 +18,9 @@ from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 
-#: Libraries that say at their start what concerns nobody: python-barcode that it draws no bitmaps.
-_CHATTY = ("pyBarcode",)
+#: Libraries that say what concerns nobody (python-barcode: that it draws no bitmaps) or must not be told: aiokafka
+#: logs every record that it sends.
+_CHATTY = ("pyBarcode", "aiokafka")
 
 _WITHHELD = "(withheld)"
 

@@ -43,7 +43,7 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
             "learned_at": "when",
             "lesson": "features of a moment as numbers, without a place, and what came of it",
         },
-        other=("retailer_id", "seq", "number"),
+        other=("retailer_id", "part", "seq", "number"),
         kept=DECISIONS,
         erased=WITH_SHOPPER,
         exported=True,
@@ -51,7 +51,7 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
     Table(
         name="learners",
         about="all that a retailer's policy has learned, of nobody in particular",
-        other=("retailer_id", "seq", "day", "learner"),
+        other=("retailer_id", "part", "seq", "day", "learner"),
     ),
     Table(
         name="models",
