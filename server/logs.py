@@ -18,8 +18,8 @@ from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 
-#: Libraries that say what concerns nobody (python-barcode: that it draws no bitmaps) or must not be told: aiokafka
-#: logs every record that it sends.
+#: Libraries that say what concerns nobody, python-barcode that it draws no bitmaps; or what must not be
+#: told, aiokafka every record that it sends.
 _CHATTY = ("pyBarcode", "aiokafka")
 
 _WITHHELD = "(withheld)"
