@@ -90,6 +90,7 @@ def test_a_library_that_has_nothing_to_say_is_not_heard(stream: io.StringIO) -> 
         ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "a webhook's secret"),
         ("phone-0001:APA91bxxxx", "a push address"),
     ],
+    ids=range(10),  # a key is another in each of the processes that test
 )
 def test_the_search_of_the_sessions_log_finds_what_tells(line: str, what: str) -> None:
     assert logbook.tells(line.encode()) == [what]
