@@ -1,6 +1,7 @@
 """Refusals of what a retailer or an app sends us: every problem by its field, in words to act on."""
 
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -59,6 +60,10 @@ class Problems:
             raise BodyRejected(self.found)
 
 
+_known: set[type[Any]] = set()  # the shapes that msgspec has looked at
+_learning = threading.Lock()
+
+
 def shaped(body: Any, shape: type[Body], *, lax: bool = False) -> Body:
     """The decoded JSON `body` as a `shape` (a msgspec struct that forbids unknown fields).
 
@@ -71,10 +76,22 @@ def shaped(body: Any, shape: type[Body], *, lax: bool = False) -> Body:
         if (bad := _unprintable(text)) is not None:
             problems.add(field, "bad_character", f"contains the character U+{ord(bad):04X}")
     problems.raise_if_any()
+    if shape not in _known:
+        _learn(shape)
     try:
         return msgspec.convert(body, shape, strict=not lax)
     except msgspec.ValidationError as error:
         raise BodyRejected([_shape_problem(str(error))]) from error
+
+
+def _learn(shape: type[Any]) -> None:
+    """Has msgspec look at a shape for the first time, one thread after the other: worlds are built in threads,
+    and two that meet a shape at the same moment crash the process (seen with msgspec 0.20).
+    """
+    with _learning:
+        if shape not in _known:
+            msgspec.json.Decoder(shape)
+            _known.add(shape)
 
 
 def _shape_problem(message: str) -> Problem:

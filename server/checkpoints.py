@@ -93,10 +93,11 @@ class Checkpoints:
         while memory.seq is not None:
             oldest = memory.unsaved.oldest(20 * MOST, self._clock.now_us())
             names = [name for name in oldest if name not in memory.doubtful]
-            if not names and self._told[0] == memory.seq:
-                return
-            if not await self._saved(self._taken(names)) and names:
-                return
+            if names and await self._saved(self._taken(names)):
+                continue
+            if self._told[0] != memory.seq:  # nothing is left but what is in doubt: it says up to where
+                await self._saved(self._taken([]))
+            return
 
     async def close_days(self, shopper_ids: Collection[str], day: date | None = None) -> None:
         """Writes the states of shoppers whose newest change is of before a day (None: today), which has ended

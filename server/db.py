@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import asyncpg
@@ -114,8 +114,10 @@ class Database:
                 await connection.execute(f"{begin}; SELECT set_config('vicino.retailer_id', {name}, true)")
                 yield connection
             except BaseException:
-                with suppress(asyncpg.InterfaceError, *_GONE, OSError):  # a connection that is gone has none
+                try:
                     await connection.execute("ROLLBACK")
+                except Exception:  # noqa: BLE001 - it is gone, or in the middle of something: nobody uses it again
+                    connection.terminate()
                 raise
             await connection.execute("COMMIT")
 

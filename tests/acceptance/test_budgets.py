@@ -56,7 +56,7 @@ async def test_what_expired_coupons_held_is_there_again(at_noon: Mall) -> None:
     assert [(await outcome(one))[0] for one in (first, second)] == ["offer", "silence"]
 
     at_noon.clock.advance(3600)
-    await at_noon.vicino.engine.expire_coupons(at_noon.keys["retailer_id"])
+    await at_noon.vicino.engine.upkeep.expire_coupons(at_noon.keys["retailer_id"])
     assert await outcome(await comes_in(at_noon)) == ("offer", [])
 
 
@@ -66,7 +66,7 @@ async def test_a_redeemed_coupon_keeps_its_place(at_noon: Mall) -> None:
     await at_noon.till.post("/v1/redemptions", {"code": item["code"]})
 
     at_noon.clock.advance(3600)
-    await at_noon.vicino.engine.expire_coupons(at_noon.keys["retailer_id"])
+    await at_noon.vicino.engine.upkeep.expire_coupons(at_noon.keys["retailer_id"])
     assert await outcome(await comes_in(at_noon)) == ("silence", ["budget"])
 
 

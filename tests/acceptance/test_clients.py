@@ -61,7 +61,7 @@ class Phone:
 
 async def journal_seq(mall: Mall) -> int:
     async with mall.vicino.database.transaction(mall.keys["retailer_id"]) as connection:
-        seq: int = await connection.fetchval("SELECT journal_seq FROM retailers")
+        seq: int = await connection.fetchval("SELECT journal_seq FROM heads")
     return seq
 
 

@@ -231,11 +231,11 @@ async def test_a_publication_that_met_a_busy_database_is_followed_a_little_later
     at_noon.clock.advance(5)
     run, refused = Pipeline.run, []
 
-    async def run_or_refuse(self: Pipeline, batch: Any) -> Any:
+    async def run_or_refuse(self: Pipeline, batch: Any, span: Any = None) -> Any:
         if not refused:
             refused.append(batch)
             raise DatabaseBusy("no connection is free")
-        return await run(self, batch)
+        return await run(self, batch, span)
 
     monkeypatch.setattr(Pipeline, "run", run_or_refuse)
 

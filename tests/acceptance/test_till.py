@@ -80,7 +80,7 @@ async def test_what_is_left_of_a_part_comes_free_when_the_coupon_ends(at_noon: M
     await at_noon.server.post("/v1/offers", at_noon.offer(discount=amount, budget={"spend": "100"}))
     await tells(at_noon, await code_of(at_noon), amount="5")
     at_noon.clock.advance(3600)
-    await at_noon.vicino.engine.expire_coupons(at_noon.keys["retailer_id"])
+    await at_noon.vicino.engine.upkeep.expire_coupons(at_noon.keys["retailer_id"])
     kept = await ledger(at_noon)
     assert (kept["redeemed"], kept["spend_committed"], kept["spend_reserved"]) == (1, 5, 0)
 
@@ -139,7 +139,7 @@ async def test_a_till_that_cannot_call_tells_in_the_evening(at_noon: Mall) -> No
     used, other = await code_of(at_noon), await code_of(at_noon)
     when = at_noon.time(60)
     at_noon.clock.advance(8 * 3600)
-    await at_noon.vicino.engine.expire_coupons(at_noon.keys["retailer_id"])
+    await at_noon.vicino.engine.upkeep.expire_coupons(at_noon.keys["retailer_id"])
     late = at_noon.time(-60)
     table = f"code,redeemed_at\n{used},{when}\n{other},{late}\nnonsense,{when}\n{used},yesterday\n"
     told = await at_noon.till.post("/v1/redemptions/csv", table.encode(), Content_Type="text/csv")
