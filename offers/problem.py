@@ -85,8 +85,8 @@ def shaped(body: Any, shape: type[Body], *, lax: bool = False) -> Body:
 
 
 def _learn(shape: type[Any]) -> None:
-    """Has msgspec look at a shape for the first time, one thread after the other: worlds are built in threads,
-    and two that meet a shape at the same moment crash the process (seen with msgspec 0.20).
+    """Has msgspec look at a shape for the first time, one thread after the other: worlds are built in
+    threads, and two that met a shape at the same moment have crashed the process (msgspec 0.22).
     """
     with _learning:
         if shape not in _known:

@@ -90,6 +90,12 @@ def name_of(route: Route) -> str:
     return f"{route.method} {path_of(route)}"
 
 
+def _tag_of(route: Route) -> str:
+    """What it is about: the first word of its path."""
+    parts = route.path.strip("/").split("/")
+    return parts[1].partition("{")[0] if parts[0] == "v1" else "operation"
+
+
 def _body(route: Route, described: Described) -> Any:
     return described.body or route.body
 
@@ -109,6 +115,7 @@ def _operation(route: Route, described: Described, schemas: dict[str, Any]) -> d
     }
     operation: dict[str, Any] = {
         "operationId": re.sub(r"\W+", "_", f"{route.method} {path_of(route)}".lower()).strip("_"),
+        "tags": [_tag_of(route)],
         "summary": route.summary,
         "description": (route.handler.__doc__ or route.summary).strip(),
         "parameters": _parameters(route, described),
