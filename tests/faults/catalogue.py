@@ -1,5 +1,6 @@
 """What can go wrong in a run, by name: each is told the town, does its harm, and has it heal."""
 
+import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -45,7 +46,9 @@ async def kill_backend(town: Town) -> None:
     """`kill -9` of one of PostgreSQL's processes: it drops all connections and recovers."""
     for _ in range(3):
         await town.crowd.until_taken(town.random.randint(10, 80), RECOVERY_S)
-        assert town.postgres.kill_backend(town.random)
+        async with asyncio.timeout(RECOVERY_S):
+            while not town.postgres.kill_backend(town.random):  # all have just ended: the server comes back
+                await asyncio.sleep(0.05)
 
 
 async def pause_postgres(town: Town) -> None:
