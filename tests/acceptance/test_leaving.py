@@ -1,4 +1,4 @@
-"""What becomes of an offer when she leaves: nothing is sent any more, what was sent is taken back."""
+"""What becomes of an offer when its shopper leaves: nothing is sent any more, what was sent is taken back."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,10 +15,14 @@ async def at_noon(database_url: str, tmp_path: Path) -> AsyncIterator[Mall]:
 
 
 async def leaves(shopper: Shopper) -> None:
-    """She walks away until nobody doubts it."""
+    """The shopper walks away until nobody doubts it.
+
+    Time leaps between the pings: a recall still under way by then would outlive its lease and be sent again.
+    """
     for north_m in (400, 600, 800):
         shopper.mall.clock.advance(130)
         await shopper.ping(north_m=north_m)
+        await until(lambda: _no_recall_waits(shopper.mall))
 
 
 async def test_who_leaves_before_the_send_gets_nothing(at_noon: Mall) -> None:
@@ -97,6 +101,13 @@ async def _refused_for_now(shopper: Shopper) -> bool:
 async def _push(shopper: Shopper, state: str) -> bool:
     offers = [one for one in await shopper.receipts() if one["outcome"] == "offer"]
     return bool(offers) and offers[0]["push"]["state"] == state
+
+
+async def _no_recall_waits(at: Mall) -> bool:
+    async with at.vicino.database.transaction(at.keys["retailer_id"]) as connection:
+        return not await connection.fetchval(
+            "SELECT count(*) FROM outbox WHERE kind = 'recall' AND state IN ('pending', 'leased')"
+        )
 
 
 async def _taken_back(at: Mall, shopper: Shopper) -> bool:
