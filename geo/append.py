@@ -1,20 +1,16 @@
-"""Writes a sighting down that is newer than all its device's, and clears away what no window holds."""
+"""Writes a sighting down that is newer than all its device's."""
 
 from typing import Any
 
 import numpy as np
 
 from geo.compiled import compiled
-from geo.fences.ranges import spread
 from geo.fleet import Fleet
-from geo.layout import NEVER, NOWHERE
+from geo.layout import NEVER
 from geo.rows import Record
 from geo.tables import HELD, PAIRS, PAST, SIGHTINGS, Fixes, Limits, Tables
 from geo.transition import Rules, Sighting
 from geo.window import kept_us
-
-#: Dead rows are taken out of a table when they are a quarter as many as the living, and this many.
-SLACK, SLACK_LEAST = 1.25, 4096
 
 
 @compiled
@@ -94,51 +90,3 @@ def append_one(
     values["since"] += 1
     fleet.held += values["before"] + values["since"] - device.before - device.since
     fleet.devices.put_one(slot, *values.values())
-
-
-def compact(fleet: Fleet) -> None:
-    """Takes dead rows out of the tables, where they are many."""
-    if fleet.sightings.used > SLACK * fleet.held + SLACK_LEAST:
-        _compact_sightings(fleet)
-    if fleet.visits.used > SLACK * fleet.open + SLACK_LEAST:
-        _compact_visits(fleet)
-    if fleet.past.used > 2 * fleet.past_kept + SLACK_LEAST:
-        _compact_past(fleet)
-
-
-def _compact_past(fleet: Fleet) -> None:
-    devices = fleet.devices.data[: fleet.devices.used]
-    kept = [(field, *spread(devices[field], devices[f"{field}_count"])) for field in ("base", "middle")]
-    parts = [fleet.past.take(row) for _, _, row in kept]
-    fleet.past.keep(np.zeros(0, np.int64))
-    for (field, _, _), part in zip(kept, parts, strict=True):
-        count = devices[f"{field}_count"]
-        devices[field] = fleet.past.extend(part) + np.cumsum(count) - count
-    fleet.past_kept = fleet.past.used
-
-
-def _compact_sightings(fleet: Fleet) -> None:
-    used = fleet.sightings.data[: fleet.sightings.used]
-    slot = used["slot"]
-    alive = (slot != NOWHERE) & (used["at_us"] >= fleet.devices.data["sealed_us"][slot])
-    moved_to = (np.cumsum(alive) - 1).astype(np.int32)
-    fleet.sightings.keep((alive).nonzero()[0])
-    kept = fleet.sightings.data[: fleet.sightings.used]
-    previous = kept["previous"]
-    kept["previous"] = np.where((previous != NOWHERE) & alive[previous], moved_to[previous], NOWHERE)
-    devices = fleet.devices.data[: fleet.devices.used]
-    for field in ("head", "believed"):
-        row = devices[field]
-        devices[field] = np.where(row != NOWHERE, moved_to[row], NOWHERE)
-    _, pair = spread(kept["pairs"], kept["pair_count"])
-    kept["pairs"] = np.cumsum(kept["pair_count"]) - kept["pair_count"]
-    fleet.pairs.keep(pair)
-
-
-def _compact_visits(fleet: Fleet) -> None:
-    alive = fleet.visits.data["slot"][: fleet.visits.used] != NOWHERE
-    moved_to = np.cumsum(alive) - 1
-    fleet.visits.keep((alive).nonzero()[0])
-    devices = fleet.devices.data[: fleet.devices.used]
-    some = devices["visit_count"].nonzero()[0]
-    devices["visits"][some] = moved_to[devices["visits"][some]]

@@ -19,9 +19,10 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from geo.append import append_one, compact
+from geo.append import append_one
 from geo.arrivals import Arrivals, seen_again, sightings_of
 from geo.batch import FixBatch
+from geo.compact import compact
 from geo.fix import SECOND_US
 from geo.fleet import Fleet
 from geo.index import FenceSet

@@ -74,12 +74,9 @@ class Rows:
         self.put_one(place, *values)
         return place
 
-    def keep(self, places: npt.NDArray[Any]) -> None:
-        """Drops all records but these, which move together in the order given (ascending)."""
-        kept = self.take(places)
-        self.used = len(kept)
-        self._opaque_rows[: self.used] = self._whole(kept)
-        if self.used * GROWTH + GROWTH_LEAST < len(self.data) / GROWTH:
+    def trim(self) -> None:
+        """Gives room back where less than half of it is in use: what is in use grows again before long."""
+        if self.used * GROWTH + GROWTH_LEAST < len(self.data) / 2:
             self._hold(int(self.used * GROWTH) + GROWTH_LEAST)
 
     def pick(self, records: Records, places: npt.NDArray[Any]) -> Records:

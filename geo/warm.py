@@ -6,6 +6,7 @@ import numpy as np
 import shapely
 
 from geo.batch import FixBatch
+from geo.compact import compact_sightings, compact_visits
 from geo.compiled import forget_others
 from geo.engine import Fleet, sense
 from geo.fence import Area, Circle, Fence
@@ -30,6 +31,8 @@ def warm() -> int:
         for minute, lon_deg in product(range(2), (0.0, 0.0105, 0.02)):
             fix = Fix(lat_deg=0.0001, lon_deg=lon_deg, fixed_at_us=minute * 60 * SECOND_US, accuracy_m=9.0)
             told += len(sense(fleet, FixBatch.of((slot, fix) for slot in slots), fences, rules))
+        compact_sightings(fleet)
+        compact_visits(fleet)
     fences.boundary_gap_m(np.zeros(1), np.zeros(1), np.zeros(1, np.int32))
     return told
 

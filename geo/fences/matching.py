@@ -60,8 +60,8 @@ def search(
 
     -1 where the pairs are more than there is room for.
     """
-    # By short steps, so that the processor waits for many far pieces of memory at a time. Cards are touched
-    # first.
+    # By short steps, so that the processor waits for many far pieces of memory at a time. The first and the
+    # last card of each bucket are touched before any is judged.
     last = len(lattice.cards) - 1
     for i in range(len(lat_deg)):
         room.end[i] = _bucket(lattice, lat_deg[i], lon_deg[i])
@@ -70,6 +70,7 @@ def search(
         room.begin[i], room.end[i] = lattice.first[bucket], lattice.first[bucket + 1]
     for i in range(len(lat_deg)):
         room.place[i] = lattice.cards[min(room.begin[i], last)].place
+        room.point[i] = lattice.cards[max(room.end[i] - 1, 0)].place
     count, doubts = _near(lattice, lat_deg, lon_deg, room)
     asks, out = 0, 0
     for doubt in range(doubts):

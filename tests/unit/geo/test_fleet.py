@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo import append, engine
+from geo import engine
 from geo.engine import FixBatch, Fleet, sense, state_of
 from geo.fence import Circle, Fence
 from geo.fences.roll import Roll
@@ -58,7 +58,7 @@ def follow(
 ) -> object:
     """Everything told of some devices, and the states they are left in."""
     monkeypatch.setattr(engine, "FEW", few)
-    monkeypatch.setattr(append, "SLACK_LEAST", 0)
+    monkeypatch.setattr("geo.compact.SLACK_LEAST", 0)
     fleet = Fleet(FENCES.roll)
     slots = [fleet.add(str(device)) for device in range(4)]
     heard: dict[int, list[tuple[str, Transition]]] = {slot: [] for slot in slots}

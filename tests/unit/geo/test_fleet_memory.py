@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo import append, engine
-from geo.append import compact
+from geo import engine
+from geo.compact import compact
 from geo.engine import FixBatch, Fleet, sense, state_of, wake, wake_at_us
 from geo.fix import SECOND_US, Fix
 from geo.packed import Packed, pack, unpack
@@ -152,9 +152,9 @@ def test_clearing_dead_rows_away_changes_nothing_that_is_told(
     monkeypatch.setattr(engine, "FEW", few)
     cleared, kept = Listener(rules), Listener(rules)
     for action, batch in traffic(seed=7):
-        monkeypatch.setattr(append, "SLACK_LEAST", 0)
+        monkeypatch.setattr("geo.compact.SLACK_LEAST", 0)
         cleared.hear(action, batch)
-        monkeypatch.setattr(append, "SLACK_LEAST", NEVER_COMPACTED)
+        monkeypatch.setattr("geo.compact.SLACK_LEAST", NEVER_COMPACTED)
         kept.hear(action, batch)
     assert len(kept.heard) > 100
     assert cleared.heard == kept.heard
@@ -181,7 +181,7 @@ def test_what_a_fleet_counts_is_what_its_devices_have(monkeypatch: pytest.Monkey
 
 
 def test_devices_that_are_removed_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(append, "SLACK_LEAST", 0)
+    monkeypatch.setattr("geo.compact.SLACK_LEAST", 0)
     listener = Listener(Rules())
     for action, batch in traffic(seed=5):
         listener.hear(action, batch)
@@ -199,7 +199,7 @@ def test_a_phone_that_reports_each_second_is_not_remembered_without_end(
     few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "FEW", few)
-    monkeypatch.setattr(append, "SLACK_LEAST", 0)
+    monkeypatch.setattr("geo.compact.SLACK_LEAST", 0)
     rules = Rules(window_fixes=20)
     fleet = Fleet(FENCES.roll)
     slots = [fleet.add(str(device)) for device in range(20)]

@@ -45,30 +45,22 @@ def test_growth_keeps_what_was_there(values: list[Row], more: list[Row]) -> None
     assert rows.take(first + np.arange(len(more))).tolist() == more
 
 
-def test_room_that_was_asked_for_is_all_zero_even_where_records_were_dropped() -> None:
+def test_a_table_that_has_lost_some_of_its_records_keeps_its_room() -> None:
     rows = table()
-    rows.extend(records(rows, [(7, 7.0, 7)] * 3 * GROWTH_LEAST))
-    rows.keep(np.arange(0))
-    rows.add(4 * GROWTH_LEAST)
-    assert rows.data[rows.used - GROWTH_LEAST : rows.used].tolist() == [(0, 0.0, 0)] * GROWTH_LEAST
-
-
-@given(values=rows_of_three, data=st.data())
-def test_kept_records_move_together_in_their_order(values: list[Row], data: st.DataObject) -> None:
-    rows = table()
-    rows.extend(records(rows, values))
-    kept = data.draw(st.lists(st.booleans(), min_size=len(values), max_size=len(values)))
-    rows.keep(np.flatnonzero(kept))
-    expected = [value for value, keep in zip(values, kept, strict=True) if keep]
-    assert rows.take(np.arange(len(rows))).tolist() == expected
+    rows.extend(records(rows, [(place, 0.0, 0) for place in range(10_000)]))
+    room = len(rows.data)
+    rows.used = 6_000
+    rows.trim()
+    assert len(rows.data) == room
 
 
 def test_a_table_that_has_lost_most_of_its_records_gives_their_memory_back() -> None:
     rows = table()
     rows.extend(records(rows, [(place, 0.0, 0) for place in range(100_000)]))
-    rows.keep(np.array([99_999]))
+    rows.used = 1
+    rows.trim()
     assert len(rows.data) <= GROWTH + GROWTH_LEAST
-    assert rows.get_one(0).at_us == 99_999
+    assert rows.get_one(0).at_us == 0
 
 
 def test_a_full_table_holds_no_more_than_a_quarter_of_spare_room() -> None:
