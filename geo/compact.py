@@ -9,8 +9,8 @@ from geo.fleet import Fleet
 from geo.layout import NOWHERE
 from geo.rows import Record
 
-#: Dead rows are taken out of a table when they are a quarter as many as the living, and this many.
-SLACK, SLACK_LEAST = 1.25, 4096
+#: Dead rows are taken out of a table when they are a fifth as many as the living, and this many.
+SLACK, SLACK_LEAST = 1.2, 4096
 
 
 def compact(fleet: Fleet) -> None:

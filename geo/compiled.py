@@ -16,6 +16,9 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 import numpy.typing as npt
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -23,6 +26,7 @@ _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 _GEO = Path(__file__).parent
 _CONFIG: Any = numba.config
+_LLVM: Any = numba.core.cgutils
 
 
 def _made_of() -> str:
@@ -58,6 +62,30 @@ def compiled(function: _Function) -> _Function:
     It must not make arrays: Numba then counts nobody's references, which takes most of the time otherwise.
     """
     return cast("_Function", numba.njit(**_OPTIONS)(function))
+
+
+def _touch(_context: Any, array: Any, index: Any) -> Any:
+    """Has an element of an array of one dimension brought near the processor, which does not wait for it.
+
+    For compiled functions alone: LLVM's `llvm.prefetch`. Beyond the array's end it does nothing.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kind, index_kind = signature.args
+        held = context.make_array(kind)(context, builder, values[0])
+        at = context.cast(builder, values[1], index_kind, types.intp)
+        element = _LLVM.get_item_pointer(context, builder, kind, held, [at])
+        address, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        takes = ir.FunctionType(ir.VoidType(), [address, number, number, number])
+        prefetch = _LLVM.get_or_insert_function(builder.module, takes, "llvm.prefetch.p0")
+        to_read, keep, data = number(0), number(3), number(1)
+        builder.call(prefetch, [builder.bitcast(element, address), to_read, keep, data])
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate
+
+
+touch: Any = intrinsic(_touch)
 
 
 def behaved(array: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:

@@ -16,8 +16,8 @@ Records = npt.NDArray[np.void]
 Record: TypeAlias = Any
 
 _FORMATS = {"i8": "q", "f8": "d", "i4": "i", "f4": "f", "i2": "h", "u1": "B"}
-#: A table grows by an eighth, and by so many records at least; by half while it is small.
-GROWTH, GROWTH_LEAST, SMALL = 1.125, 256, 65_536
+#: A table grows by a sixteenth, and by so many records at least; by half while it is small.
+GROWTH, GROWTH_LEAST, SMALL = 1.0625, 256, 65_536
 
 
 class Rows:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from geo.compiled import compiled
+from geo.compiled import compiled, touch
 from geo.distance import FloatArray, IndexArray
 from geo.fences.cells import BOUNDARY
 from geo.fences.discs import EAST_PER_DEGREE, NORTH_PER_DEGREE, stretch
@@ -16,6 +16,8 @@ Longs = npt.NDArray[np.int64]
 
 _HALF, _TURN = 2**31, 2**32 - 1
 _OUT, _IN, _ASK = range(3)
+#: A point's cards are sent for so many points before they are judged: as long as far memory takes.
+_AHEAD = 8
 
 
 class Lattice(NamedTuple):
@@ -60,17 +62,14 @@ def search(
 
     -1 where the pairs are more than there is room for.
     """
-    # By short steps, so that the processor waits for many far pieces of memory at a time. The first and the
-    # last card of each bucket are touched before any is judged.
-    last = len(lattice.cards) - 1
+    # Far pieces of memory are sent for (`touch`) well before they are read.
     for i in range(len(lat_deg)):
-        room.end[i] = _bucket(lattice, lat_deg[i], lon_deg[i])
+        bucket = _bucket(lattice, lat_deg[i], lon_deg[i])
+        touch(lattice.first, bucket)
+        room.end[i] = bucket
     for i in range(len(lat_deg)):
         bucket = room.end[i]
         room.begin[i], room.end[i] = lattice.first[bucket], lattice.first[bucket + 1]
-    for i in range(len(lat_deg)):
-        room.place[i] = lattice.cards[min(room.begin[i], last)].place
-        room.point[i] = lattice.cards[max(room.end[i] - 1, 0)].place
     count, doubts = _near(lattice, lat_deg, lon_deg, room)
     asks, out = 0, 0
     for doubt in range(doubts):
@@ -91,6 +90,9 @@ def _near(lattice: Lattice, lat_deg: FloatArray, lon_deg: FloatArray, room: Room
     """The fences that may hold points: how many pairs, and how many (`asked`) the plane cannot tell."""
     count, doubts = 0, 0
     for i in range(len(lat_deg)):
+        if i + _AHEAD < len(lat_deg):
+            touch(lattice.cards, room.begin[i + _AHEAD])
+            touch(lattice.cards, room.end[i + _AHEAD] - 1)
         begin, end = room.begin[i], room.end[i]
         if begin == end:
             continue
