@@ -32,6 +32,7 @@ log = structlog.get_logger("vicino.lane")
 
 BATCH_MOST = 500  #: inputs in one micro-batch
 BATCH_WEIGHT = 2_000  #: fixes and events after which a micro-batch is closed
+WAKES_MOST = 64  #: timers that fire before what has arrived has its turn again
 RETRY_US = 1_000_000  #: when a timer is tried again that met a database out of reach
 TIMER_POLL_S = 0.25  #: how late a timer may be noticed
 
@@ -166,11 +167,12 @@ class Lane:
 
     async def _wait(self) -> None:
         """Until something has arrived or a timer may be due."""
-        if self._waiting or self._published:
+        timer_us = self._pipeline.memory.timers.next_us()
+        if self._waiting or self._published or (timer_us is not None and timer_us <= self._clock.now_us()):
             return
         self.valve.idle()
         self._arrived.clear()
-        timed = self._pipeline.memory.timers.next_us() is not None or self._pipeline.checkpoints.waiting
+        timed = timer_us is not None or self._pipeline.checkpoints.waiting
         timeout_s = TIMER_POLL_S if timed else None
         try:
             await asyncio.wait_for(self._arrived.wait(), timeout_s)
@@ -179,12 +181,11 @@ class Lane:
 
     async def _wake_due(self) -> None:
         now_us = self._clock.now_us()
-        due = self._pipeline.memory.due(now_us)
-        wakes: list[Input | Redeem] = [Wake(shopper_id=name, received_at_us=now_us) for name in due]
-        for start in range(0, len(wakes), BATCH_MOST):
+        due = self._pipeline.memory.due(now_us, WAKES_MOST)
+        if due:
             loop = asyncio.get_running_loop()
-            part = wakes[start : start + BATCH_MOST]
-            await self._process([(wake, loop.create_future()) for wake in part])
+            wakes = (Wake(shopper_id=name, received_at_us=now_us) for name in due)
+            await self._process([(wake, loop.create_future()) for wake in wakes])
 
     async def _process(self, batch: Sequence[Waiting]) -> None:
         began_s = monotonic()

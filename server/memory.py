@@ -4,8 +4,10 @@ Memory is the working state. The rows of the database have everything that anybo
 lag behind and are caught up with is the business of `server/checkpoints.py`.
 """
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,8 @@ from server.worlds import Worlds
 
 SQL = queries("engine")
 
+#: Devices, or records, that are looked through before others may work again.
+_AT_ONCE = 2_000
 RECORDS_MOST = 50_000  #: records kept; the least recently changed go first and are read again when needed
 
 #: A state as it goes into a row: shopper, state, day of its newest change, when her timer is due.
@@ -207,9 +211,9 @@ class Memory:
         for shopper_id in shopper_ids:
             self.timers.put(shopper_id, now_us)
 
-    def due(self, now_us: int) -> list[str]:
-        """The shoppers whose timers are due."""
-        return self.timers.due(now_us, self._wake_at_us)
+    def due(self, now_us: int, most: int) -> list[str]:
+        """So many of the shoppers whose timers are due."""
+        return self.timers.due(now_us, self._wake_at_us, most=most)
 
     async def load_timers(self, connection: Connection) -> None:
         """The timers as the last process left them. Where pings have put one off since, it is early."""
@@ -242,18 +246,24 @@ class Memory:
             return None
         return record_wake_at_us(record, self.phones, world)
 
-    def _inside(self, fences: FenceSet, geofences: Collection[str], now_us: int) -> Iterable[str]:
-        """The shoppers with a fresh fix in one of these geofences."""
-        devices = self.phones.devices.data[: self.phones.devices.used]
-        fresh = np.flatnonzero(devices["newest_us"] >= now_us - FRESH_US)
-        newest = self.phones.sightings.take(devices["head"][fresh])
-        points = points_inside(fences, geofences, newest["lat_deg"], newest["lon_deg"], now_us)
-        if not len(points):
-            return ()
-        slots = set(fresh[points].tolist())
-        return {
-            shopper_id
-            for shopper_id, record in self._records.items()
-            for device in record.devices
-            if not device.in_sensitive and slot_of(self.phones, record, device.device_id) in slots
-        }
+    async def _inside(self, fences: FenceSet, geofences: set[str] | None, now_us: int) -> dict[str, set[str]]:
+        """The shoppers with a fresh fix in one of these geofences, by geofence. Lets others work between."""
+        held: dict[int, list[int]] = {}  # by slot, the numbers of the fences
+        for first in range(0, self.phones.devices.used, _AT_ONCE):
+            devices = self.phones.devices.data[first : min(first + _AT_ONCE, self.phones.devices.used)]
+            fresh = np.flatnonzero(devices["newest_us"] >= now_us - FRESH_US)
+            newest = self.phones.sightings.take(devices["head"][fresh])
+            point, number = points_inside(fences, geofences, newest["lat_deg"], newest["lon_deg"], now_us)
+            for slot, one in zip((first + fresh[point]).tolist(), number.tolist(), strict=True):
+                held.setdefault(slot, []).append(one)
+            await asyncio.sleep(0)
+        found: dict[str, set[str]] = {}
+        known = iter(list(self._records.items()) if held else ())
+        while some := list(islice(known, _AT_ONCE)):
+            for shopper_id, record in some:
+                for device in record.devices:
+                    slot = None if device.in_sensitive else slot_of(self.phones, record, device.device_id)
+                    for one in held.get(slot, ()) if slot is not None else ():
+                        found.setdefault(fences.roll.external_id(one), set()).add(shopper_id)
+            await asyncio.sleep(0)
+        return found

@@ -176,11 +176,23 @@ async def load_changes(connection: Connection, retailer_id: str, since: int, ver
 
 
 async def changed_ids(
-    connection: Connection, retailer_id: str, kind: Kind, since: int, version: int
-) -> list[str]:
-    """The external ids of what differs in one kind between version `since` and the newer `version`."""
-    rows = await connection.fetch(_SQL["changed_ids"], retailer_id, kind, since, version)
-    return [row["external_id"] for row in rows]
+    connection: Connection, retailer_id: str, kind: Kind, versions: tuple[int, int], *, most: int
+) -> set[str]:
+    """The external ids of what differs in one kind between a version and a newer one: so many at most."""
+    rows = await connection.fetch(_SQL["changed_ids"], retailer_id, kind, *versions, most)
+    return {row["external_id"] for row in rows}
+
+
+async def changed_among(
+    connection: Connection,
+    retailer_id: str,
+    kind: Kind,
+    versions: tuple[int, int],
+    external_ids: Iterable[str],
+) -> set[str]:
+    """Those of some external ids of one kind under which something differs."""
+    rows = await connection.fetch(_SQL["changed_among"], retailer_id, kind, *versions, list(external_ids))
+    return {row["external_id"] for row in rows}
 
 
 async def settings_at(connection: Connection, retailer_id: str, version: int) -> dict[str, Any]:

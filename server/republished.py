@@ -7,12 +7,12 @@ is told by the journal's newest entry: after a crash it is done again. Waking so
 nothing.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection
 
 import numpy as np
 import numpy.typing as npt
 
-from geo.distance import SHORTEST_MERIDIAN_DEGREE_M, FloatArray
+from geo.distance import SHORTEST_MERIDIAN_DEGREE_M, FloatArray, IndexArray
 from geo.fix import SECOND_US
 from geo.index import FenceSet
 from geo.region import HEARTBEAT_S
@@ -20,7 +20,7 @@ from geo.transition import Rules
 from server.clock import from_us
 from server.db import Connection
 from server.parts import Part
-from server.publish import changed_ids, settings_at
+from server.publish import changed_among, changed_ids, settings_at
 from server.sql import queries
 from server.world import World, rules_of_body
 
@@ -29,8 +29,12 @@ SQL = queries("republished")
 #: A phone reports at least every heartbeat: by a newest fix older than that and a minute, nobody is anywhere.
 FRESH_US = round((HEARTBEAT_S + 60) * SECOND_US)
 
-#: Who of those in memory has a fresh newest fix in one of these geofences.
-Inside = Callable[[FenceSet, Collection[str]], Iterable[str]]
+#: Who of those in memory has a fresh newest fix in one of these geofences, or in any (None): by geofence.
+Inside = Callable[[FenceSet, set[str] | None], Awaitable[dict[str, set[str]]]]
+
+#: Of so many geofences it pays to name them all: who is not at their latitudes need not be looked at.
+_FEW = 1_000
+_ROWS_AT_ONCE = 1_000
 
 
 class Republished:
@@ -47,16 +51,25 @@ class Republished:
         if settled is None or settled[0] >= world.version:  # nobody has been anywhere yet; or it is done
             return set()
         since, before = settled
-        geofences = await changed_ids(connection, self._retailer_id, "geofence", since, world.version)
+        versions = since, world.version
+        changed = await changed_ids(connection, self._retailer_id, "geofence", versions, most=_FEW + 1)
+        many = len(changed) > _FEW
         if before.presence_timeout_s != world.rules.presence_timeout_s:
-            rows = await connection.fetch(SQL["all_visitors"], self._retailer_id)
-        elif geofences:
-            rows = await connection.fetch(SQL["visitors"], self._retailer_id, geofences)
+            visiting = await connection.cursor(SQL["all_visitors"], self._retailer_id)
+        elif many:
+            visiting = await connection.cursor(SQL["visitors_of_changed"], self._retailer_id, *versions)
+        elif changed:
+            visiting = await connection.cursor(SQL["visitors"], self._retailer_id, list(changed))
         else:
             return set()
-        visiting = (row["shopper_id"] for row in rows)
-        ours = {name for name in visiting if self._part.holds(self._retailer_id, name)}
-        return ours.union(inside(world.fences, geofences))
+        ours: set[str] = set()
+        while rows := await visiting.fetch(_ROWS_AT_ONCE):
+            names = (row["shopper_id"] for row in rows)
+            ours.update(name for name in names if self._part.holds(self._retailer_id, name))
+        found = await inside(world.fences, None if many else changed)
+        if many:
+            changed = await changed_among(connection, self._retailer_id, "geofence", versions, found)
+        return ours.union(*(shoppers for geofence, shoppers in found.items() if geofence in changed))
 
     def settle(self, world: World) -> None:
         """A batch of that world has committed."""
@@ -83,18 +96,29 @@ async def wake_now(
 
 
 def points_inside(
-    fences: FenceSet, geofences: Collection[str], lat_deg: FloatArray, lon_deg: FloatArray, now_us: int
-) -> npt.NDArray[np.intp]:
-    """Which of many points lie in one of these geofences now. What is gone holds nobody."""
+    fences: FenceSet, geofences: set[str] | None, lat_deg: FloatArray, lon_deg: FloatArray, now_us: int
+) -> tuple[npt.NDArray[np.intp], IndexArray]:
+    """Which of many points lie in one of these geofences now (None: in any), and the numbers of those.
+
+    Pairs, ascending by point. What is gone holds nobody.
+    """
+    near = np.arange(len(lat_deg)) if geofences is None else _near(fences, geofences, lat_deg)
+    matched, place = fences.match(lat_deg[near], lon_deg[near], np.full(len(near), now_us))
+    point, number = near[matched], fences.number[place]
+    if geofences is None:
+        return point, number
+    these = [one for one in np.unique(number).tolist() if fences.roll.external_id(one) in geofences]
+    among = np.isin(number, these)
+    return point[among], number[among]
+
+
+def _near(fences: FenceSet, geofences: set[str], lat_deg: FloatArray) -> npt.NDArray[np.intp]:
+    """The points between the southernmost and the northernmost of some geofences."""
     numbers = [number for geofence in geofences for number in fences.roll.numbers_of(geofence)]
     place = fences.place_of_number(np.array(numbers, np.int32))
-    place = place[place >= 0]
-    if not len(place):
+    circles = [fences.circle(one) for one in place[place >= 0].tolist()]
+    if not circles:
         return np.empty(0, np.intp)
-    # One fence was edited, as a rule: hardly anybody is at its latitude.
-    circles = [fences.circle(one) for one in place.tolist()]
     south = min(circle.lat_deg - circle.radius_m / SHORTEST_MERIDIAN_DEGREE_M for circle in circles)
     north = max(circle.lat_deg + circle.radius_m / SHORTEST_MERIDIAN_DEGREE_M for circle in circles)
-    near = np.flatnonzero((lat_deg >= south) & (lat_deg <= north))
-    point, held_by = fences.match(lat_deg[near], lon_deg[near], np.full(len(near), now_us))
-    return near[np.unique(point[np.isin(held_by, place)])]
+    return np.flatnonzero((lat_deg >= south) & (lat_deg <= north))

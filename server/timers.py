@@ -1,6 +1,7 @@
 """The timers of a retailer's shoppers: when a dwell or a time-out of one of their devices is due."""
 
 import heapq
+import math
 from collections.abc import Callable
 
 
@@ -33,13 +34,13 @@ class Timers:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
-    def due(self, now_us: int, really: Callable[[str], int | None]) -> list[str]:
-        """The shoppers whose timers are due; each is due again only when a batch sets a new timer.
+    def due(self, now_us: int, really: Callable[[str], int | None], *, most: float = math.inf) -> list[str]:
+        """So many of the shoppers whose timers are due; each is due again only when a batch sets a new timer.
 
         A ping that keeps a visit alive does not set its timer anew: then `really` says when it is due.
         """
-        found = []
-        while (at_us := self.next_us()) is not None and at_us <= now_us:
+        found: list[str] = []
+        while len(found) < most and (at_us := self.next_us()) is not None and at_us <= now_us:
             _, shopper_id = heapq.heappop(self._heap)
             del self._at_us[shopper_id]
             later_us = really(shopper_id) if shopper_id in self._early else None

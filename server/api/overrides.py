@@ -52,7 +52,7 @@ async def ask(request: web.Request, caller: Caller) -> web.Response:
     geofence = _normal(wanted.geofence)
     name = geofence["properties"]["external_id"]
     async with services.database.transaction(caller.retailer_id) as connection:
-        found = await shares(connection, caller.retailer_id, {name: geofence}, now_us)
+        found = await shares(connection, caller.retailer_id, lambda: {name: geofence}, now_us)
         share, places = found.get(name, (0.0, []))
         if not places:
             detail = "it lies in no sensitive place that is not excused already: nothing needs an override"

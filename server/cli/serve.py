@@ -58,4 +58,7 @@ async def _serve(config: Config, role: Role) -> None:
             described = f"(API description: {vicino.url}/openapi.json)"
             serves = described if role in {"all", "edge"} else f"as {role}"
             click.echo(f"Vicino listens on {vicino.url} {serves}", err=True)
+            if role != "push":
+                # Else the first ping that needs a compiled function waits until it is read in.
+                await asyncio.to_thread(importlib.import_module("geo.warm").warm)
             await asyncio.Event().wait()

@@ -4,6 +4,7 @@ Each record stands by itself: the good ones are published, in one version, and e
 its place, field, code and remedy.
 """
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
@@ -107,7 +108,7 @@ async def _publish(
     progress: Callable[[int], None],
 ) -> ImportReport:
     await check_references(connection, retailer_id, kind, sieve, now_us)
-    bodies = {external_id: record.body for external_id, record in sieve.accepted.items()}
+    bodies = await asyncio.to_thread(lambda: {name: record.body for name, record in sieve.accepted.items()})
     if kind == "offers":
         bodies |= await _drafts(connection, retailer_id, sieve, bodies)
     changes = [Change(kind=PUBLISHED_KIND[kind], bodies=bodies)]

@@ -109,11 +109,15 @@ async def _check_categories(connection: Connection, retailer_id: str, sieve: Sie
 
 async def _check_distances(connection: Connection, retailer_id: str, sieve: Sieve) -> None:
     """Warns of geofences far from their store."""
-    fences = list(sieve.accepted.values())
-    stores = {fence.body["properties"]["store"] for fence in fences}
+    # In threads, as above.
+    stores = await asyncio.to_thread(_stores_of_fences, sieve)
     bodies = await published_bodies(connection, retailer_id, "store", stores)
-    if fences:
-        await asyncio.to_thread(_warn_of_far, fences, bodies, sieve)  # of many it takes long, too
+    if sieve.accepted:
+        await asyncio.to_thread(_warn_of_far, list(sieve.accepted.values()), bodies, sieve)
+
+
+def _stores_of_fences(sieve: Sieve) -> set[str]:
+    return {fence.body["properties"]["store"] for fence in sieve.accepted.values()}
 
 
 def _warn_of_far(fences: Sequence[Accepted], bodies: Mapping[str, Any], sieve: Sieve) -> None:

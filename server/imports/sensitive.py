@@ -1,14 +1,17 @@
 """Geofences on sensitive places: one wholly in them is refused, one partly in them is clipped."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from geo.geojson import fence_from_feature
 from geo.sensitive import Override, SensitivePlace, SensitiveSet, shares_covered
 from server.db import Connection
 from server.imports.sieve import Sieve
 from server.publish import Kind, published_page
+
+#: By external id.
+Bodies: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 #: From this share on nothing is left of a geofence.
 WHOLLY = 0.999
@@ -20,8 +23,8 @@ async def check_sensitive(connection: Connection, retailer_id: str, sieve: Sieve
 
     No fix from a sensitive place is taken, so the rest of the geofence is what there is of it.
     """
-    bodies = {record.external_id: record.body for record in sieve.accepted.values()}
-    for external_id, (share, names) in (await shares(connection, retailer_id, bodies, now_us)).items():
+    covered = await shares(connection, retailer_id, lambda: _bodies(sieve), now_us)
+    for external_id, (share, names) in covered.items():
         record = sieve.accepted[external_id]
         if share >= WHOLLY:
             detail = f"all of it lies in sensitive places: {_listed(names)}"
@@ -41,7 +44,7 @@ async def without_sensitive(
     now_us: int,
 ) -> dict[str, Mapping[str, Any]]:
     """The geofences made around stores, but for those wholly in sensitive places: their stores have none."""
-    covered = await shares(connection, retailer_id, circles, now_us)
+    covered = await shares(connection, retailer_id, lambda: circles, now_us)
     wholly = {external_id: names for external_id, (share, names) in covered.items() if share >= WHOLLY}
     for external_id, names in wholly.items():
         detail = f"no geofence is made around it: all of that would lie in sensitive places: {_listed(names)}"
@@ -50,18 +53,29 @@ async def without_sensitive(
 
 
 async def shares(
-    connection: Connection, retailer_id: str, bodies: Mapping[str, Mapping[str, Any]], now_us: int
+    connection: Connection, retailer_id: str, bodies: Callable[[], Bodies], now_us: int
 ) -> dict[str, tuple[float, list[str]]]:
-    """By geofence, the share of it in sensitive places that no override excuses now, and which those are."""
-    if not bodies or not (places := await _published(connection, retailer_id, "sensitive")):
+    """By geofence, the share of it in sensitive places that no override excuses now, and which those are.
+
+    `bodies` is asked for the geofences in a thread, and only where there are sensitive places.
+    """
+    if not (places := await _published(connection, retailer_id, "sensitive")):
         return {}
-    fences = [fence_from_feature(dict(body)) for body in bodies.values()]
-    layer = SensitiveSet.build(
-        map(SensitivePlace.from_feature, places),
-        map(Override.from_body, await _published(connection, retailer_id, "override")),
-    )
-    covered = await asyncio.to_thread(shares_covered, fences, layer, now_us)
-    return dict(zip(bodies, covered, strict=True))
+    overrides = await _published(connection, retailer_id, "override")
+    return await asyncio.to_thread(_shares, bodies, places, overrides, now_us)
+
+
+def _shares(
+    bodies: Callable[[], Bodies], places: list[Any], overrides: list[Any], now_us: int
+) -> dict[str, tuple[float, list[str]]]:
+    found = bodies()
+    fences = [fence_from_feature(dict(body)) for body in found.values()]
+    layer = SensitiveSet.build(map(SensitivePlace.from_feature, places), map(Override.from_body, overrides))
+    return dict(zip(found, shares_covered(fences, layer, now_us), strict=True))
+
+
+def _bodies(sieve: Sieve) -> Bodies:
+    return {record.external_id: record.body for record in sieve.accepted.values()}
 
 
 async def _published(connection: Connection, retailer_id: str, kind: Kind) -> list[Any]:

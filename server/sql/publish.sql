@@ -74,12 +74,19 @@ FROM touched LEFT JOIN LATERAL (
 ORDER BY kind COLLATE "C", external_id COLLATE "C"
 
 -- changed_ids --
--- Of one kind, what differs between two versions, by its ids alone.
+-- Of one kind, what differs between two versions, by its ids alone: so many at most.
 SELECT external_id FROM published
 WHERE retailer_id = $1 AND kind = $2 AND version_from > $3 AND version_from <= $4
 UNION
 SELECT external_id FROM published
 WHERE retailer_id = $1 AND kind = $2 AND version_to > $3 AND version_to <= $4
+LIMIT $5
+
+-- changed_among --
+-- Which of these differ.
+SELECT DISTINCT external_id FROM published
+WHERE retailer_id = $1 AND kind = $2 AND external_id = ANY ($5::text[])
+  AND ((version_from > $3 AND version_from <= $4) OR (version_to > $3 AND version_to <= $4))
 
 -- body_at --
 -- One body as of version $4.

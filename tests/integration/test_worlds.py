@@ -79,8 +79,8 @@ async def test_the_ids_of_what_differs_are_told_by_kind(database: Database) -> N
     await publishes(database, {"a": fence("a"), "b": fence("b")})
     await publishes(database, {"c": fence("c")}, "b")
     async with database.transaction(RETAILER) as connection:
-        assert sorted(await changed_ids(connection, RETAILER, "geofence", 1, 2)) == ["b", "c"]
-        assert await changed_ids(connection, RETAILER, "store", 0, 2) == []
+        assert await changed_ids(connection, RETAILER, "geofence", (1, 2), most=9) == {"b", "c"}
+        assert await changed_ids(connection, RETAILER, "store", (0, 2), most=9) == set()
 
 
 async def test_settings_are_told_as_they_were(database: Database) -> None:

@@ -47,10 +47,14 @@ def test_those_are_found_who_are_in_one_of_these_fences(
     fences = [fence(name, shape, enabled=enabled) for name, (shape, enabled) in shapes.items()]
     lat, lon = (np.array([base + place[axis] for place in places]) for axis, base in ((0, LAT), (1, LON)))
 
-    found = points_inside(FenceSet.build(fences), sorted(asked), lat, lon, NOW_US)
+    indexed = FenceSet.build(fences)
+    found, _ = points_inside(indexed, asked, lat, lon, NOW_US)
+    in_any, number = points_inside(indexed, None, lat, lon, NOW_US)
 
+    named = [indexed.roll.external_id(one) in asked for one in number.tolist()]
+    assert in_any[named].tolist() == found.tolist()
     wanted = [one for one in fences if one.enabled and one.external_id in asked]
-    assert found.tolist() == [
+    assert np.unique(found).tolist() == [
         point
         for point in range(len(places))
         if any(one.contains(float(lat[point]), float(lon[point])) for one in wanted)
@@ -61,13 +65,13 @@ def test_those_are_found_who_are_in_one_of_these_fences(
 def test_the_ends_of_the_earth_are_like_any_other_place(lat: float, lon: float) -> None:
     fences = FenceSet.build([fence("a", Circle(lat_deg=lat, lon_deg=lon, radius_m=500.0))])
     around = np.array([lat, lat - 0.5 if lat > 0 else lat + 0.5]), np.array([-lon, lon])
-    assert points_inside(fences, ["a"], *around, NOW_US).tolist() == [0]
+    assert points_inside(fences, {"a"}, *around, NOW_US)[0].tolist() == [0]
 
 
 def test_a_fence_that_has_moved_holds_those_where_it_is_now() -> None:
     before = FenceSet.build([fence("a", Circle(lat_deg=LAT, lon_deg=LON, radius_m=100.0))])
     after = before.edited([fence("a", Circle(lat_deg=LAT + 0.01, lon_deg=LON, radius_m=100.0))], version=2)
     here = np.array([LAT, LAT + 0.01]), np.array([LON, LON])
-    assert points_inside(before, ["a"], *here, NOW_US).tolist() == [0]
-    assert points_inside(after, ["a"], *here, NOW_US).tolist() == [1]
-    assert points_inside(after.edited([], ["a"], version=3), ["a"], *here, NOW_US).tolist() == []
+    assert points_inside(before, {"a"}, *here, NOW_US)[0].tolist() == [0]
+    assert points_inside(after, {"a"}, *here, NOW_US)[0].tolist() == [1]
+    assert points_inside(after.edited([], ["a"], version=3), {"a"}, *here, NOW_US)[0].tolist() == []
