@@ -1,5 +1,6 @@
 """What tests share: where the real data lies, and when its absence is a failure."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -27,3 +28,12 @@ def shared_data(*parts: str) -> Path:
     if not path.exists():
         skip_or_fail(f"no test data at ../shared/data/{'/'.join(parts)}")
     return path
+
+
+def whole(terminal: int) -> bytes:
+    """All that was written to a terminal; it gives a few kilobytes at a time, and an error at the end."""
+    shown = b""
+    with contextlib.suppress(OSError), os.fdopen(terminal, "rb", buffering=0) as source:
+        while part := source.read(1 << 12):
+            shown += part
+    return shown

@@ -1,6 +1,5 @@
 """`vicino doctor`: geofences examined by recorded traces."""
 
-import contextlib
 import csv
 import gzip
 import os
@@ -13,7 +12,7 @@ import pytest
 
 import server.cli
 from tests.integration.replay_files import HEADER, circle, fences, trace, vicino
-from tests.support import shared_data
+from tests.support import shared_data, whole
 
 #: Kilometres away.
 FAR = {"type": "Point", "coordinates": [25.0, 60.1]}
@@ -196,15 +195,6 @@ def test_real_phones_are_judged_as_well(run: Run, tmp_path: Path) -> None:
 
 
 # On a terminal
-
-
-def whole(terminal: int) -> bytes:
-    """All that was written to a terminal; it gives a few kilobytes at a time, and an error at the end."""
-    shown = b""
-    with contextlib.suppress(OSError), os.fdopen(terminal, "rb", buffering=0) as source:
-        while part := source.read(1 << 12):
-            shown += part
-    return shown
 
 
 async def test_a_terminal_sees_a_progress_bar_and_the_output_stays_json(tmp_path: Path) -> None:

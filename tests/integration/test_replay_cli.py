@@ -10,7 +10,7 @@ import pytest
 
 import server.cli
 from tests.integration.replay_files import HEADER, circle, fences, trace, vicino
-from tests.support import shared_data
+from tests.support import shared_data, whole
 
 
 class Run:
@@ -261,8 +261,7 @@ async def test_a_terminal_sees_a_progress_bar_and_the_output_stays_json(tmp_path
     terminal, stderr = os.openpty()
     status, output, _ = await vicino("replay", str(path), "--geofences", str(fences(tmp_path)), stderr=stderr)
     os.close(stderr)
-    shown = os.read(terminal, 1 << 16)
-    os.close(terminal)
+    shown = whole(terminal)
     assert status == 0
     assert [msgspec.json.decode(line)["event"] for line in output.splitlines()] == ["enter", "exit"]
     assert b"reading" in shown
