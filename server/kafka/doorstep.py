@@ -74,17 +74,17 @@ class Doorstep:
             self.forget(retailer_id, item.shopper_id)
             record = await self._record(retailer_id, item.shopper_id)
         if record is None or record.device(item.device_id) is None:
-            return _refused(item, "unknown_device")
+            return refused(item, "unknown_device"), None, []
         if isinstance(item, RecordEvents):
             admitted, left = admit_events(item, record)
-            refused = {one.index for one in admitted.refusals}
-            return admitted, left, [n for n in range(len(item.events)) if n not in refused]
+            out = {one.index for one in admitted.refusals}
+            return admitted, left, [n for n in range(len(item.events)) if n not in out]
         if isinstance(item, RecordCrossings):
             if not record.shopper.permits("nearby_offers", item.received_at_us):
-                return _refused(item, "no_consent")
+                return refused(item, "no_consent"), None, []
             return Admitted(), item, list(range(len(item.crossings)))
         if not permitted(item, record):
-            return _refused(item, "no_consent")
+            return refused(item, "no_consent"), None, []
         return without_sensitive(item, await self.world(retailer_id))
 
     async def _record(self, retailer_id: str, shopper_id: str) -> Record | None:
@@ -127,11 +127,12 @@ def without_sensitive(item: RecordFixes, world: World) -> tuple[Admitted, Record
     return Admitted(refusals=refusals), item, left
 
 
-def _refused(
-    item: RecordFixes | RecordEvents | RecordCrossings, reason: str
-) -> tuple[Admitted, None, list[int]]:
+def refused(item: Input, reason: str) -> Admitted:
+    """Nothing of an input is taken: said of each fix, event or crossing."""
     if isinstance(item, RecordFixes):
         count = max(len(item.fixes), 1)
+    elif isinstance(item, RecordEvents):
+        count = len(item.events)
     else:
-        count = len(item.events if isinstance(item, RecordEvents) else item.crossings)
-    return Admitted(refusals=tuple(Refusal(index=n, reason=reason) for n in range(count))), None, []
+        count = len(item.crossings) if isinstance(item, RecordCrossings) else 0
+    return Admitted(refusals=tuple(Refusal(index=n, reason=reason) for n in range(count)))

@@ -160,6 +160,7 @@ class Erasing:
             await connection.execute(SQL["note_erased"], retailer_id, erasure_id, ["journal"], [rewritten])
             now = from_us(self._clock.now_us())
             await connection.execute(SQL["finish_erasure"], retailer_id, erasure_id, now)
+            await connection.execute(SQL["erase_late_keys"], retailer_id, ids)
         log.info("shopper_erased", retailer_id=retailer_id, erasure_id=erasure_id)
 
     async def _clear_journal(self, retailer_id: str, ids: list[str]) -> int:

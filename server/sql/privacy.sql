@@ -158,6 +158,14 @@ DELETE FROM webhook_messages WHERE retailer_id = $1 AND shopper_id = $2
 SELECT to_jsonb(t) AS row FROM webhook_messages t WHERE retailer_id = $1 AND shopper_id = $2
 ORDER BY created_at, message_id
 
+-- erase_topic_keys --
+-- What her inputs in Kafka are sealed with: they open for nobody from now on.
+DELETE FROM topic_keys WHERE retailer_id = $1 AND shopper_id = $2
+
+-- erase_late_keys --
+-- … and what was made for her while her erasure was under way.
+DELETE FROM topic_keys WHERE retailer_id = $1 AND shopper_id = ANY($2::text[])
+
 -- erase_devices --
 -- With them go their push addresses and refresh tokens.
 DELETE FROM devices WHERE retailer_id = $1 AND shopper_id = $2
