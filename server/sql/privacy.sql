@@ -131,7 +131,7 @@ SELECT count(*) FROM gone
 DELETE FROM decisions WHERE retailer_id = $1 AND shopper_id = $2
 
 -- erase_lessons --
--- What was learned of her. What the model has become by it names nobody.
+-- What was learned of her. The model in use is made again without it (`server/unlearning.py`).
 DELETE FROM lessons WHERE retailer_id = $1 AND shopper_id = $2
 
 -- erase_visits --

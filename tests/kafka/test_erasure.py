@@ -15,6 +15,7 @@ from server.kafka.topics import ANSWER_PARTITIONS, Topics
 from tests.acceptance import scaled
 from tests.acceptance.mall import Mall, mall, until
 from tests.acceptance.scaled import PARTS
+from tests.acceptance.test_learning import LEARNING, comes_near, model_in_use, teaches
 from tests.acceptance.test_rights import HER_LON, erased, lives
 from tests.acceptance.traces import dump, found, names_of
 
@@ -147,3 +148,27 @@ async def test_a_key_of_somebody_who_never_came_to_be_is_forgotten(at_noon: Mall
         return [row["shopper_id"] for row in rows] == [shopper.shopper_id]
 
     await until(left, within_s=40)
+
+
+async def test_every_part_unlearns_who_was_erased(
+    database_url: str, tmp_path: Path, kafka: str, topics: Topics
+) -> None:
+    async with mall(database_url, tmp_path, kafka=kafka, policy="learn", learning=LEARNING) as opened:
+        for _ in range(4):
+            await teaches(opened)
+        await (await teaches(opened)).call("DELETE", "/v1/me")
+
+        opened.clock.advance(13 * 3600)
+        model = await until(lambda: model_in_use(opened), within_s=90)
+
+        async with opened.vicino.database.transaction(opened.keys["retailer_id"]) as connection:
+            parts = await connection.fetch("SELECT DISTINCT part FROM lessons WHERE shopper_id <> ''")
+            made = await connection.fetch("SELECT part FROM models WHERE model_id = $1", model)
+        assert {row["part"] for row in parts} <= {row["part"] for row in made}
+        opened.clock.advance(9 * 3600)
+
+        async def decides() -> bool:
+            _, receipt = await comes_near(opened)
+            return bool(receipt["judgement"]["model"] == model)
+
+        await until(decides)
