@@ -66,8 +66,8 @@ class KafkaDesk:
         self._clock = clock
         self._name = new_id("edg")
         self._partition = zlib.crc32(self._name.encode()) % ANSWER_PARTITIONS
-        self._door = Doorstep(database)
         self._keys = Keys(database, clock)
+        self._door = Doorstep(database, self._keys)
         self._watch = Watch(
             url,
             {CHANNEL: self._door.published, CONSENTS: self._door.heard},
@@ -229,7 +229,6 @@ class KafkaDesk:
         told = await self._send(part, Parcel(retailer_id, item), key, patience_s)
         if told is not None and told.shut:
             self._door.forget(retailer_id, shopper_id or "")
-            self._keys.forget(retailer_id, shopper_id or "")
             raise DatabaseBusy("her key has changed meanwhile: send it again")
         return told
 

@@ -12,6 +12,7 @@ from server.admit import Admitted, Refusal, admit_events
 from server.admit_pings import SENSITIVE, first_in_a_store, ours, permitted
 from server.db import Database
 from server.inputs import Input, RecordCrossings, RecordEvents, RecordFixes
+from server.kafka.keys import Keys
 from server.people import find_record
 from server.records import Record
 from server.sql import queries
@@ -26,15 +27,17 @@ REMEMBERED_MOST = 50_000  #: shoppers
 class Doorstep:
     """Of one edge."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keys: Keys) -> None:
         self._database = database
+        self._keys = keys  #: what is let in is sealed with one of them
         self._records: dict[tuple[str, str], Record | None] = {}
         self._worlds: dict[str, Worlds] = {}
         self.hears = False  #: whether it would hear of a change
 
     def forget(self, retailer_id: str, shopper_id: str) -> None:
-        """She may permit something else by now."""
+        """She may permit something else by now, or be gone."""
         self._records.pop((retailer_id, shopper_id), None)
+        self._keys.forget(retailer_id, shopper_id)
 
     def heard(self, payload: str) -> None:
         """Likewise, as it is told: retailer, a blank, shopper."""
@@ -45,6 +48,7 @@ class Doorstep:
         """Nothing is heard any more."""
         self.hears = False
         self._records.clear()
+        self._keys.forget_all()
         for worlds in self._worlds.values():
             worlds.published()
 

@@ -1,5 +1,5 @@
-"""Shoppers' keys: what an edge seals with, and an engine opens with. They are in PostgreSQL; a process that
-asks for one forgets it within a minute.
+"""Shoppers' keys: what an edge seals with, and an engine opens with. They are in PostgreSQL. An edge
+remembers those that it asked for until it hears of an erasure, an engine for less than a minute.
 """
 
 import os
@@ -8,7 +8,6 @@ from time import monotonic
 from typing import Any
 
 import msgspec
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from server.clock import Clock, from_us
 from server.db import Database
@@ -17,7 +16,9 @@ from server.sql import queries
 
 SQL = queries("kafka")
 
-REMEMBERED_S = 25.0  #: so long at least, and twice as long at most
+#: So long at least, and twice as long at most, by subject; by shopper one hears of her erasure.
+BY_SUBJECT_S, BY_SHOPPER_S = 25.0, 1800.0
+REMEMBERED_MOST = 100_000  #: and twice as many
 KEY_BYTES, SUBJECT_BYTES = 32, 16
 
 
@@ -35,17 +36,18 @@ class Opened(msgspec.Struct, frozen=True, gc=False):
 class _Remembered:
     """What was looked up lately, by name."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self._newer: dict[Any, Key] = {}
         self._older: dict[Any, Key] = {}
         self._turned = monotonic()
 
     def get(self, name: Any) -> Key | None:
-        now = monotonic()
-        if now - self._turned > REMEMBERED_S:
-            # Nobody asked for as long again: all of them are too old.
-            self._older = self._newer if now - self._turned < 2 * REMEMBERED_S else {}
-            self._newer, self._turned = {}, now
+        since_s = monotonic() - self._turned
+        if since_s > self._seconds or len(self._newer) >= REMEMBERED_MOST:
+            # Where nobody has asked for as long again, all of them are too old.
+            self._older = self._newer if since_s < 2 * self._seconds else {}
+            self._newer, self._turned = {}, monotonic()
         return self._newer.get(name) or self._older.get(name)
 
     def put(self, name: Any, key: Key) -> None:
@@ -62,8 +64,8 @@ class Keys:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._by_shopper = _Remembered()
-        self._by_subject = _Remembered()
+        self._by_shopper = _Remembered(BY_SHOPPER_S)
+        self._by_subject = _Remembered(BY_SUBJECT_S)
 
     async def of_shopper(self, retailer_id: str, shopper_id: str) -> Key | None:
         """What her inputs are sealed with, made where there is none yet. None: she was erased."""
@@ -74,13 +76,17 @@ class Keys:
                 row = await connection.fetchrow(SQL["key_of_shopper"], *name, *made)
             if row is None:
                 return None
-            key = Key(row["subject"], AESGCM(row["key"]))
+            key = Key(row["subject"], row["key"])
             self._by_shopper.put(name, key)
         return key
 
     def forget(self, retailer_id: str, shopper_id: str) -> None:
         """It may be gone."""
         self._by_shopper.drop((retailer_id, shopper_id))
+
+    def forget_all(self) -> None:
+        """Any may be gone."""
+        self._by_shopper = _Remembered(BY_SHOPPER_S)
 
     async def open(self, records: Iterable[Any]) -> list[Opened]:
         """Records of the topic, opened as far as their keys are there. Raises DatabaseError."""
@@ -102,7 +108,7 @@ class Keys:
     async def _looked_up(self, retailer_id: str, subjects: Collection[bytes]) -> list[Key]:
         async with self._database.transaction(retailer_id) as connection:
             rows = await connection.fetch(SQL["keys_of_subjects"], retailer_id, list(subjects))
-        return [Key(row["subject"], AESGCM(row["key"])) for row in rows]
+        return [Key(row["subject"], row["key"]) for row in rows]
 
 
 def _opened(one: Opened, keys: Mapping[tuple[str, bytes], Key]) -> Opened:

@@ -195,9 +195,11 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
                 log.warning("fetch_failed", error=type(error).__name__, detail=str(error))
                 await asyncio.sleep(AGAIN_S)
                 continue
-            for partition, records in fetched.items():
-                if (owner_ := self._owners.get(partition.partition)) is not None:
-                    await self._give(owner_, records)
+            # Whose they are is asked before anything is waited for: who takes over reads from elsewhere.
+            theirs = [(self._owners.get(one.partition), records) for one, records in fetched.items()]
+            for whose, records in theirs:
+                if whose is not None:
+                    await self._give(whose, records)
 
     async def _give(self, owner: Owner, records: Collection[Any]) -> None:
         """Gives records to their partition's owner, opened. Without the database nothing goes on anyhow."""

@@ -37,7 +37,7 @@ class Key(msgspec.Struct, frozen=True, gc=False):
     """What one shopper's inputs are sealed with."""
 
     subject: bytes  #: by which it is found
-    cipher: AESGCM
+    secret: bytes  #: 32 of them; a cipher made of it is 15 times as large, and made in a microsecond
 
 
 class Sealed(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -140,11 +140,11 @@ def unpack_replies(packed: bytes) -> list[Reply]:
 
 def _shut(packed: bytes, key: Key) -> bytes:
     nonce = os.urandom(NONCE_BYTES)
-    return nonce + key.cipher.encrypt(nonce, packed, key.subject)
+    return nonce + AESGCM(key.secret).encrypt(nonce, packed, key.subject)
 
 
 def _open(shut: bytes, key: Key) -> bytes:
     try:
-        return key.cipher.decrypt(shut[:NONCE_BYTES], shut[NONCE_BYTES:], key.subject)
+        return AESGCM(key.secret).decrypt(shut[:NONCE_BYTES], shut[NONCE_BYTES:], key.subject)
     except (InvalidTag, ValueError) as error:
         raise msgspec.DecodeError("it was not sealed with the key that it names") from error
