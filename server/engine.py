@@ -28,6 +28,7 @@ from server.privacy.erasing import Erasing, Receipt, receipt
 from server.privacy.retention import Keep
 from server.publish import CHANNEL
 from server.redeem import Answer, Redeem
+from server.unlearning import Unlearning
 from server.upkeep import SWEEP_S, Upkeep, attempt
 from server.watch import ENGINE_LOCK
 
@@ -63,6 +64,7 @@ class Engine:
         self._on_push = on_push
         self._on_doubt = on_doubt
         self._erasing = Erasing(database, clock, submit=self.submit, on_erased=self._erased)
+        self._unlearning = Unlearning(database, clock, journal_days=journal_days)
         self._when_erased: list[Callable[[str, Collection[str]], None]] = []
         self._on_quarantine = on_quarantine
         self._room = room
@@ -243,13 +245,18 @@ class Engine:
     async def _sweep(self) -> None:
         """Every so often what time alone brings about. What fails is tried again next time."""
         while True:
-            await self.upkeep.sweep(self._resume)
+            await self.upkeep.sweep(self._resume, self._unlearn)
             await asyncio.sleep(SWEEP_S)
 
     async def _resume(self, retailer_id: str) -> None:
         """Goes on with erasures, beside everything else."""
         if not self._erasing.busy:
             self._once(self._erasing.resume, retailer_id)
+
+    async def _unlearn(self, retailer_id: str) -> None:
+        """Unlearns what is due, likewise: a fit takes its time."""
+        if not self._unlearning.busy:
+            self._once(self._unlearning.sweep, retailer_id)
 
 
 def _report(task: asyncio.Task[None]) -> None:

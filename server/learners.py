@@ -18,6 +18,7 @@ from server.clock import from_us
 from server.db import Connection
 from server.inputs import ShopperErased
 from server.journal import Entry
+from server.parts import WHOLE
 from server.sql import queries
 from server.turn import Turn
 from server.world import World
@@ -57,7 +58,7 @@ class Learners:
         if self._current is None:
             self._current, self._since, self._day = await learned(connection, self._of, NEVER)
         wanted = settings.model or ""
-        if self._current is None or (self._current.model != wanted and settings.policy == "learn"):
+        if self._current is None or self._current.model != wanted:
             began = Began(model=wanted, priors=settings.learning.priors)
             begun = await _begun(connection, self._of, began, (NEVER, 0))
             if begun is None and self._current is None:
@@ -177,13 +178,37 @@ async def _begun(
     """
     if not began.model:
         return Learner(began.priors)
-    row = await connection.fetchrow(SQL["model"], of[0], began.model)
-    if row is None:
+    row = await connection.fetchrow(SQL["model"], of[0], began.model, of[1])
+    if row is None and of[1] == WHOLE.number:
         log.error("model_missing", retailer=of[0], model=began.model)
         return None
-    learner = restored(row["learner"])
+    # A part that had learned nothing when the model was made has none of its own.
+    learner = Learner(began.priors) if row is None else restored(row["learner"])
     learner.model = began.model
-    rows = await connection.fetch(SQL["lessons_between"], *of, row["as_of"], *until)
+    since = 0 if row is None else row["as_of"]
+    return await _taught_since(connection, of, learner, since, until)
+
+
+async def again(connection: Connection, of: tuple[str, int]) -> Learner | None:
+    """A learner made of nothing but the lessons that are left: since it last began from priors, or of all of
+    them if that is not kept any more. None where nothing was learned.
+    """
+    current, _, _ = await learned(connection, of, NEVER)
+    if current is None:
+        return None
+    since = 0
+    for row in await connection.fetch(SQL["begun"], *of):
+        began = unpack_lesson(row["lesson"])
+        if isinstance(began, Began) and not began.model:
+            since = row["seq"] - 1
+    return await _taught_since(connection, of, Learner(current.priors), since, (NEVER, 0))
+
+
+async def _taught_since(
+    connection: Connection, of: tuple[str, int], learner: Learner, since: int, until: tuple[int, int]
+) -> Learner:
+    """The learner after all lessons between, wherever others have begun."""
+    rows = await connection.fetch(SQL["lessons_between"], *of, since, *until)
     for count, found in enumerate(rows, start=1):
         lesson = unpack_lesson(found["lesson"])
         if not isinstance(lesson, Began):

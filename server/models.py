@@ -1,9 +1,10 @@
 """Fitted models: made from the lessons, listed, put into use and taken back. Which is in use is a setting."""
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 
 import msgspec
 
@@ -14,7 +15,7 @@ from offers.learn.stored import stored
 from server.db import Connection, Database
 from server.errors import BadUse, VicinoError
 from server.ids import new_id
-from server.learners import NEVER, learned, unpack_lesson
+from server.learners import again, unpack_lesson
 from server.parts import WHOLE, number_of_parts
 from server.publish import current_settings, current_version, publish_settings
 from server.sql import queries
@@ -60,7 +61,7 @@ async def active_model(connection: Connection, retailer_id: str) -> str | None:
 
 async def activate(connection: Connection, retailer_id: str, model: str | None) -> None:
     """Publishes that the model (None: the priors) is to be used. Raises BadUse, UnknownRetailer."""
-    if model is not None and await connection.fetchrow(SQL["model"], retailer_id, model) is None:
+    if model is not None and await connection.fetchval(SQL["has_model"], retailer_id, model) is False:
         raise BadUse(
             f"there is no model {model}: ./vicino model list --retailer {retailer_id} tells which are"
         )
@@ -79,9 +80,13 @@ async def roll_back(connection: Connection, retailer_id: str) -> str | None:
 
 
 async def fit_model(
-    database: Database, retailer_id: str, *, on_head: Callable[[int, int], None] = lambda _, __: None
+    database: Database,
+    retailer_id: str,
+    now: datetime,
+    *,
+    on_head: Callable[[int, int], None] = lambda _, __: None,
 ) -> Model:
-    """Fits a model to all lessons until now, each head in a process of its own, and keeps it.
+    """Fits a model to all lessons that are left, each head in a process of its own, and keeps it.
 
     Raises UnknownRetailer, NothingLearned, BadUse (the journal is in Kafka).
     """
@@ -89,7 +94,7 @@ async def fit_model(
         await current_version(connection, retailer_id)
         if await number_of_parts(connection):
             raise BadUse("models are fitted only where the journal is in PostgreSQL: see docs/why.md")
-        learner, _, _ = await learned(connection, (retailer_id, WHOLE.number), NEVER)
+        learner = await again(connection, (retailer_id, WHOLE.number))
         rows = await connection.fetch(SQL["outcomes"], retailer_id)
     if learner is None:
         raise NothingLearned(
@@ -97,23 +102,75 @@ async def fit_model(
         )
     read = [(row["shopper_id"], unpack_lesson(row["lesson"])) for row in rows]
     lessons = [(who, one) for who, one in read if isinstance(one, Outcome)]
-    heads: dict[str, Head | None] = {}
-    figures: dict[str, Figures] = {}
-    for done, (name, (head, told)) in enumerate(_each_head(stored(learner), lessons), start=1):
-        heads[name], figures[name] = head, told
-        on_head(done, len(FITTED))
-    model_id, as_of = new_id("mdl"), max((row["seq"] for row in rows), default=0)
-    packed, told_figures = stored(refitted(learner, heads)), msgspec.to_builtins(figures)
+    fits = await _fits(stored(learner), lessons, on_head)
+    heads = {name: head for name, (head, _) in fits.items()}
+    figures = {name: told for name, (_, told) in fits.items()}
+    as_of = max((row["seq"] for row in rows), default=0)
+    return await _keep(
+        database, retailer_id, now, {WHOLE.number: (as_of, stored(refitted(learner, heads)))}, figures
+    )
+
+
+async def make_again(database: Database, retailer_id: str, now: datetime) -> str | None:
+    """Makes the model in use again from the lessons that are left, and puts it into use; its id, None where
+    nothing was ever learned. A fitted one is fitted again; else what was learned since the priors is.
+    """
+    async with database.transaction(retailer_id, snapshot=True) as connection:
+        active = await active_model(connection, retailer_id)
+        former = await connection.fetchrow(SQL["model"], retailer_id, active, WHOLE.number)
+        made: dict[int, tuple[int, bytes]] = {}
+        if former is None or not former["figures"]:
+            for row in await connection.fetch(SQL["learning_parts"], retailer_id):
+                if (learner := await again(connection, (retailer_id, row["part"]))) is not None:
+                    made[row["part"]] = row["as_of"], stored(learner)
+            if not made:
+                return None
+    model = (
+        await _keep(database, retailer_id, now, made, {})
+        if made
+        else await fit_model(database, retailer_id, now)
+    )
     async with database.transaction(retailer_id) as connection:
-        await connection.execute(SQL["add_model"], retailer_id, model_id, as_of, packed, told_figures)
+        await activate(connection, retailer_id, model.model)
+    return model.model
+
+
+async def _keep(
+    database: Database,
+    retailer_id: str,
+    now: datetime,
+    made: Mapping[int, tuple[int, bytes]],
+    figures: Mapping[str, Figures],
+) -> Model:
+    """Keeps a model: by part, the entry as of which, and the learner."""
+    model_id, told = new_id("mdl"), msgspec.to_builtins(figures)
+    async with database.transaction(retailer_id) as connection:
+        for part, (as_of, learner) in made.items():
+            arguments = (retailer_id, model_id, part, now, as_of, learner, told)
+            await connection.execute(SQL["add_model"], *arguments)
         return next(one for one in await models(connection, retailer_id) if one.model == model_id)
 
 
-def _each_head(
-    learner: bytes, lessons: Sequence[tuple[str, Outcome]]
-) -> Iterator[tuple[str, tuple[Head | None, Figures]]]:
-    """The fits as they end, by head."""
-    with ProcessPoolExecutor(max_workers=len(FITTED), mp_context=get_context("spawn")) as pool:
-        fits = {pool.submit(fit_head, name, rows_of(name, lessons), learner): name for name in FITTED}
-        for fit in as_completed(fits):
-            yield fits[fit], fit.result()
+async def _fits(
+    learner: bytes, lessons: Sequence[tuple[str, Outcome]], on_head: Callable[[int, int], None]
+) -> dict[str, tuple[Head | None, Figures]]:
+    """What each head's fit comes to, each in a process of its own; these end with whoever waits for them."""
+    pool = ProcessPoolExecutor(max_workers=len(FITTED), mp_context=get_context("spawn"))
+    fits: dict[str, tuple[Head | None, Figures]] = {}
+
+    async def fitted(name: str) -> None:
+        submitted = pool.submit(fit_head, name, rows_of(name, lessons), learner)
+        fits[name] = await asyncio.wrap_future(submitted)
+        on_head(len(fits), len(FITTED))
+
+    try:
+        async with asyncio.TaskGroup() as fitting:
+            for name in FITTED:
+                fitting.create_task(fitted(name))
+    except BaseException:
+        for child in active_children():
+            child.kill()
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return fits

@@ -73,6 +73,8 @@ class Upkeep:
             await connection.execute(SQL["forget_answers"], retailer_id, now - timedelta(days=1))
             await connection.execute(SQL["forget_tokens"], retailer_id, now, now - timedelta(days=7))
             await connection.execute(SQL["forget_ledgers"], retailer_id, now - timedelta(days=100))
+            late, early = now - timedelta(hours=1), now - timedelta(days=1)
+            await connection.execute(queries("kafka")["forget_keys"], retailer_id, early, late)
             await prune_addresses(connection, retailer_id, now, days=self._keep_days.addresses)
 
     async def expire_coupons(self, retailer_id: str) -> None:

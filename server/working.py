@@ -26,6 +26,7 @@ from server.metrics import Metrics
 from server.privacy.retention import Keep
 from server.publish import CHANNEL
 from server.relay import Relay
+from server.unlearning import Unlearning
 from server.upkeep import SWEEP_S, Upkeep
 from server.wanted import still_wanted
 from server.watch import PUSHES, Watch
@@ -165,13 +166,14 @@ async def _member(process: Process, desk: KafkaDesk, on_push: Callable[[str], No
         keep=_keep(config),
         submit=desk.submit,
     )
+    unlearning = Unlearning(process.database, clock, journal_days=config.journal_days)
     listeners = {CHANNEL: member.published}
     watch = Watch(process.database_url, listeners, on_version=member.published, upkeep=True)
 
     async def keep_up() -> None:
         while True:
             if watch.keeps_up:
-                await upkeep.sweep(desk.finish_erasures)
+                await upkeep.sweep(desk.finish_erasures, unlearning.sweep)
             await asyncio.sleep(SWEEP_S)
 
     async with _beside(watch.run(), "watch"), _beside(keep_up(), "upkeep"):

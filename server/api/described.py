@@ -96,7 +96,8 @@ ERASED = {
     "erasure_id": "era_0jx3m8rq4t6v9w2y5z7abcdefg",
     "asked_at": AT,
     "erased_at": AT,
-    "erased": {"shoppers": 1},
+    "erased": {"shoppers": 1, "lessons": 2},
+    "unlearned_by": LATER,
 }
 
 _consents = Described(answer=shapes.Consents, told=CONSENTS)

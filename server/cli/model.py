@@ -8,6 +8,7 @@ import msgspec
 
 from server.cli import run
 from server.cli._traces import progress_bar
+from server.clock import SystemClock, from_us
 from server.config import Config
 from server.db import Database
 from server.migrate import migrate
@@ -66,7 +67,10 @@ def fit(config: Config, retailer: str, at_once: bool, as_json: bool) -> None:
         async with _opened(config) as database:
             with progress_bar(beside_output=as_json) as progress:
                 model = await fit_model(
-                    database, retailer, on_head=lambda done, of: progress("fitting", done, of)
+                    database,
+                    retailer,
+                    from_us(SystemClock().now_us()),
+                    on_head=lambda done, of: progress("fitting", done, of),
                 )
             if at_once:
                 async with database.transaction(retailer) as connection:

@@ -23,8 +23,19 @@ from server.edge.room import Busy, Outlook, Worth
 from server.errors import BadUse
 from server.ids import new_id
 from server.inputs import Input, RecordCrossings, RecordEvents, RecordFixes, RegisterDevice
-from server.kafka.doorstep import Doorstep
-from server.kafka.parcel import Look, Parcel, Told, as_stored, key_of, pack_parcel, unpack_told
+from server.kafka.doorstep import Doorstep, refused
+from server.kafka.keys import Keys
+from server.kafka.parcel import (
+    Key,
+    Look,
+    Parcel,
+    Reply,
+    Told,
+    as_stored,
+    open_told,
+    pack_parcel,
+    unpack_replies,
+)
 from server.kafka.topics import ANSWER_PARTITIONS, Topics
 from server.lane import Poison
 from server.parts import number_of_parts, part_of
@@ -55,7 +66,8 @@ class KafkaDesk:
         self._clock = clock
         self._name = new_id("edg")
         self._partition = zlib.crc32(self._name.encode()) % ANSWER_PARTITIONS
-        self._door = Doorstep(database)
+        self._keys = Keys(database, clock)
+        self._door = Doorstep(database, self._keys)
         self._watch = Watch(
             url,
             {CHANNEL: self._door.published, CONSENTS: self._door.heard},
@@ -64,7 +76,7 @@ class KafkaDesk:
         )
         self._erasing = Erasing(database, clock, submit=self.submit, on_erased=self._erased)
         self._when_erased: list[Callable[[str, Collection[str]], None]] = []
-        self._waiting: dict[int, asyncio.Future[Told]] = {}
+        self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._numbers = 0
         self._silent: dict[int, float] = {}  #: by partition: since when its engine owes an answer
         self._parts = 0
@@ -111,17 +123,17 @@ class KafkaDesk:
         self._door.hears = self._watch.hears
         if worth is not Worth.ALL and self.full(retailer_id):
             raise Busy("more comes than can be done just now: try again in a few seconds")
-        refused, left, places = await self._door.let_in(retailer_id, item)
+        here, left, places = await self._door.let_in(retailer_id, item)
         if left is None:
-            return refused
+            return here
         if not isinstance(left, RecordFixes | RecordEvents | RecordCrossings):
             return await self._command(retailer_id, left)
         told = await self._ask(retailer_id, left.shopper_id, as_stored(left), patience_s=None)
         if told is None:
-            return Admitted(accepted=len(places), refusals=refused.refusals)
+            return Admitted(accepted=len(places), refusals=here.refusals)
         if told.admitted is None:
             raise Poison("this input could not be processed; it was put aside for the operator")
-        return _together(refused, told.admitted, places)
+        return _together(here, told.admitted, places)
 
     def put(self, retailer_id: str, item: RecordFixes, worth: Worth) -> "asyncio.Future[Admitted]":
         """See `Desk`."""
@@ -139,7 +151,7 @@ class KafkaDesk:
         """See `Desk`. The lane of the shopper whose coupon it is answers, or any if there is none."""
         async with self._database.transaction(retailer_id) as connection:
             shopper_id = await connection.fetchval(SQL["whose_coupon"], retailer_id, ask.code_hash)
-        told = await self._answered(retailer_id, shopper_id or ask.code_hash.hex(), ask)
+        told = await self._answered(retailer_id, shopper_id, ask)
         if told.answer is None:
             raise Poison("this input could not be processed; it was put aside for the operator")
         return told.answer
@@ -169,58 +181,77 @@ class KafkaDesk:
 
     async def _command(self, retailer_id: str, item: Input) -> Admitted:
         """What needs the engine's answer."""
-        if isinstance(item, RegisterDevice) and item.user_hash is not None:
-            async with self._database.transaction(retailer_id) as connection:
-                known = await connection.fetchval(SQL["find_shopper"], retailer_id, item.user_hash)
-            item = msgspec.structs.replace(item, shopper_id=known or item.shopper_id)
+        item = await self._known(retailer_id, item)
         told = await self._answered(retailer_id, item.shopper_id, item)
         if told.elsewhere:  # she has become known meanwhile
-            item = msgspec.structs.replace(item, shopper_id=told.elsewhere)
+            item = await self._known(retailer_id, item)
             told = await self._answered(retailer_id, item.shopper_id, item)
         self._door.forget(retailer_id, item.shopper_id)
         if told.admitted is None:
             raise Poison("this input could not be processed; it was put aside for the operator")
         return told.admitted
 
-    async def _answered(self, retailer_id: str, shopper_id: str, item: Input | Redeem) -> Told:
+    async def _known(self, retailer_id: str, item: Input) -> Input:
+        """A registration of a user who is known already as one of that shopper."""
+        if not isinstance(item, RegisterDevice) or item.user_hash is None:
+            return item
+        async with self._database.transaction(retailer_id) as connection:
+            known = await connection.fetchval(SQL["find_shopper"], retailer_id, item.user_hash)
+        return msgspec.structs.replace(item, shopper_id=known or item.shopper_id)
+
+    async def _answered(self, retailer_id: str, shopper_id: str | None, item: Input | Redeem) -> Told:
         told = await self._ask(retailer_id, shopper_id, item, patience_s=ANSWER_S)
         if told is None:
             raise DatabaseBusy("this is in Kafka, and no engine has answered yet: ask again in a moment")
         return told
 
     async def _look(self, retailer_id: str, part: int) -> None:
-        await self._send(part, b"", Parcel(retailer_id, Look()), LIVE_S)
+        await self._send(part, Parcel(retailer_id, Look()), None, LIVE_S)
 
     async def _ask(
-        self, retailer_id: str, shopper_id: str, item: Input | Redeem, *, patience_s: float | None
+        self, retailer_id: str, shopper_id: str | None, item: Input | Redeem, *, patience_s: float | None
     ) -> Told | None:
-        """Puts an item into Kafka; the engine's answer, None where it does not come in time.
+        """Puts an item into Kafka, sealed where it is of a shopper; the engine's answer, None where it does
+        not come in time.
 
         Without `patience_s` it is waited for as long as a phone can, and hardly while none comes at all.
         """
-        part = part_of(retailer_id, shopper_id, self._parts)
+        key = None if shopper_id is None else await self._keys.of_shopper(retailer_id, shopper_id)
+        if isinstance(item, Redeem):
+            part = part_of(retailer_id, shopper_id or item.code_hash.hex(), self._parts)
+        elif key is None:  # she was erased
+            return Told(admitted=refused(item, "unknown_device"))
+        else:
+            part = part_of(retailer_id, item.shopper_id, self._parts)
         if patience_s is None:
             silent_s = monotonic() - self._silent.get(part, monotonic())
             patience_s = SILENT_S if silent_s > PATIENCE_S else PATIENCE_S
-        return await self._send(part, key_of(retailer_id, shopper_id), Parcel(retailer_id, item), patience_s)
+        told = await self._send(part, Parcel(retailer_id, item), key, patience_s)
+        if told is not None and told.shut:
+            self._door.forget(retailer_id, shopper_id or "")
+            raise DatabaseBusy("her key has changed meanwhile: send it again")
+        return told
 
-    async def _send(self, part: int, key: bytes, parcel: Parcel, patience_s: float) -> Told | None:
+    async def _send(self, part: int, parcel: Parcel, key: Key | None, patience_s: float) -> Told | None:
         assert self._producer is not None
         self._numbers += 1
         number, future = self._numbers, asyncio.get_running_loop().create_future()
-        packed = pack_parcel(Parcel(parcel.retailer_id, parcel.item, self._name, number, self._partition))
+        packed = pack_parcel(
+            Parcel(parcel.retailer_id, parcel.item, self._name, number, self._partition), key
+        )
         self._waiting[number] = future
         self._silent.setdefault(part, monotonic())
         try:
-            await self._producer.send_and_wait(self._topics.journal, packed, key=key, partition=part)
-            told: Told = await asyncio.wait_for(future, patience_s)
+            subject = b"" if key is None else key.subject
+            await self._producer.send_and_wait(self._topics.journal, packed, key=subject, partition=part)
+            reply: Reply = await asyncio.wait_for(future, patience_s)
         except TimeoutError:
             return None
         except KafkaError as error:
             raise DatabaseBusy(f"Kafka does not take it ({type(error).__name__}): send it again") from error
         finally:
             self._waiting.pop(number, None)
-        return told
+        return open_told(reply, key)
 
     async def _listen(self) -> None:
         """Hears the answers."""
@@ -234,11 +265,11 @@ class KafkaDesk:
                 continue
             mine = self._name.encode()
             records = [one for batch in fetched.values() for one in batch if one.key == mine]
-            for told in (told for one in records for told in unpack_told(one.value)):
-                self._silent.pop(told.part, None)
-                future = self._waiting.get(told.number)
+            for reply in (reply for one in records for reply in unpack_replies(one.value)):
+                self._silent.pop(reply.part, None)
+                future = self._waiting.get(reply.number)
                 if future is not None and not future.done():
-                    future.set_result(told)
+                    future.set_result(reply)
 
     async def _follow(self) -> None:
         """Follows the number of partitions."""

@@ -12,6 +12,7 @@ from server.admit import Admitted, Refusal, admit_events
 from server.admit_pings import SENSITIVE, first_in_a_store, ours, permitted
 from server.db import Database
 from server.inputs import Input, RecordCrossings, RecordEvents, RecordFixes
+from server.kafka.keys import Keys
 from server.people import find_record
 from server.records import Record
 from server.sql import queries
@@ -26,15 +27,17 @@ REMEMBERED_MOST = 50_000  #: shoppers
 class Doorstep:
     """Of one edge."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keys: Keys) -> None:
         self._database = database
+        self._keys = keys  #: what is let in is sealed with one of them
         self._records: dict[tuple[str, str], Record | None] = {}
         self._worlds: dict[str, Worlds] = {}
         self.hears = False  #: whether it would hear of a change
 
     def forget(self, retailer_id: str, shopper_id: str) -> None:
-        """She may permit something else by now."""
+        """She may permit something else by now, or be gone."""
         self._records.pop((retailer_id, shopper_id), None)
+        self._keys.forget(retailer_id, shopper_id)
 
     def heard(self, payload: str) -> None:
         """Likewise, as it is told: retailer, a blank, shopper."""
@@ -45,6 +48,7 @@ class Doorstep:
         """Nothing is heard any more."""
         self.hears = False
         self._records.clear()
+        self._keys.forget_all()
         for worlds in self._worlds.values():
             worlds.published()
 
@@ -74,17 +78,17 @@ class Doorstep:
             self.forget(retailer_id, item.shopper_id)
             record = await self._record(retailer_id, item.shopper_id)
         if record is None or record.device(item.device_id) is None:
-            return _refused(item, "unknown_device")
+            return refused(item, "unknown_device"), None, []
         if isinstance(item, RecordEvents):
             admitted, left = admit_events(item, record)
-            refused = {one.index for one in admitted.refusals}
-            return admitted, left, [n for n in range(len(item.events)) if n not in refused]
+            out = {one.index for one in admitted.refusals}
+            return admitted, left, [n for n in range(len(item.events)) if n not in out]
         if isinstance(item, RecordCrossings):
             if not record.shopper.permits("nearby_offers", item.received_at_us):
-                return _refused(item, "no_consent")
+                return refused(item, "no_consent"), None, []
             return Admitted(), item, list(range(len(item.crossings)))
         if not permitted(item, record):
-            return _refused(item, "no_consent")
+            return refused(item, "no_consent"), None, []
         return without_sensitive(item, await self.world(retailer_id))
 
     async def _record(self, retailer_id: str, shopper_id: str) -> Record | None:
@@ -127,11 +131,12 @@ def without_sensitive(item: RecordFixes, world: World) -> tuple[Admitted, Record
     return Admitted(refusals=refusals), item, left
 
 
-def _refused(
-    item: RecordFixes | RecordEvents | RecordCrossings, reason: str
-) -> tuple[Admitted, None, list[int]]:
+def refused(item: Input, reason: str) -> Admitted:
+    """Nothing of an input is taken: said of each fix, event or crossing."""
     if isinstance(item, RecordFixes):
         count = max(len(item.fixes), 1)
+    elif isinstance(item, RecordEvents):
+        count = len(item.events)
     else:
-        count = len(item.events if isinstance(item, RecordEvents) else item.crossings)
-    return Admitted(refusals=tuple(Refusal(index=n, reason=reason) for n in range(count))), None, []
+        count = len(item.crossings) if isinstance(item, RecordCrossings) else 0
+    return Admitted(refusals=tuple(Refusal(index=n, reason=reason) for n in range(count)))

@@ -12,12 +12,11 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from msgspec import DecodeError
 
 from server.db import DatabaseError
 from server.inputs import Input, RecordFixes
 from server.journal import Entry, PostgresJournal, Reference, pack_inputs, unpack_row
-from server.kafka.parcel import unpack_parcel
+from server.kafka.keys import Keys
 from server.parts import Part
 from server.pings import Pings
 
@@ -63,28 +62,30 @@ class KafkaJournal(PostgresJournal):
         for place in reference.without:
             found.pop(place, None)
         found |= zip(reference.instead, pings.listed(), strict=True)
-        return inputs, Pings.of([found[place] for place in sorted(found)])
+        kept = [found[place] for place in sorted(found)]
+        return inputs, Pings.of([item for item in kept if item.shopper_id])  # the others were erased
 
 
 class Reader:
     """Reads the topic of the journal again. `close` it."""
 
-    def __init__(self, servers: str, topic: str, part: int) -> None:
+    def __init__(self, servers: str, topic: str, part: int, keys: Keys) -> None:
         self._servers = servers
+        self._keys = keys
         self._partition = TopicPartition(topic, part)
         self._consumer: AIOKafkaConsumer | None = None
         self._ahead: deque[Any] = deque()  # records that were fetched and not yet asked for
 
     async def pings(self, retailer_id: str, first: int, upto: int) -> list[RecordFixes]:
-        """A retailer's pings between two offsets, in order. Raises JournalGone."""
+        """A retailer's pings between two offsets, in order; of who was erased, one of nobody. Raises
+        JournalGone.
+        """
         found = []
-        for record in await self._records(first, upto):
-            try:
-                parcel = unpack_parcel(record.value)
-            except DecodeError:  # it lies in the topic of the dead
+        for one in await self._keys.open(await self._records(first, upto)):
+            if one.parcel is None:  # it lies in the topic of the dead, or is no ping of who was erased
                 continue
-            if parcel.retailer_id == retailer_id and isinstance(parcel.item, RecordFixes):
-                found.append(parcel.item)
+            if one.parcel.retailer_id == retailer_id and isinstance(one.parcel.item, RecordFixes):
+                found.append(one.parcel.item)
         return found
 
     async def _records(self, first: int, upto: int) -> list[Any]:

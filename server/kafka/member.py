@@ -21,8 +21,9 @@ from server.db import Database, DatabaseError
 from server.edge.room import Room
 from server.errors import BadUse
 from server.kafka.journal import Reader
+from server.kafka.keys import Keys, Opened
 from server.kafka.owner import Hooks, Owner
-from server.kafka.parcel import Parcel, Told, key_of, pack_parcel, pack_told
+from server.kafka.parcel import Reply, Sealed, pack_replies
 from server.kafka.topics import Topics
 from server.parts import Part, number_of_parts, part_of
 from server.sql import queries
@@ -59,6 +60,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._database = database
         self._clock = clock
         self._room = room
+        self._keys = Keys(database, clock)
         self._on_lag = on_lag  #: told a partition, and how many records wait in it
         self._hooks = Hooks(
             on_push=on_push,
@@ -73,7 +75,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._wanted: set[int] = set()  #: partitions that are this member's and that it does not own yet
         self._owning = asyncio.Lock()
         self._stopping = False  #: nothing is taken over any more
-        self._answers: dict[tuple[int, str], list[Told]] = {}
+        self._answers: dict[tuple[int, str], list[Reply]] = {}
         self._sending: set[asyncio.Future[Any]] = set()
         self._consumer: AIOKafkaConsumer | None = None
         self._producer: AIOKafkaProducer | None = None
@@ -163,7 +165,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         assert self._consumer is not None
         self._consumer.seek(TopicPartition(self._topics.journal, number), row["next_offset"])
         part = Part(number=number, of=self._parts, epoch=row["epoch"])
-        reader = Reader(self._servers, self._topics.journal, number)
+        reader = Reader(self._servers, self._topics.journal, number, self._keys)
         begins, hooks = row["next_offset"], self._hooks
         owner = Owner(part, begins, heads, reader, self._database, self._clock, self._room, hooks)
         self._owners[number] = owner
@@ -193,9 +195,24 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
                 log.warning("fetch_failed", error=type(error).__name__, detail=str(error))
                 await asyncio.sleep(AGAIN_S)
                 continue
-            for partition, records in fetched.items():
-                if (owner_ := self._owners.get(partition.partition)) is not None:
-                    owner_.take(records)
+            # Whose they are is asked before anything is waited for: who takes over reads from elsewhere.
+            theirs = [(self._owners.get(one.partition), records) for one, records in fetched.items()]
+            for whose, records in theirs:
+                if whose is not None:
+                    await self._give(whose, records)
+
+    async def _give(self, owner: Owner, records: Collection[Any]) -> None:
+        """Gives records to their partition's owner, opened. Without the database nothing goes on anyhow."""
+        while self._owners.get(owner.part.number) is owner:
+            try:
+                opened = await self._keys.open(records)
+            except (DatabaseError, asyncpg.PostgresError) as error:
+                log.warning("not_opened", part=owner.part.number, error=type(error).__name__)
+                await asyncio.sleep(AGAIN_S)
+                continue
+            if self._owners.get(owner.part.number) is owner:  # who took it over meanwhile reads them again
+                owner.take(opened)
+            return
 
     async def _read_again(self) -> None:
         """Takes partitions over anew whose lanes were lost, if they are still this member's."""
@@ -230,24 +247,24 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         except (DatabaseError, asyncpg.PostgresError) as error:  # the next owner reads a little more
             log.warning("not_noted", part=owner.part.number, error=type(error).__name__)
 
-    def _tell(self, parcel: Parcel, told: Told) -> None:
+    def _tell(self, to: Sealed, answer: Reply) -> None:
         """Has an answer sent, with the others of its batch."""
         if not self._answers:
             asyncio.get_running_loop().call_soon(self._send_answers)
-        self._answers.setdefault((parcel.partition, parcel.edge), []).append(told)
+        self._answers.setdefault((to.partition, to.edge), []).append(answer)
 
     def _send_answers(self) -> None:
         answers, self._answers = self._answers, {}
-        for (partition, edge), told in answers.items():
-            self._send(self._topics.answers, pack_told(told), edge.encode(), partition)
+        for (partition, edge), replies in answers.items():
+            self._send(self._topics.answers, pack_replies(replies), edge.encode(), partition)
 
     def _bury(self, packed: bytes, why: str) -> None:
         self._send(self._topics.dead, packed, why.encode()[:500], 0)
 
-    def _pass_on(self, parcel: Parcel, shopper_id: str) -> None:
-        number = part_of(parcel.retailer_id, shopper_id, self._parts)
-        key = key_of(parcel.retailer_id, shopper_id)
-        self._send(self._topics.journal, pack_parcel(parcel), key, number)
+    def _pass_on(self, record: Opened, shopper_id: str) -> None:
+        assert record.sealed is not None, "whose shopper is known"
+        number = part_of(record.sealed.retailer_id, shopper_id, self._parts)
+        self._send(self._topics.journal, record.value, record.sealed.subject, number)
 
     def _send(self, topic: str, value: bytes, key: bytes, partition: int) -> None:
         async def send() -> None:

@@ -16,7 +16,8 @@ from server.db import Database, DatabaseError
 from server.edge.room import Room
 from server.journal import Span
 from server.kafka.journal import KafkaJournal, Reader
-from server.kafka.parcel import Look, Parcel, Told, unpack_parcel
+from server.kafka.keys import Opened
+from server.kafka.parcel import Look, Parcel, Reply, Sealed, Told, reply
 from server.lane import Lane, LaneLost, Waiting
 from server.line import Elsewhere
 from server.parts import Part
@@ -40,9 +41,9 @@ class Hooks(msgspec.Struct, frozen=True, kw_only=True):
     on_push: Callable[[str], None]
     on_doubt: Callable[[str], None]
     on_quarantine: Callable[[str, str], None]
-    on_told: Callable[[Parcel, Told], None]  #: an answer that an edge waits for
+    on_told: Callable[[Sealed, Reply], None]  #: an answer that an edge waits for
     on_dead: Callable[[bytes, str], None]  #: a record that cannot be read, and why
-    on_stray: Callable[[Parcel, str], None]  #: a shopper of another partition
+    on_stray: Callable[[Opened, str], None]  #: a record, and its shopper, who is of another partition
 
 
 class PartLane(Lane):
@@ -121,57 +122,55 @@ class Owner:
         """Everything before this offset is done."""
         return next(iter(self._flight), self._next)
 
-    def take(self, records: Iterable[Any]) -> None:
+    def take(self, records: Iterable[Opened]) -> None:
         """Puts records of the partition into its lanes, in their order."""
         for record in records:
             if record.offset < self._next:  # fetched before the partition was read again
                 continue
             self._next = record.offset + 1
-            try:
-                parcel = unpack_parcel(record.value)
-            except (msgspec.DecodeError, TypeError) as error:
-                log.warning("dead_letter", part=self.part.number, offset=record.offset, error=str(error))
-                self._hooks.on_dead(record.value or b"", f"{type(error).__name__}: {error}")
-                continue
-            if isinstance(parcel.item, Look):
-                self._look(parcel)
+            if record.sealed is None:
+                log.warning("dead_letter", part=self.part.number, offset=record.offset, error=record.trouble)
+                self._hooks.on_dead(record.value, record.trouble)
+            elif (parcel := record.parcel) is None:
+                self._answer(record, shut=True)
+            elif isinstance(parcel.item, Look):
+                self._look(record, parcel.retailer_id)
             elif record.offset >= self._heads.get(parcel.retailer_id, 0):
-                self._put(parcel, parcel.item, record.offset)
+                self._put(record, parcel, parcel.item)
 
-    def _put(self, parcel: Parcel, item: Item, offset: int) -> None:
-        shopper_id = getattr(item, "shopper_id", None)
-        if shopper_id is not None and not self.part.holds(parcel.retailer_id, shopper_id):
-            self._hooks.on_stray(parcel, shopper_id)  # by an edge that has not heard of new partitions yet
+    def _put(self, record: Opened, parcel: Parcel, item: Item) -> None:
+        shopper_id, offset = getattr(item, "shopper_id", ""), record.offset
+        if shopper_id and not self.part.holds(parcel.retailer_id, shopper_id):
+            self._hooks.on_stray(record, shopper_id)  # by an edge that has not heard of new partitions yet
             return
         self._flight[offset] = None
         self._lane(parcel.retailer_id).place(item, offset).add_done_callback(
-            lambda done: self._done(parcel, offset, done)
+            lambda done: self._done(record, done)
         )
 
-    def _done(self, parcel: Parcel, offset: int, done: "asyncio.Future[Any]") -> None:
+    def _done(self, record: Opened, done: "asyncio.Future[Any]") -> None:
         error = None if done.cancelled() else done.exception()
         if done.cancelled() or isinstance(error, LaneLost | DatabaseError):
             return  # it is read again
-        self._flight.pop(offset, None)
-        if not parcel.edge:
-            return
+        self._flight.pop(record.offset, None)
         if isinstance(error, Elsewhere):
-            told = self._told(parcel, elsewhere=error.shopper_id)
+            self._answer(record, elsewhere=True)
         elif error is not None:
-            told = self._told(parcel)
+            self._answer(record)
         elif isinstance(done.result(), Admitted):
-            told = self._told(parcel, admitted=done.result())
+            self._answer(record, admitted=done.result())
         else:
-            told = self._told(parcel, answer=msgspec.structs.replace(done.result(), granted=None))
-        self._hooks.on_told(parcel, told)
+            self._answer(record, answer=msgspec.structs.replace(done.result(), granted=None))
 
-    def _told(self, parcel: Parcel, **what: Any) -> Told:
-        return Told(number=parcel.number, part=self.part.number, **what)
+    def _answer(self, record: Opened, **what: Any) -> None:
+        to = record.sealed
+        if to is not None and to.edge:
+            self._hooks.on_told(to, reply(to.number, self.part.number, Told(**what), record.key))
 
-    def _look(self, parcel: Parcel) -> None:
+    def _look(self, record: Opened, retailer_id: str) -> None:
         async def look() -> None:
-            await self._lane(parcel.retailer_id).live(LIVE_S)
-            self._hooks.on_told(parcel, self._told(parcel))
+            await self._lane(retailer_id).live(LIVE_S)
+            self._answer(record)
 
         task = asyncio.create_task(look())
         self._looks.add(task)

@@ -26,6 +26,7 @@ BY_SHOPPER = (
     "consent_changes",
     "webhook_messages",
     "shopper_merges",
+    "topic_keys",
     "devices",
     "shoppers",
 )

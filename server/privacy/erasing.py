@@ -11,7 +11,7 @@ traffic, in small transactions; the inputs of all others stay, so their day stil
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -33,6 +33,7 @@ AGAIN = "again "  #: before the retailer: somebody who was erased may be back
 log = structlog.get_logger("vicino.privacy")
 
 ROWS_AT_ONCE = 200  #: of the journal, rewritten in one transaction
+UNLEARNED_WITHIN = timedelta(days=1)  #: see `server/unlearning.py`
 SEARCH_S = 300.0  #: how long the search through one day of the journal may take
 
 
@@ -43,6 +44,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     asked_at: str
     erased_at: str | None  #: None while it is under way
     erased: dict[str, int]  #: rows by table; of the journal, micro-batches that were rewritten
+    #: by when the policy decides by nothing that it learned of her; None where it has learned nothing
+    unlearned_by: str | None = None
 
 
 async def ask(database: Database, clock: Clock, retailer_id: str, shopper_id: str, asked_by: str) -> str:
@@ -72,11 +75,13 @@ async def receipt(database: Database, retailer_id: str, erasure_id: str) -> Rece
     async with database.transaction(retailer_id) as connection:
         row = await connection.fetchrow(SQL["erasure"], retailer_id, erasure_id)
     assert row is not None, "an erasure's row outlives its erasure"
+    done, taught = row["erased_at"], row["erased"].get("lessons", 0) > 0
     return Receipt(
         erasure_id=row["erasure_id"],
         asked_at=rfc3339(to_us(row["asked_at"])),
-        erased_at=None if row["erased_at"] is None else rfc3339(to_us(row["erased_at"])),
+        erased_at=None if done is None else rfc3339(to_us(done)),
         erased=row["erased"],
+        unlearned_by=rfc3339(to_us(done + UNLEARNED_WITHIN)) if done is not None and taught else None,
     )
 
 
@@ -160,6 +165,7 @@ class Erasing:
             await connection.execute(SQL["note_erased"], retailer_id, erasure_id, ["journal"], [rewritten])
             now = from_us(self._clock.now_us())
             await connection.execute(SQL["finish_erasure"], retailer_id, erasure_id, now)
+            await connection.execute(SQL["erase_late_keys"], retailer_id, ids)
         log.info("shopper_erased", retailer_id=retailer_id, erasure_id=erasure_id)
 
     async def _clear_journal(self, retailer_id: str, ids: list[str]) -> int:

@@ -50,13 +50,13 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
     ),
     Table(
         name="learners",
-        about="all that a retailer's policy has learned, of nobody in particular",
+        about="all that a policy has learned, of nobody in particular; made again after an erasure",
         other=("retailer_id", "part", "seq", "day", "learner"),
     ),
     Table(
         name="models",
-        about="fitted models, of nobody in particular",
-        other=("retailer_id", "model_id", "created_at", "as_of", "learner", "figures"),
+        about="fitted models, of nobody in particular; the one in use is made again after an erasure",
+        other=("retailer_id", "model_id", "part", "created_at", "as_of", "learner", "figures"),
     ),
     Table(
         name="ledgers",

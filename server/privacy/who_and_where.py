@@ -57,6 +57,20 @@ WHO_AND_WHERE: tuple[Table, ...] = (
         copied="`record.ndjson`, `positions.geojson`",
     ),
     Table(
+        name="topic_keys",
+        about="what a shopper's inputs are sealed with while they lie in Kafka",
+        purpose="that they open for nobody once she is erased",
+        personal={
+            "shopper_id": IDS["shopper_id"],
+            "subject": "names the key in the topic: random",
+            "key": "the key",
+            "created_at": "when she was first heard of by way of Kafka",
+        },
+        other=("retailer_id",),
+        kept=RECORD,
+        erased=WITH_SHOPPER + "; what lies in Kafka is random bytes from then on",
+    ),
+    Table(
         name="devices",
         about="installations of the app",
         purpose="the service she asked for",

@@ -21,3 +21,23 @@ SELECT shopper_id FROM coupons WHERE retailer_id = $1 AND code_hash = $2
 -- published --
 -- The newest published version of a retailer, and what keys its hashes.
 SELECT version, secret FROM retailers WHERE retailer_id = $1
+
+-- key_of_shopper --
+-- What a shopper's inputs are sealed with in the topic: made, unless it is there. None of who was erased.
+INSERT INTO topic_keys AS k (retailer_id, shopper_id, subject, key, created_at)
+SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (
+  SELECT FROM erasures e JOIN retailers r USING (retailer_id)
+  WHERE e.retailer_id = $1 AND e.erased_at IS NOT NULL
+    AND e.subject_hash = sha256(r.secret || convert_to('.erased.' || $2::text, 'UTF8')))
+ON CONFLICT (retailer_id, shopper_id) DO UPDATE SET subject = k.subject
+RETURNING subject, key
+
+-- keys_of_subjects --
+-- What inputs in the topic are opened with.
+SELECT subject, key FROM topic_keys WHERE retailer_id = $1 AND subject = ANY($2::bytea[])
+
+-- forget_keys --
+-- Keys that were made for somebody who never came to be: a registration that failed, or whose user was known.
+DELETE FROM topic_keys k WHERE k.retailer_id = $1 AND k.created_at BETWEEN $2 AND $3
+  AND NOT EXISTS (SELECT FROM shoppers s WHERE s.retailer_id = $1 AND s.shopper_id = k.shopper_id)
+  AND NOT EXISTS (SELECT FROM shopper_merges m WHERE m.retailer_id = $1 AND m.former_id = k.shopper_id)

@@ -27,15 +27,19 @@ SELECT seq, day, learner FROM learners WHERE retailer_id = $1 AND part = $2 AND 
 
 -- model --
 -- A fitted model.
-SELECT as_of, learner FROM models WHERE retailer_id = $1 AND model_id = $2
+SELECT as_of, learner, figures FROM models WHERE retailer_id = $1 AND model_id = $2 AND part = $3
+
+-- has_model --
+SELECT EXISTS (SELECT FROM models WHERE retailer_id = $1 AND model_id = $2)
 
 -- add_model --
--- A model that was fitted.
-INSERT INTO models (retailer_id, model_id, as_of, learner, figures) VALUES ($1, $2, $3, $4, $5)
+-- A model of a part: fitted, or made again.
+INSERT INTO models (retailer_id, model_id, part, created_at, as_of, learner, figures) VALUES ($1, $2, $3, $4, $5, $6, $7)
 
 -- models --
 -- All fitted models, the newest first.
-SELECT model_id, created_at, as_of, figures FROM models WHERE retailer_id = $1 ORDER BY created_at DESC, model_id
+SELECT model_id, min(created_at) AS created_at, max(as_of) AS as_of, (array_agg(figures ORDER BY part))[1] AS figures
+FROM models WHERE retailer_id = $1 GROUP BY model_id ORDER BY 2 DESC, model_id
 
 -- outcomes --
 -- All lessons, each with the shopper it is of.
@@ -47,3 +51,32 @@ SELECT body->>'model' AS model FROM published
 WHERE retailer_id = $1 AND kind = 'settings' AND version_to IS NOT NULL
   AND body->>'model' IS DISTINCT FROM $2::text
 ORDER BY version_to DESC LIMIT 1
+
+-- learning_parts --
+-- The parts that have learned something.
+SELECT part, max(seq) AS as_of FROM (
+  SELECT part, seq FROM learners WHERE retailer_id = $1 UNION ALL SELECT part, seq FROM lessons WHERE retailer_id = $1
+) AS learned GROUP BY part ORDER BY part
+
+-- begun --
+-- Where a part's learner has begun, as far as that is kept: what was learned of nobody.
+SELECT seq, lesson FROM lessons WHERE retailer_id = $1 AND part = $2 AND shopper_id = '' ORDER BY seq, number
+
+-- to_unlearn --
+-- Whether somebody of whom there were lessons was erased before $3, and the model in use is older than that.
+SELECT EXISTS (
+  SELECT FROM erasures WHERE retailer_id = $1 AND erased_at < $3 AND (erased ->> 'lessons')::bigint > 0
+    AND erased_at >= coalesce(
+      (SELECT min(created_at) FROM models WHERE retailer_id = $1 AND model_id = $2), '-infinity'))
+
+-- forget_former --
+-- All that was learned as of entries from which no kept day is replayed: of before the last one before these.
+DELETE FROM learners l WHERE l.retailer_id = $1 AND l.day < $2 AND EXISTS (
+  SELECT FROM learners n WHERE n.retailer_id = $1 AND n.part = l.part AND n.seq > l.seq AND n.day < $2)
+
+-- forget_models --
+-- Models that may have learned of somebody who was erased since, once the one in use is older than any kept day.
+DELETE FROM models m WHERE m.retailer_id = $1 AND m.model_id <> $2
+  AND m.created_at <= (
+    SELECT max(erased_at) FROM erasures WHERE retailer_id = $1 AND (erased ->> 'lessons')::bigint > 0)
+  AND (SELECT min(created_at) FROM models WHERE retailer_id = $1 AND model_id = $2) < $3

@@ -131,7 +131,7 @@ SELECT count(*) FROM gone
 DELETE FROM decisions WHERE retailer_id = $1 AND shopper_id = $2
 
 -- erase_lessons --
--- What was learned of her. What the model has become by it names nobody.
+-- What was learned of her. The model in use is made again without it (`server/unlearning.py`).
 DELETE FROM lessons WHERE retailer_id = $1 AND shopper_id = $2
 
 -- erase_visits --
@@ -157,6 +157,14 @@ DELETE FROM webhook_messages WHERE retailer_id = $1 AND shopper_id = $2
 -- export_webhook_messages --
 SELECT to_jsonb(t) AS row FROM webhook_messages t WHERE retailer_id = $1 AND shopper_id = $2
 ORDER BY created_at, message_id
+
+-- erase_topic_keys --
+-- What her inputs in Kafka are sealed with: they open for nobody from now on.
+DELETE FROM topic_keys WHERE retailer_id = $1 AND shopper_id = $2
+
+-- erase_late_keys --
+-- … and what was made for her while her erasure was under way.
+DELETE FROM topic_keys WHERE retailer_id = $1 AND shopper_id = ANY($2::text[])
 
 -- erase_devices --
 -- With them go their push addresses and refresh tokens.

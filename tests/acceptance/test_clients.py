@@ -301,6 +301,39 @@ async def test_a_batch_with_one_broken_record_keeps_the_others(at_noon: Mall) ->
     assert await put_aside(at_noon) == ["no_position"]
 
 
+async def test_overlands_newest_point_comes_again_in_a_later_batch_and_is_kept_once(at_noon: Mall) -> None:
+    phone = Phone(at_noon, "overland", "phone1")
+    first, second, newest = (overland(at_noon, ago_s=ago_s) for ago_s in (120, 60, 0))
+    assert await phone.send({"locations": [first]}) == (200, {"result": "ok"})
+    await phone.consents()
+    before = await journal_seq(at_noon)
+
+    for body in ({"locations": [second], "current": newest}, {"locations": [newest]}):
+        assert await phone.send(body) == (200, {"result": "ok"})
+
+    assert len(await kept_since(at_noon, before)) == 2
+
+
+async def test_a_visit_of_overland_that_has_not_ended_is_answered_and_is_no_fix(at_noon: Mall) -> None:
+    phone = Phone(at_noon, "overland", "phone1")
+    visit = overland(at_noon, ago_s=60, action="visit", arrival_date=at_noon.time(-600), departure_date=None)
+    await phone.send({"locations": [overland(at_noon, ago_s=120)]})
+    await phone.consents()
+    before = await journal_seq(at_noon)
+
+    assert await phone.send({"locations": [visit]}) == (200, {"result": "ok"})
+
+    assert await journal_seq(at_noon) == before
+    assert await put_aside(at_noon) == []
+
+
+def overland(mall: Mall, *, ago_s: float, **properties: Any) -> dict[str, Any]:
+    lat, lon = shop(500)
+    told = {"timestamp": mall.time(-ago_s), "horizontal_accuracy": 5, "device_id": "phone1", **properties}
+    point = {"type": "Point", "coordinates": [lon, lat + ago_s * 1e-6]}
+    return {"type": "Feature", "geometry": point, "properties": told}
+
+
 async def test_nothing_of_a_shopper_without_consent_is_kept_and_her_phone_is_answered(at_noon: Mall) -> None:
     phone = Phone(at_noon, "owntracks", "eve:nexus", X_Limit_U="eve", X_Limit_D="nexus", **ANDROID)
 

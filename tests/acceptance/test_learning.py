@@ -1,20 +1,24 @@
 """The policy that learns, end to end: it judges, draws, is told what came of it, and comes back as it was."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from offers.learn.again import redrawn, rescored
+from offers.learn.learner import Learner
+from offers.learn.lesson import Began, taught
 from server.app import running
 from server.cli.state_hash import stored_state
 from server.clock import from_us
 from server.errors import BadUse
 from server.lane import Lane
-from server.learners import Learners
-from server.models import NothingLearned, activate, fit_model, roll_back
+from server.learners import NEVER, Learners, learned, unpack_lesson
+from server.models import NothingLearned, activate, active_model, fit_model, models, roll_back
 from server.replay_journal import replay_day
+from server.unlearning import Unlearning
 from tests.acceptance.mall import OFFER, Mall, Shopper, mall, mall_config, until
 
 #: Margins so wide that an offer is worth its push.
@@ -205,7 +209,7 @@ async def test_a_fitted_model_is_swapped_in_and_out_and_a_replay_does_the_same(l
     await lives_a_day(learning)
     before = (await comes_near(learning))[1]["judgement"]
 
-    model = await fit_model(database, retailer_id)
+    model = await fit_model(database, retailer_id, from_us(learning.clock.now_us()))
     await use(learning, model.model)
     fitted = (await comes_near(learning))[1]["judgement"]
     await lives_a_day(learning)
@@ -228,7 +232,9 @@ async def test_a_model_that_does_not_exist_is_refused(learning: Mall) -> None:
 async def test_nothing_can_be_fitted_before_anything_was_learned(database_url: str, tmp_path: Path) -> None:
     async with mall(database_url, tmp_path) as opened:
         with pytest.raises(NothingLearned, match="policy"):
-            await fit_model(opened.vicino.database, opened.keys["retailer_id"])
+            await fit_model(
+                opened.vicino.database, opened.keys["retailer_id"], from_us(opened.clock.now_us())
+            )
 
 
 async def test_what_was_learned_of_somebody_erased_is_gone_and_a_restart_comes_to_the_same(
@@ -252,6 +258,125 @@ async def test_what_was_learned_of_somebody_erased_is_gone_and_a_restart_comes_t
         async with running(config, clock=opened.clock) as again:
             assert await again.engine.state(retailer_id) == before
     assert left == 0
+
+
+async def teaches(opened: Mall) -> Shopper:
+    """Somebody of whom is learned that she opens and buys."""
+    shopper, _, item = await makes_offer(opened)
+    await shopper.post(f"/v1/notifications/{item['id']}/opened", None)
+    await opened.till.post("/v1/redemptions", {"code": item["code"]})
+    return shopper
+
+
+async def weights(opened: Mall) -> dict[str, Any]:
+    """What the policy believes now."""
+    async with opened.vicino.database.transaction(opened.keys["retailer_id"]) as connection:
+        learner, _, _ = await learned(connection, (opened.keys["retailer_id"], 0), NEVER)
+    assert learner is not None
+    return {
+        name: (head.mean.tolist(), head.cov.tolist(), head.effects) for name, head in learner.heads.items()
+    }
+
+
+async def as_if_never_taught(opened: Mall) -> dict[str, Any]:
+    """What a new learner believes that is taught the lessons that are left."""
+    async with opened.vicino.database.transaction(opened.keys["retailer_id"]) as connection:
+        rows = await connection.fetch("SELECT lesson FROM lessons ORDER BY seq, number")
+    began, *others = [unpack_lesson(row["lesson"]) for row in rows]
+    assert isinstance(began, Began)
+    learner = Learner(began.priors)
+    for one in others:
+        if not isinstance(one, Began):
+            taught(learner, one)
+    return {
+        name: (head.mean.tolist(), head.cov.tolist(), head.effects) for name, head in learner.heads.items()
+    }
+
+
+async def model_in_use(opened: Mall) -> str | None:
+    async with opened.vicino.database.transaction(opened.keys["retailer_id"]) as connection:
+        return await active_model(connection, opened.keys["retailer_id"])
+
+
+async def test_within_a_day_the_weights_are_as_if_somebody_erased_had_never_taught_them(
+    learning: Mall,
+) -> None:
+    await teaches(learning)
+    goes = await teaches(learning)
+    _, told = await goes.call("DELETE", "/v1/me")
+    await comes_near(learning)
+    assert same(await weights(learning), await as_if_never_taught(learning)) is False, "they still know her"
+    assert told["erased"]["lessons"] > 0
+    promised = datetime.fromisoformat(told["unlearned_by"])
+    assert promised - datetime.fromisoformat(told["erased_at"]) == timedelta(days=1)
+
+    learning.clock.advance(13 * 3600)
+    await until(lambda: model_in_use(learning), within_s=60)
+    await learning.vicino.engine.live(learning.keys["retailer_id"])
+    learning.clock.advance(9 * 3600)
+    _, receipt = await comes_near(learning)
+
+    assert from_us(learning.clock.now_us()) < promised
+    assert receipt["judgement"]["model"] == await model_in_use(learning)
+    assert same(await weights(learning), await as_if_never_taught(learning))
+    day = from_us(learning.clock.now_us()).date()
+    replayed = await replay_day(learning.vicino.database, learning.keys["retailer_id"], day)
+    assert (replayed.different, replayed.different_lessons) == ((), ())
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(
+        one[name][:2] == other[name][:2]
+        and {kind: effects.learned for kind, effects in one[name][2].items()}
+        == {kind: effects.learned for kind, effects in other[name][2].items()}
+        for name in one
+    )
+
+
+async def test_a_fitted_model_that_read_of_somebody_erased_is_fitted_again_and_gone_in_days(
+    learning: Mall,
+) -> None:
+    retailer_id, database = learning.keys["retailer_id"], learning.vicino.database
+    goes = await teaches(learning)
+    await teaches(learning)
+    fitted = await fit_model(database, retailer_id, from_us(learning.clock.now_us()))
+    await use(learning, fitted.model)
+    await comes_near(learning)
+    await goes.call("DELETE", "/v1/me")
+
+    learning.clock.advance(13 * 3600)
+
+    async def another() -> bool:
+        return await model_in_use(learning) != fitted.model
+
+    await until(another, within_s=90)
+    await learning.vicino.engine.live(retailer_id)
+    await comes_near(learning)
+    assert same(await weights(learning), await as_if_never_taught(learning)), (
+        "there is too little to fit trees to"
+    )
+    for _ in range(4):
+        learning.clock.advance(24 * 3600)
+        await comes_near(learning)
+
+    async def left() -> bool:
+        async with database.transaction(retailer_id) as connection:
+            kept = [one.model for one in await models(connection, retailer_id)]
+        return kept == [await model_in_use(learning)]
+
+    await until(left, within_s=60)
+
+
+async def test_of_whom_nothing_was_learned_nothing_has_to_be_unlearned(learning: Mall) -> None:
+    shopper = await learning.shopper()
+    _, told = await shopper.call("DELETE", "/v1/me")
+    assert told["unlearned_by"] is None
+
+    learning.clock.advance(13 * 3600)
+    unlearning = Unlearning(learning.vicino.database, learning.clock, journal_days=1)
+    await unlearning.sweep(learning.keys["retailer_id"])
+
+    assert await model_in_use(learning) is None
 
 
 async def test_a_batch_that_fails_teaches_nothing(learning: Mall, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,11 +13,14 @@ from server.clock import to_us
 from server.db import Connection, Database
 from server.ids import new_id
 from server.inputs import Input, RecordFixes, Wake
-from server.journal import Entry, Journal, PostgresJournal, Source, split
+from server.journal import Entry, Journal, PostgresJournal, Source, split, without_shopper
 from server.kafka.journal import KafkaJournal, Reader
+from server.kafka.keys import Keys
 from server.kafka.parcel import Parcel, pack_parcel
 from server.line import lock_head
 from server.parts import Part
+from server.sql import queries
+from tests.fakes import ManualClock
 from tests.integration.conftest import RETAILER, retailers
 
 __all__ = ["retailers"]
@@ -30,12 +33,13 @@ pytestmark = pytest.mark.usefixtures("retailers")
 
 
 class PostedJournal(KafkaJournal):
-    """The journal in Kafka, whose entries' pings are put there first, as edges put them."""
+    """The journal in Kafka, whose entries' pings are put there first, as edges put them: sealed."""
 
-    def __init__(self, servers: str, topic: str, reader: Reader) -> None:
+    def __init__(self, servers: str, topic: str, reader: Reader, keys: Keys) -> None:
         super().__init__(Part(), reader)
         self._servers = servers
         self._topic = topic
+        self._keys = keys
 
     async def append(self, connection: Connection, retailer_id: str, entry: Entry) -> None:
         await super().append(connection, retailer_id, await self._posted(retailer_id, entry))
@@ -49,7 +53,8 @@ class PostedJournal(KafkaJournal):
         async with AIOKafkaProducer(bootstrap_servers=self._servers, acks="all") as producer:
             offsets = []
             for who, item in [*((retailer_id, one) for one in pings), ("rtl_other", pings[-1])]:
-                packed = pack_parcel(Parcel(who, item))
+                key = await self._keys.of_shopper(who, item.shopper_id) if who == retailer_id else None
+                packed = pack_parcel(Parcel(who, item), key)
                 offsets.append((await producer.send_and_wait(self._topic, packed, partition=0)).offset)
         if entry.empty:
             return entry
@@ -64,7 +69,7 @@ def servers(request: pytest.FixtureRequest) -> str | None:
 
 
 @pytest.fixture
-async def journal(servers: str | None) -> AsyncIterator[Journal]:
+async def journal(servers: str | None, database: Database) -> AsyncIterator[Journal]:
     if servers is None:
         yield PostgresJournal()
         return
@@ -73,19 +78,22 @@ async def journal(servers: str | None) -> AsyncIterator[Journal]:
     await admin.start()
     await admin.create_topics([NewTopic(topic, 1, 1)])
     await admin.close()
-    reader = Reader(servers, topic, 0)
-    yield PostedJournal(servers, topic, reader)
+    clock = ManualClock(NOON_US)
+    reader = Reader(servers, topic, 0, Keys(database, clock))
+    yield PostedJournal(servers, topic, reader, Keys(database, clock))
     await reader.close()
 
 
-def entry(seq: int, *, days: int = 0, fixes: int = 2) -> Entry:
+def entry(seq: int, *, days: int = 0, fixes: int = 2, whose: tuple[str, ...] = ("shp",)) -> Entry:
     at_us = NOON_US + days * DAY_US + seq
     made = tuple(
         Fix(lat_deg=60 + n / 7, lon_deg=24.1, fixed_at_us=at_us - n, accuracy_m=5.5 if n else None)
         for n in range(fixes)
     )
-    ping = RecordFixes(shopper_id="shp", received_at_us=at_us, device_id="dev", fixes=made)
-    inputs: list[Input] = [ping, Wake(shopper_id="other", received_at_us=at_us)]
+    inputs: list[Input] = [
+        RecordFixes(shopper_id=who, received_at_us=at_us, device_id="dev", fixes=made) for who in whose
+    ]
+    inputs.append(Wake(shopper_id="other", received_at_us=at_us))
     others, pings = split(inputs)
     return Entry(seq=seq, written_at_us=at_us, version=3, inputs=others, pings=pings)
 
@@ -120,6 +128,24 @@ async def test_an_entry_is_read_as_it_was_written(journal: Journal, database: Da
     ping = read.pings.items[0]
     assert (ping.shopper_id, ping.device_id, ping.received_at_us) == ("shp", "dev", written.written_at_us)
     assert [read.pings.fix(row) for row in range(2)] == [written.pings.fix(row) for row in range(2)]
+
+
+async def test_of_who_was_erased_nothing_is_read_and_the_others_are_what_they_were(
+    journal: Journal, database: Database
+) -> None:
+    await append(journal, database, entry(1, whose=("stays", "goes", "stays too")), entry(2, whose=("goes",)))
+
+    async with database.transaction(RETAILER) as connection:
+        for row in await connection.fetch("SELECT seq, inputs FROM journal"):
+            left = without_shopper(row["inputs"], ["goes"])
+            await connection.execute("UPDATE journal SET inputs = $2 WHERE seq = $1", row["seq"], left)
+        await connection.execute(queries("privacy")["erase_topic_keys"], RETAILER, "goes")
+    first, second = await of_day(journal, database, DAY)
+
+    assert [item.shopper_id for item in first.pings.items] == ["stays", "stays too"]
+    written = entry(1, whose=("stays", "stays too"))
+    assert [first.pings.fix(row) for row in range(4)] == [written.pings.fix(row) for row in range(4)]
+    assert len(second.pings) == 0
 
 
 async def test_a_day_is_read_in_order(journal: Journal, database: Database) -> None:

@@ -96,6 +96,14 @@ def test_owntracks_numbers_may_be_text_and_times_milliseconds() -> None:
     assert fix.fixed_at_us == 1767636001 * 1_000_000
 
 
+@pytest.mark.parametrize("wifi", [{"ssid": "home", "bssid": "aa:bb"}, {"SSID": "home", "BSSID": "aa:bb"}])
+def test_the_name_of_her_wifi_is_read_over_however_it_is_written(wifi: dict[str, Any]) -> None:
+    heard = hear("owntracks", owntracks(**wifi))
+
+    assert (len(heard.fixes), heard.refused) == (1, [])
+    assert "home" not in repr(heard)
+
+
 def test_who_signed_in_is_the_user_whatever_the_message_calls_itself() -> None:
     headers = {"authorization": "Basic YW5uOnNlY3JldA==", "x-limit-u": "eve", "x-limit-d": "pixel"}
 
