@@ -3,18 +3,18 @@
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from itertools import chain, islice
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from offers.budget import Budget
 from offers.category import Path, fold, prefixes, words_of
+from offers.codes import Code
 from offers.conditions import Conditions
+from offers.edits import edited
 from offers.settings import Settings
 from offers.shelves import Shelves
 from offers.wordbook import Wordbook
-
-T = TypeVar("T")
 
 #: As many products as one search may speak of.
 MATCHES_MAX = 500
@@ -107,7 +107,13 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     conditions: Conditions = Conditions()
     status: str = "live"  #: one of `offers.lifecycle.STATUSES`; only a live one is made to anybody
     lever: float | None = None  #: the owner's weight, 0.5 to 2: what it adds counts so much
+    code: Code = Code()
     messages: dict[str, Message] = {}
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there may be nothing left of it to give: a budget, or a pool of codes."""
+        return self.budget != Budget() or self.code.pool is not None
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,7 +203,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
         A change of settings, of stores, or of what is in stock and where, costs a copy of one table. Any
         other change of products is made in their index, and the offers, which are few, are indexed anew.
         """
-        all_stores, all_products = _edited(self.stores, stores), _edited(self.products, products)
+        all_stores, all_products = edited(self.stores, stores), edited(self.products, products)
         replaced = [(sku, self.products.get(sku), product) for sku, product in products.items()]
         shelves = self.shelves.edited(replaced, all_products)
         if not offers and shelves is self.shelves:
@@ -209,7 +215,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
             settings=settings,
             stores=all_stores,
             products=all_products,
-            offers=_edited(self.offers, offers),
+            offers=edited(self.offers, offers),
             shelves=shelves,
         )
 
@@ -257,15 +263,6 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     def _price(self, sku: str) -> Decimal | None:
         product = self.products.get(sku)
         return product.price if product else None
-
-
-def _edited(table: dict[str, T], changes: Mapping[str, T | None]) -> dict[str, T]:
-    """A table in the order of its keys after changes; None takes an entry out."""
-    if not changes:
-        return table
-    edited = {**table, **changes}
-    keys = edited if len(edited) == len(table) else sorted(edited)
-    return {key: value for key in keys if (value := edited[key]) is not None}
 
 
 def _by_store(offers: Mapping[str, Offer], everywhere: tuple[Offer, ...]) -> dict[str, tuple[Offer, ...]]:

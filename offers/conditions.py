@@ -44,6 +44,7 @@ class Conditions(
     segments: Segments = Segments()
     margin_floor_percent: Decimal | None = None  #: what must be left of the price paid, after the goods' cost
     exclusive_group: str | None = None  #: while one of a group is good for her, no other of it is made
+    stacks: bool = True  #: whether its coupons may be used beside others in one sale
 
 
 def check_conditions(problems: Problems, conditions: Conditions) -> None:

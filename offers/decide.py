@@ -19,7 +19,6 @@ from functools import cached_property
 import msgspec
 import numpy as np
 
-from offers.budget import Budget
 from offers.catalogue import Catalogue
 from offers.decision import Answer, Answers, Candidate, Decision, Judgement
 from offers.expiry import expires_at_us, lateness, push_expires_at_us
@@ -167,7 +166,7 @@ class _Choice:
 
         def allowed(index: int) -> bool:
             place = self.passed[index]
-            return answers is None or offers[place].budget == Budget() or self._bears(place, answers)
+            return answers is None or not offers[place].bounded or self._bears(place, answers)
 
         drawn = found.drawn(allowed)
         self.judgement = found.told(drawn, shadow=False)

@@ -21,6 +21,7 @@ from offers.checks import (
     check_locale,
     plain,
 )
+from offers.codes import Code, check_code
 from offers.conditions import Conditions, check_conditions, check_discount
 from offers.hours import aware, microseconds
 from offers.lifecycle import STATUSES
@@ -60,6 +61,7 @@ class OfferBody(Wire, frozen=True, kw_only=True):
     conditions: Conditions | None = None
     status: str = "live"
     lever: float | None = None
+    code: Code | None = None
     message: dict[str, Message]
 
 
@@ -86,6 +88,7 @@ def offer_from_body(body: Any) -> Offer:
         conditions=wire.conditions or Conditions(),
         status=wire.status,
         lever=wire.lever,
+        code=wire.code or Code(),
         messages=dict(sorted(wire.message.items())),
     )
 
@@ -107,6 +110,7 @@ def offer_body(offer: Offer) -> dict[str, Any]:
         conditions=offer.conditions if offer.conditions != Conditions() else None,
         status=offer.status,
         lever=offer.lever,
+        code=offer.code if offer.code != Code() else None,
         message=offer.messages,
     )
     return plain(body)
@@ -140,6 +144,8 @@ def _check_offer(problems: Problems, wire: OfferBody) -> None:
     problems.check(known, "status", "unknown", f"must be one of {', '.join(STATUSES)}")
     bounded = wire.lever is None or 0.5 <= wire.lever <= 2
     problems.check(bounded, "lever", "out_of_range", "must be from 0.5 to 2")
+    if wire.code is not None:
+        check_code(problems, wire.code)
     _check_messages(problems, wire.message)
 
 

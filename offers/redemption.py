@@ -4,7 +4,7 @@ A coupon is good for one piece (one set of `buy_get`): the dearest in the basket
 takes off no more than was reserved for it. Without a basket what was reserved is what it costs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import ROUND_HALF_UP, Decimal
 
 import msgspec
@@ -81,6 +81,19 @@ def taken(
     if isinstance(found, Refused) or coupon.reserved == 0:  # nothing was held: the price was not known
         return found
     return msgspec.structs.replace(found, saving=min(found.saving, coupon.reserved))
+
+
+def not_beside(offer: Offer | None, others: Iterable[Offer | None]) -> Refused | None:
+    """Why a coupon of an offer is not used in one sale with those of others (None: an offer that is gone)."""
+    for other in others:
+        for one in (offer, other):
+            if one is not None and not one.conditions.stacks:
+                return Refused(code="not_combinable", detail=f"{one.external_id} is not used beside others")
+        if offer is not None and other is not None:
+            group = offer.conditions.exclusive_group
+            if group is not None and group == other.conditions.exclusive_group:
+                return Refused(code="not_combinable", detail=f"one coupon of the group {group} a sale")
+    return None
 
 
 def _below_minimum(offer: Offer | None, basket: Basket | None) -> Refused | None:

@@ -35,6 +35,13 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     shopper_id: str
 
 
+class Pooled(msgspec.Struct, frozen=True, gc=False):
+    """A code of a pool."""
+
+    hash: bytes
+    sealed: bytes  #: for `server.codes.opened`
+
+
 class Ledgers:
     """The live `Answers` of a batch. Not for replay: that has the answers that were recorded."""
 
@@ -45,7 +52,9 @@ class Ledgers:
         self._given: dict[PurseKey, Given] = {}
         self._had: dict[ShopperKey, Given] = {}
         self._sent: Counter[str] = Counter()
+        self._codes: dict[str, list[Pooled]] | None = None  # free ones, by pool; None: pools have no end
         self.taken: dict[PurseKey, Given] = {}  #: what this batch issues
+        self.codes: dict[str, Pooled] = {}  #: by decision, those of pools that it gives out
         self.counted: Counter[str] = Counter()  #: scope -> offers this batch decides
 
     @classmethod
@@ -85,6 +94,7 @@ class Ledgers:
             await ledgers._lock_purses(connection, retailer_id, wanted)
         if shoppers := sorted({key for place in places.values() for key in ledgers._shares_of(place)}):
             await ledgers._count_shoppers(connection, retailer_id, shoppers)
+        await ledgers._lock_codes(connection, retailer_id, stores)
         day = from_us(now_us).date()
         scopes = sorted(scope for store in (*stores, None) if (scope := scope_of(store, catalogue)))
         if stores and scopes:
@@ -92,6 +102,16 @@ class Ledgers:
             rows = await connection.fetch(SQL["lock_quotas"], retailer_id, day, scopes)
             ledgers._sent = Counter({row["scope"]: row["sent"] for row in rows})
         return ledgers
+
+    async def _lock_codes(self, connection: Connection, retailer_id: str, stores: list[str]) -> None:
+        """As many codes of each pool as decisions might want; none that another batch is looking at."""
+        wanted = {offer.code.pool for store in stores for offer in self._catalogue.offers_at(store)} - {None}
+        self._codes = {}
+        if wanted:
+            pools = sorted(str(pool) for pool in wanted)
+            rows = await connection.fetch(SQL["lock_codes"], retailer_id, pools, len(self._places))
+            for row in rows:
+                self._codes.setdefault(row["pool"], []).append(Pooled(row["code_hash"], row["sealed"]))
 
     async def _lock_purses(self, connection: Connection, retailer_id: str, wanted: list[PurseKey]) -> None:
         offers, names = (list(column) for column in zip(*wanted, strict=True))
@@ -130,9 +150,11 @@ class Ledgers:
 
     def budget(self, moment_id: str, offer: str, spend: Decimal) -> bool:
         """Whether the offer's budget bears one more coupon that can cost `spend`, all its caps included."""
-        budget = self._catalogue.offers[offer].budget
-        return budget == Budget() or all(
-            self._bears(cap, offer, self._places[moment_id], spend) for cap in budget.all_caps
+        found = self._catalogue.offers[offer]
+        if self._codes is not None and found.code.pool is not None and not self._codes.get(found.code.pool):
+            return False
+        return found.budget == Budget() or all(
+            self._bears(cap, offer, self._places[moment_id], spend) for cap in found.budget.all_caps
         )
 
     def _bears(self, cap: Cap, offer: str, place: Place, spend: Decimal) -> bool:
@@ -158,6 +180,9 @@ class Ledgers:
         moment = decision.moment
         place = Place(store=moment.store, shopper_id=moment.shopper_id)
         self.reserve(decision.offer, place, decision.spend)
+        pool = self._catalogue.offers[decision.offer].code.pool
+        if self._codes is not None and pool is not None:
+            self.codes[decision.decision_id] = self._codes[pool].pop()
         for store in (moment.store, None):
             if scope := scope_of(store, self._catalogue):
                 self.counted[scope] += 1
@@ -182,6 +207,9 @@ class Ledgers:
             rows = [(*key, given.issued, given.spend) for key, given in self.taken.items()]
             columns = (list(column) for column in zip(*rows, strict=True))
             await connection.execute(SQL["reserve_ledgers"], retailer_id, *columns, from_us(self._now_us))
+        if self.codes:
+            given = [code.hash for code in self.codes.values()]
+            await connection.execute(SQL["give_codes"], retailer_id, given, from_us(self._now_us))
         if self.counted:
             scopes = list(self.counted)
             counts = [self.counted[scope] for scope in scopes]

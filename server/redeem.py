@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from offers.catalogue import Catalogue, Discount
-from offers.redemption import Basket, Coupon, Refused, Taken, taken
+from offers.catalogue import Catalogue, Discount, Offer
+from offers.redemption import Basket, Coupon, Refused, Taken, not_beside, taken
 from server.clock import from_us, to_us
 from server.db import Connection
 from server.inputs import Input, RecordRedemption, RecordReversal
@@ -28,7 +28,7 @@ REVERSIBLE = timedelta(days=1)
 class Redeem(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=True):
     """A till asks to redeem a code, or (`reverse`) to take that back."""
 
-    code_hash: bytes
+    code_hash: bytes  #: of one of Vicino's own codes, or of a retailer's
     store: str | None  #: the store its key is bound to; None redeems anywhere
     received_at_us: int
     caller: str
@@ -38,6 +38,7 @@ class Redeem(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=True):
     amount: Decimal | None = None  #: a part of what the coupon is good for
     used_at_us: int | None = None  #: when it was used at a till that tells later
     reverse: bool = False
+    beside: tuple[str, ...] = ()  #: decisions whose coupons were redeemed in the same sale
     till: bool = False  #: whether the caller is a single till, which is limited
 
 
@@ -84,9 +85,9 @@ async def _answer(connection: Connection, retailer_id: str, ask: Redeem, catalog
         why = await locked_out(connection, till, catalogue.settings.till_per_hour)
         if why is not None:
             return _refused(429, "till_locked", why)
-    row = await connection.fetchrow(SQL["lock_coupon"], retailer_id, ask.code_hash)
-    if row is None:
-        answer = _refused(404, "unknown_code", "no such code; read it again, all characters count")
+    row = await _locked(connection, retailer_id, ask)
+    if isinstance(row, Answer):
+        answer = row
     elif ask.reverse:
         answer = await _reversed(connection, retailer_id, ask, row)
     else:
@@ -94,6 +95,32 @@ async def _answer(connection: Connection, retailer_id: str, ask: Redeem, catalog
     if till is not None:
         await note(connection, till, answer.status, reverse=ask.reverse)
     return answer
+
+
+async def _locked(connection: Connection, retailer_id: str, ask: Redeem) -> Any:
+    """The coupon, held until the commit; of a static code, which many have, one of those that fit."""
+    row = await connection.fetchrow(SQL["lock_coupon"], retailer_id, ask.code_hash)
+    if row is not None:
+        return row
+    if not await connection.fetchval(SQL["is_static"], retailer_id, ask.code_hash):
+        return _refused(404, "unknown_code", "no such code; read it again, all characters count")
+    used_at = from_us(ask.used_at_us or ask.received_at_us)
+    query = SQL["lock_static_used" if ask.reverse else "lock_static"]
+    row = await connection.fetchrow(query, retailer_id, ask.code_hash, ask.store, used_at)
+    if row is None:
+        was = "redeemed here" if ask.reverse else "given for this store and not used yet"
+        return _refused(409, "none_left", f"no coupon with this code is left that was {was}")
+    return row
+
+
+async def _beside(
+    connection: Connection, retailer_id: str, ask: Redeem, catalogue: Catalogue
+) -> list[Offer | None] | Answer:
+    """The offers of the coupons that were used in the same sale."""
+    rows = await connection.fetch(SQL["redeemed_offers"], retailer_id, list(ask.beside))
+    if len(rows) < len(set(ask.beside)):
+        return _refused(422, "unknown_decision", "`with` names a decision whose coupon was not redeemed")
+    return [catalogue.offers.get(row["offer"]) for row in rows]
 
 
 async def _redeemed(
@@ -104,13 +131,19 @@ async def _redeemed(
         return refusal
     discount = msgspec.convert(row["discount"], Discount, strict=False)
     coupon = Coupon(discount=discount, reserved=row["spend"], offer=catalogue.offers.get(row["offer"]))
+    if ask.beside:
+        others = await _beside(connection, retailer_id, ask, catalogue)
+        if isinstance(others, Answer):
+            return others
+        if (refused := not_beside(coupon.offer, others)) is not None:
+            return _refused(409, refused.code, refused.detail)
     found = taken(coupon, ask.basket, ask.amount, catalogue)
     if isinstance(found, Refused):
         return _refused(422, found.code, found.detail)
     store = ask.store or row["store"]
     at_us = ask.used_at_us or ask.received_at_us
     await connection.execute(
-        SQL["redeem"], retailer_id, ask.code_hash, from_us(at_us), store, found.saving, found.left
+        SQL["redeem"], retailer_id, row["code_hash"], from_us(at_us), store, found.saving, found.left
     )
     granted = RecordRedemption(
         shopper_id=row["shopper_id"],
@@ -120,11 +153,11 @@ async def _redeemed(
         decision_id=row["decision_id"],
         store=store,
     )
-    # Of a coupon that is used in parts the first part counts for her history.
+    # Of a coupon that is used in parts the first part counts for her history. A static code tells of nobody.
     return Answer(
         status=200,
         body=_told(row, found, store, at_us),
-        granted=granted if row["spent"] == 0 else None,
+        granted=granted if row["spent"] == 0 and not row["is_static"] else None,
     )
 
 
@@ -153,7 +186,7 @@ async def _reversed(connection: Connection, retailer_id: str, ask: Redeem, row: 
     if now > row["redeemed_at"] + REVERSIBLE:
         return _refused(409, "too_late", "a redemption can be taken back for a day")
     reusable = row["expires_at"] > now
-    await connection.execute(SQL["reverse"], retailer_id, ask.code_hash, now, reusable)
+    await connection.execute(SQL["reverse"], retailer_id, row["code_hash"], now, reusable)
     granted = RecordReversal(
         shopper_id=row["shopper_id"],
         received_at_us=ask.received_at_us,
@@ -168,7 +201,7 @@ async def _reversed(connection: Connection, retailer_id: str, ask: Redeem, row: 
         "reusable": reusable,
         "reversed_at": rfc3339(ask.received_at_us),
     }
-    return Answer(status=200, body=body, granted=granted)
+    return Answer(status=200, body=body, granted=None if row["is_static"] else granted)
 
 
 def _why_not(row: Any, ask: Redeem) -> Answer | None:

@@ -33,6 +33,17 @@ SELLING: dict[str, Described] = {
         answer=dict[str, Any],
         told={"items": [{"by": "anna@example.com", "at": AT, "as_it_stands": True}]},
     ),
+    "GET /v1/codes": Described(
+        answer=dict[str, Any], told={"items": [{"pool": "spring", "free": 812, "given": 188}]}
+    ),
+    "POST /v1/codes/{pool}": Described(
+        body=str,
+        forms=("text/plain", "text/csv"),
+        answer=dict[str, Any],
+        example="SPRING-AB12\nSPRING-CD34\n",
+        told={"pool": "spring", "added": 2, "known": 0, "bad": 0, "free": 2, "refused": []},
+    ),
+    "DELETE /v1/codes/{pool}": Described(answer=dict[str, Any], told={"removed": 812}),
     "GET /v1/devices/{device_id}/traits": Described(answer=dict[str, Any], told=TRAITS),
     "PUT /v1/devices/{device_id}/traits": Described(answer=dict[str, Any], example=TRAITS, told=TRAITS),
     "POST /v1/redemptions/reversals": Described(

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from aiohttp import web
 
+from offers.codes import foreign_code, foreign_hash
 from offers.coupon import code_hash, normalise_code
 from offers.redemption import Basket, check_basket
 from server.api.idempotency import request_hash, require_key
@@ -35,6 +36,8 @@ class Redemption(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     code: Code
     basket: Basket | None = None
     amount: Decimal | None = None  #: a part of what a coupon over an amount is good for
+    #: the `decision_id`s of the coupons redeemed in this sale before
+    with_: Annotated[tuple[str, ...], msgspec.Meta(max_length=20)] = msgspec.field(name="with", default=())
 
 
 class Reversal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,10 +54,13 @@ async def redeem(request: web.Request, caller: Caller) -> web.Response:
         raise Problem(422, "bad_field", wrong, field="basket")
     if wanted.amount is not None and not wanted.amount.is_finite():
         raise Problem(422, "bad_field", "must be a number", field="amount")
-    ask = await _ask(request, caller, wanted.code, body)
-    answer = await request.app[SERVICES].engine.redeem(
-        caller.retailer_id, msgspec.structs.replace(ask, basket=wanted.basket, amount=wanted.amount)
+    ask = msgspec.structs.replace(
+        await _ask(request, caller, wanted.code, body),
+        basket=wanted.basket,
+        amount=wanted.amount,
+        beside=wanted.with_,
     )
+    answer = await request.app[SERVICES].engine.redeem(caller.retailer_id, ask)
     return _told(answer)
 
 
@@ -92,14 +98,13 @@ async def upload(request: web.Request, caller: Caller) -> web.Response:
 
 
 async def _ask(request: web.Request, caller: Caller, text: str, body: bytes) -> Redeem:
-    services, code = request.app[SERVICES], normalise_code(text)
-    if code is None:
-        raise Problem(404, "unknown_code", "no such code; read it again, all characters count", field="code")
+    services = request.app[SERVICES]
+    hashed = _hashed(text, await secret_of(services.database, caller.retailer_id))
     key = request.headers.get("Idempotency-Key")
     if key is not None:
         require_key(key)
     return Redeem(
-        code_hash=code_hash(await secret_of(services.database, caller.retailer_id), code),
+        code_hash=hashed,
         store=caller.store,
         received_at_us=services.clock.now_us(),
         caller=caller.name,
@@ -107,6 +112,15 @@ async def _ask(request: web.Request, caller: Caller, text: str, body: bytes) -> 
         request_hash=request_hash(body),
         till=caller.kind == "till",
     )
+
+
+def _hashed(text: str, secret: bytes) -> bytes:
+    """What a code is found by: one of Vicino's own, or else a retailer's."""
+    if (code := normalise_code(text)) is not None:
+        return code_hash(secret, code)
+    if (code := foreign_code(text)) is not None:
+        return foreign_hash(secret, code)
+    raise Problem(404, "unknown_code", "no such code; read it again, all characters count", field="code")
 
 
 def _told(answer: Answer) -> web.Response:
@@ -138,9 +152,7 @@ def _rows(body: bytes) -> list[tuple[int, dict[str, str]]]:
 
 def _of_row(row: dict[str, str], caller: Caller, secret: bytes, now_us: int) -> Redeem:
     text = {name: (row.get(name) or "").strip() for name in COLUMNS}
-    code = normalise_code(text["code"])
-    if code is None or MORE in row:
-        raise Problem(404, "unknown_code", "no such code; read it again, all characters count", field="code")
+    hashed = _hashed("" if MORE in row else text["code"], secret)
     used_at_us = now_us
     if text["redeemed_at"]:
         try:
@@ -151,7 +163,7 @@ def _of_row(row: dict[str, str], caller: Caller, secret: bytes, now_us: int) -> 
         raise Problem(422, "in_future", "this is still to come", field="redeemed_at")
     total = _money(text["total"], "total")
     return Redeem(
-        code_hash=code_hash(secret, code),
+        code_hash=hashed,
         store=caller.store,
         received_at_us=now_us,
         caller=caller.name,

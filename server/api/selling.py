@@ -1,6 +1,6 @@
 """The rows of the table about selling: offers' life, whom they are for, tills, presence, deliveries."""
 
-from server.api import campaigns, deliveries, devices, presence, redemptions
+from server.api import campaigns, codes, deliveries, devices, presence, redemptions
 from server.api.route import Route
 from server.api.rows import DEVICE, EVERYBODY, MARKETERS, SERVER, TILL, row
 
@@ -28,6 +28,16 @@ SELLING: list[Route] = [
         campaigns.approvals,
         "Who approved an offer, and whether it is still as it was then",
     ),
+    row("GET", "/v1/codes", MARKETERS, codes.every, "Pools of codes, and how many are left"),
+    row(
+        "POST",
+        "/v1/codes/{pool}",
+        MARKETERS,
+        codes.add,
+        "Add codes to a pool, one a line",
+        body_most=16 << 20,
+    ),
+    row("DELETE", "/v1/codes/{pool}", MARKETERS, codes.remove, "Take the free codes out of a pool"),
     row(
         "GET",
         "/v1/devices/{device_id}/traits",

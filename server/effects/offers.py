@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from notifications.render import render
+from offers.codes import foreign_code, foreign_hash
 from offers.coupon import code_hash, coupon_code
 from offers.decision import Decision
 from offers.ids import derived_id
@@ -14,6 +15,7 @@ from offers.message import message_locale, message_values
 from offers.receipt import receipt
 from offers.shopper import Shopper
 from server.clock import Clock, from_us
+from server.codes import opened
 from server.db import Connection
 from server.journal import Entry
 from server.ledgers import Ledgers
@@ -38,10 +40,12 @@ async def save_decisions(  # noqa: PLR0917 - what it writes
     """All decisions of a batch whose journal entry was just written. True if a push is due."""
     journaled_at = from_us(clock.now_us())
     decisions = list(decisions)
-    offers = [_Made(world, one, records[one.moment.shopper_id].shopper) for one in decisions if one.chosen]
+    offers = [
+        _Made(world, one, records[one.moment.shopper_id].shopper, ledgers) for one in decisions if one.chosen
+    ]
     rows = {
         "add_decision": [_decision_row(one, world, entry) for one in decisions],
-        "add_coupon": [made.coupon(ledgers) for made in offers],
+        "add_coupon": [made.coupon() for made in offers],
         "add_inbox": [made.inbox() for made in offers],
         "add_outbox": [made.outbox(journaled_at) for made in offers],
     }
@@ -78,22 +82,23 @@ def _decision_row(decision: Decision, world: World, entry: Entry) -> tuple[Any, 
 class _Made:
     """An offer that was made, as the rows that follow from it."""
 
-    def __init__(self, world: World, decision: Decision, shopper: Shopper) -> None:
+    def __init__(self, world: World, decision: Decision, shopper: Shopper, ledgers: Ledgers) -> None:
         assert decision.expires_at_us is not None
         assert decision.push_expires_at_us is not None
         self.decision = decision
         self._world = world
-        self._code = coupon_code(world.secret, decision.decision_id)
-        self._item = inbox_item(world, decision, self._code, shopper)
+        self._purses = ledgers.purses_of(str(decision.offer), decision.moment.store)
+        code, self._hash, self._static = _code(world, decision, ledgers)
+        self._item = inbox_item(world, decision, code, shopper)
         self._now = from_us(decision.decided_at_us)
         self._expires_at = from_us(decision.expires_at_us)
         self._push_expires_at = from_us(decision.push_expires_at_us)
 
-    def coupon(self, ledgers: Ledgers) -> tuple[Any, ...]:
+    def coupon(self) -> tuple[Any, ...]:
         moment, offer = self.decision.moment, self._world.catalogue.offers[str(self.decision.offer)]
         return (
             self._world.retailer_id,
-            code_hash(self._world.secret, self._code),
+            self._hash,
             self.decision.decision_id,
             moment.shopper_id,
             offer.external_id,
@@ -103,7 +108,8 @@ class _Made:
             msgspec.to_builtins(offer.discount),
             self._now,
             self._expires_at,
-            ledgers.purses_of(offer.external_id, moment.store),
+            self._purses,
+            self._static,
         )
 
     def inbox(self) -> tuple[Any, ...]:
@@ -137,6 +143,17 @@ class _Made:
             journaled_at,
             self._world.catalogue.settings.push_mode == "at_most_once",
         )
+
+
+def _code(world: World, decision: Decision, ledgers: Ledgers) -> tuple[str, bytes, bytes | None]:
+    """The code to be shown, by what its coupon is found, and, of a static one, by what all of them are."""
+    if (pooled := ledgers.codes.get(decision.decision_id)) is not None:
+        return opened(world.secret, pooled.sealed), pooled.hash, None
+    own = coupon_code(world.secret, decision.decision_id)
+    static = world.catalogue.offers[str(decision.offer)].code.static
+    if static is None:
+        return own, code_hash(world.secret, own), None
+    return static, code_hash(world.secret, own), foreign_hash(world.secret, str(foreign_code(static)))
 
 
 def inbox_item(world: World, decision: Decision, code: str, shopper: Shopper) -> dict[str, str]:

@@ -94,11 +94,16 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
             "redeemed_at": "when she was at the till",
             "redeemed_store": "of which store",
         },
-        other=("retailer_id", "spend", "spent", "discount", "purses", "reversed_at"),
+        other=("retailer_id", "spend", "spent", "discount", "purses", "reversed_at", "static_hash"),
         kept=REDEMPTIONS,
         erased=WITH_SHOPPER + "; sums stay in `ledgers`",
         exported=True,
-        withheld=("retailer_id", "code_hash"),
+        withheld=("retailer_id", "code_hash", "static_hash"),
+    ),
+    Table(
+        name="pool_codes",
+        about="a retailer's own codes: sealed until they are given out, then that they were, not to whom",
+        other=("retailer_id", "pool", "code_hash", "sealed", "added_at", "given_at"),
     ),
     Table(
         name="inbox",

@@ -165,6 +165,19 @@ INSERT INTO ledgers (retailer_id, offer, purse, opened_at)
 SELECT $1, offer, purse, $4 FROM unnest($2::text[], $3::text[]) AS asked (offer, purse)
 ORDER BY offer, purse ON CONFLICT DO NOTHING
 
+-- lock_codes --
+-- So many free codes of each of these pools, held until the batch commits.
+SELECT wanted.pool, free.code_hash, free.sealed
+FROM unnest($2::text[]) AS wanted (pool) CROSS JOIN LATERAL (
+  SELECT p.code_hash, p.sealed FROM pool_codes p
+  WHERE p.retailer_id = $1 AND p.pool = wanted.pool AND p.given_at IS NULL
+  ORDER BY p.code_hash LIMIT $3 FOR UPDATE SKIP LOCKED
+) AS free
+
+-- give_codes --
+-- These are given out: nothing is left here but that they were.
+UPDATE pool_codes SET given_at = $3, sealed = NULL WHERE retailer_id = $1 AND code_hash = ANY ($2::bytea[])
+
 -- given_to_shoppers --
 -- What shoppers have had of offers since a time, by their coupons: counted once the offers' ledgers are locked.
 SELECT asked.number, count(*) AS issued, count(*) FILTER (WHERE c.status <> 'expired') AS held,
@@ -207,8 +220,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 -- add_coupon --
 -- The reserved coupon of an offer.
 INSERT INTO coupons (retailer_id, code_hash, decision_id, shopper_id, offer, sku, store, spend, discount,
-                     issued_at, expires_at, purses)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                     issued_at, expires_at, purses, static_hash)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 
 -- add_inbox --
 -- The offer in the app's inbox, whether or not a push is shown.

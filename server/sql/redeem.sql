@@ -1,10 +1,40 @@
 -- lock_coupon --
 -- A coupon, held until the commit: of tills that race for it one gets it.
-SELECT c.decision_id, c.shopper_id, c.offer, c.sku, c.store, c.status, c.spend, c.spent, c.discount, c.issued_at,
-       c.expires_at, c.redeemed_at, c.redeemed_store,
+SELECT c.code_hash, c.static_hash IS NOT NULL AS is_static, c.decision_id, c.shopper_id, c.offer, c.sku, c.store, c.status,
+       c.spend, c.spent, c.discount, c.issued_at, c.expires_at, c.redeemed_at, c.redeemed_store,
        (SELECT d.receipt->'moment'->'plausibility' FROM decisions d
         WHERE d.retailer_id = c.retailer_id AND d.decision_id = c.decision_id) AS plausibility
 FROM coupons c WHERE c.retailer_id = $1 AND c.code_hash = $2 FOR UPDATE OF c
+
+-- is_static --
+-- Whether this is a code that many coupons have.
+SELECT EXISTS (SELECT FROM coupons WHERE retailer_id = $1 AND static_hash = $2)
+
+-- lock_static --
+-- One of the coupons with a static code that is good at the store ($3; any) at that time: the one that ends first.
+SELECT c.code_hash, c.static_hash IS NOT NULL AS is_static, c.decision_id, c.shopper_id, c.offer, c.sku, c.store, c.status,
+       c.spend, c.spent, c.discount, c.issued_at, c.expires_at, c.redeemed_at, c.redeemed_store,
+       (SELECT d.receipt->'moment'->'plausibility' FROM decisions d
+        WHERE d.retailer_id = c.retailer_id AND d.decision_id = c.decision_id) AS plausibility
+FROM coupons c
+WHERE c.retailer_id = $1 AND c.static_hash = $2 AND ($3::text IS NULL OR c.store = $3)
+  AND c.status = 'reserved' AND c.issued_at <= $4 AND c.expires_at > $4
+ORDER BY c.expires_at, c.decision_id LIMIT 1 FOR UPDATE OF c SKIP LOCKED
+
+-- lock_static_used --
+-- The one of them that was redeemed last at the store ($3; any), by that time.
+SELECT c.code_hash, c.static_hash IS NOT NULL AS is_static, c.decision_id, c.shopper_id, c.offer, c.sku, c.store, c.status,
+       c.spend, c.spent, c.discount, c.issued_at, c.expires_at, c.redeemed_at, c.redeemed_store,
+       (SELECT d.receipt->'moment'->'plausibility' FROM decisions d
+        WHERE d.retailer_id = c.retailer_id AND d.decision_id = c.decision_id) AS plausibility
+FROM coupons c
+WHERE c.retailer_id = $1 AND c.static_hash = $2 AND ($3::text IS NULL OR c.redeemed_store = $3)
+  AND c.redeemed_at <= $4
+ORDER BY c.redeemed_at DESC, c.decision_id LIMIT 1 FOR UPDATE OF c SKIP LOCKED
+
+-- redeemed_offers --
+-- Of which offers coupons were redeemed, by their decisions.
+SELECT offer FROM coupons WHERE retailer_id = $1 AND decision_id = ANY ($2::text[]) AND redeemed_at IS NOT NULL
 
 -- redeem --
 -- Redeem a locked coupon, or a part of it ($6: what is left): its hold on the budget becomes what it cost ($5).

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from offers.catalogue import Discount
+from offers.catalogue import Discount, Offer
 from offers.conditions import Conditions
-from offers.redemption import Basket, Coupon, Line, Refused, Taken, check_basket, taken
+from offers.redemption import Basket, Coupon, Line, Refused, Taken, check_basket, not_beside, taken
 from tests.unit.offers.scene import OFFER, TRAINERS, catalogue, changed
 
 BOOTS = changed(TRAINERS, sku="boots", name="Boots", category=("Shoes", "Boots"), price=Decimal(60))
@@ -119,3 +119,41 @@ class TestParts:
 )
 def test_a_basket_that_cannot_be_is_told(basket: Basket) -> None:
     assert check_basket(basket) is not None
+
+
+# Several coupons in one sale
+
+_STACKS, _ALONE = (
+    changed(OFFER, external_id="stacks"),
+    changed(OFFER, external_id="alone", conditions=Conditions(stacks=False)),
+)
+_SHOES, _MORE_SHOES, _BAGS = (
+    changed(OFFER, external_id=name, conditions=Conditions(exclusive_group=group))
+    for name, group in (("shoes", "s"), ("more-shoes", "s"), ("bags", "b"))
+)
+
+
+@pytest.mark.parametrize(
+    ("offer", "others", "refused"),
+    [
+        (_STACKS, [], False),
+        (_ALONE, [], False),
+        (_STACKS, [_STACKS], False),
+        (_STACKS, [None], False),
+        (None, [_STACKS], False),
+        (_STACKS, [_ALONE], True),
+        (_ALONE, [_STACKS], True),
+        (_ALONE, [None], True),
+        (None, [_ALONE], True),
+        (_SHOES, [_BAGS], False),
+        (_SHOES, [_STACKS], False),
+        (_SHOES, [_MORE_SHOES], True),
+        (_SHOES, [_SHOES], True),
+        (_SHOES, [_BAGS, _MORE_SHOES], True),
+    ],
+)
+def test_which_coupons_are_used_in_one_sale(
+    offer: Offer | None, others: list[Offer | None], refused: bool
+) -> None:
+    found = not_beside(offer, others)
+    assert (found is not None and found.code == "not_combinable") == refused

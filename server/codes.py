@@ -1,0 +1,45 @@
+"""Pools of a retailer's own codes: sealed while they are free, gone from here when they are given out."""
+
+import hashlib
+import hmac
+import secrets
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from offers.codes import foreign_code, foreign_hash
+
+_NONCE = 12
+
+
+def sealed(secret: bytes, code: str) -> bytes:
+    """A code as it is kept until somebody is given it (AES-256-GCM; the key follows from the retailer's)."""
+    nonce = secrets.token_bytes(_NONCE)
+    return nonce + AESGCM(_key(secret)).encrypt(nonce, code.encode(), None)
+
+
+def opened(secret: bytes, packed: bytes) -> str:
+    """The code again."""
+    return AESGCM(_key(secret)).decrypt(packed[:_NONCE], packed[_NONCE:], None).decode()
+
+
+def read_codes(secret: bytes, text: str) -> tuple[dict[bytes, bytes], list[int]]:
+    """One code a line: the codes, by hash and sealed, and the numbers of the lines that are none.
+
+    Empty lines are passed over, and a first line that says `code`.
+    """
+    found: dict[bytes, bytes] = {}
+    wrong: list[int] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        typed = line.strip().strip('"').strip()
+        if not typed or (number == 1 and typed.casefold() == "code"):
+            continue
+        code = foreign_code(typed)
+        if code is None:
+            wrong.append(number)
+        else:
+            found.setdefault(foreign_hash(secret, code), sealed(secret, typed))
+    return found, wrong
+
+
+def _key(secret: bytes) -> bytes:
+    return hmac.digest(secret, b"pool-codes", hashlib.sha256)
