@@ -5,6 +5,8 @@ export interface Bar {
   name: string;
   value: number | null;
   text?: string;
+  /** Drawn as what is compared with the bar above it. */
+  second?: boolean;
 }
 
 /** From this width on names stand beside their bars, else above them. */
@@ -26,9 +28,9 @@ export function Bars({ bars, label, width, most }: { bars: Bar[]; label: string;
         const long = bar.value === null ? 0 : Math.max(2, Math.min(1, bar.value / whole) * room);
         const above = !beside && said(bar).length > 14;
         return (
-          <g key={bar.name} transform={`translate(0 ${index * row})`}>
-            <text class="chart-name" x="0" y={beside ? 18 : 14}>{short(bar.name, beside ? 30 : above ? 24 : 44)}</text>
-            {bar.value !== null && <rect class="bar" x={left} y={6 + down} width={long} height="16" rx="3" />}
+          <g key={index} transform={`translate(0 ${index * row})`}>
+            <text class="chart-name" x="0" y={beside ? 18 : 14}>{short(bar.name, beside ? 29 : above ? 24 : 44)}</text>
+            {bar.value !== null && <rect class={bar.second ? "bar second" : "bar"} x={left} y={6 + down} width={long} height="16" rx="3" />}
             {above ? <text class="chart-value end" x={width} y="14">{said(bar)}</text> : <text class="chart-value" x={left + long + (long ? 8 : 0)} y={18 + down}>{said(bar)}</text>}
           </g>
         );

@@ -10,7 +10,7 @@ const ROWS: [name: keyof Tally, title: string][] = [
   ["moments", "Moments"],
   ["offers", "Offers"],
   ["pushes", "Sends: offers pushed"],
-  ["reached", "Reach: shoppers with an offer"],
+  ["reached", "Reach: with an offer"],
   ["shoppers", "Shoppers with a moment"],
   ["silences", "Silences"],
   ["spend_most", "Spend at the most, €"],
@@ -44,7 +44,7 @@ export function Result({ job }: { job: Job }): JSX.Element | null {
         <Table rows={counts} />
       </section>
       <Chart title="Difference" about="Each count as it was, and beneath it as it would have been." file={`vicino-what-if-${job.day}`} header={["count", "as_it_was", "what_if"]} rows={[...counts, ...reasons].map(({ title, was, would }) => [title, was, would])}>
-        {(width) => <Bars bars={counts.filter(({ title }) => !title.startsWith("Spend")).flatMap(({ title, was, would }) => [{ name: title, value: was }, { name: `${title} – what if`, value: would }])} label="Difference" width={width} />}
+        {(width) => <Bars bars={counts.filter(({ title }) => !title.startsWith("Spend")).flatMap(({ title, was, would }) => [{ name: title, value: was }, { name: "– what if", value: would, second: true }])} label="Difference" width={width} />}
       </Chart>
       {reasons.length > 0 && <section aria-label="Silences" class="stack-small"><h2>Silences by reason</h2><Table rows={reasons} /></section>}
     </>
@@ -54,7 +54,7 @@ export function Result({ job }: { job: Job }): JSX.Element | null {
 function Table({ rows }: { rows: { title: string; was: number | null; would: number | null }[] }): JSX.Element {
   return (
     <div class="table-box" role="region" aria-label="Table" tabIndex={0}>
-      <table>
+      <table class="counts">
         <thead><tr><th scope="col">Count</th><th scope="col" class="number">As it was</th><th scope="col" class="number">What if</th><th scope="col" class="number">Difference</th></tr></thead>
         <tbody>{rows.map(({ title, was, would }) => <tr key={title}><td>{title}</td><td class="number">{told(was)}</td><td class="number">{told(would)}</td><td class="number">{difference(was, would)}</td></tr>)}</tbody>
       </table>
