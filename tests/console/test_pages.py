@@ -81,6 +81,7 @@ async def fits(page: Page) -> None:
 
 async def test_the_first_page_is_light_and_soon_there(desk: Desk, city: City) -> None:
     watched = await desk.sit("admin", "icon.svg")
+    watched.expected = ("favicon.ico",)  # which a browser asks for where it is shown a picture
     sizes: list[int] = []
 
     async def weigh(request: Any) -> None:
