@@ -15,12 +15,20 @@ from server.demo.helsinki import read_shops
 from server.demo.retail import SETTINGS, found_retail, geofences_document, stores_document
 from server.imports import import_body
 from tests.console.conftest import City, Desk, add_people, shoot
-from tests.console.test_fences import LOOKS
+from tests.console.test_fences import LOOKS, tab_to
 from tests.console.test_pages import fits, page_of
 from tests.integration.made_log import START, Made, log, write
 
 DOMAIN = "reported.example"
 HOSTILE = "=cmd|' /C calc'!A0"
+OFFER = {
+    "external_id": "winter-boots",
+    "name": "Winter boots",
+    "discount": {"kind": "percent", "value": 20},
+    "valid": {"from": "2026-01-01T00:00:00Z", "until": "2036-01-01T00:00:00Z"},
+    "message": {"en": {"title": "{discount} off", "body": "{store}"}},
+    "budget": {"issued": 100, "spend": "400"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +52,14 @@ async def reported(city: City) -> str:
         Made(shopper=n, at=START + since, store="stadium", offer=None, reasons=("muted",)) for n in range(30)
     ]
     await write(database, retailer_id, [*rows, *muted])
+    offers = msgspec.json.encode([OFFER])
+    assert not (await import_body(database, retailer_id, "offers", offers, now_us=now_us)).problems
     async with database.transaction(retailer_id) as connection:
+        await connection.executemany(
+            """INSERT INTO ledgers (retailer_id, offer, issued, redeemed, spend_committed)
+               VALUES ($1, $2, 80, 20, 90)""",
+            [(retailer_id, OFFER["external_id"]), (retailer_id, HOSTILE)],
+        )
         await connection.executemany(
             """INSERT INTO consent_changes (retailer_id, shopper_id, purpose, status, at, told_by)
                VALUES ($1, $2, 'push', 'withdrawn', $3, 'app')""",
@@ -100,3 +115,26 @@ async def test_a_chart_is_taken_away_as_csv_and_png(desk: Desk, reported: str, c
     picture = (await (await taken.value).path()).read_bytes()
     assert picture.startswith(b"\x89PNG")
     assert len(picture) > 4_000, "there is something on it"
+
+
+async def test_a_name_that_a_spreadsheet_would_run_is_text(desk: Desk, reported: str) -> None:
+    page = await reports(desk)
+    await expect(
+        page.get_by_role("img", name="Budgets: winter-boots 80 %: 80 of 100 coupons")
+    ).to_be_visible()
+    async with page.expect_download() as taken:
+        await page.get_by_role("button", name="Budgets as CSV").click()
+    text = (await (await taken.value).path()).read_text(encoding="utf-8")
+    assert f"'{HOSTILE}," in text
+    assert f"\n{HOSTILE}" not in text
+
+
+async def test_the_keyboard_alone_chooses_a_period_and_takes_a_chart(desk: Desk, reported: str) -> None:
+    page = await reports(desk)
+    await tab_to(page, "button", "90 days")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="90 days")).to_have_attribute("aria-pressed", "true")
+    await expect(page.get_by_role("img", name="Funnel: Near")).to_be_visible()
+    async with page.expect_download():
+        await tab_to(page, "button", "Funnel as CSV")
+        await page.keyboard.press("Enter")
