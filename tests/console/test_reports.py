@@ -77,7 +77,7 @@ async def test_the_reports_fit_and_are_read_by_everybody(desk: Desk, reported: s
     page = await reports(desk, **LOOKS[look])
     await expect(page.get_by_role("img", name="Heat map: ")).to_be_visible()
     await fits(page)
-    await shoot(page, f"reports-{look}", whole=True)
+    await shoot(page, f"reports-filled-{look}", whole=True)
 
 
 async def test_the_funnel_the_lift_and_the_opt_outs_are_told(desk: Desk, reported: str) -> None:

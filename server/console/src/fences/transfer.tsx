@@ -55,7 +55,7 @@ export function Transfer({ fences, done }: { fences: FenceFeature[]; done: () =>
   return (
     <>
       <span class="actions">
-        <input ref={input} class="visually-hidden" type="file" tabIndex={-1} aria-label="GeoJSON file" accept=".geojson,.json,application/geo+json" onChange={(event) => {
+        <input ref={input} hidden type="file" aria-label="GeoJSON file" accept=".geojson,.json,application/geo+json" onChange={(event) => {
           const [file] = event.currentTarget.files ?? [];
           event.currentTarget.value = "";
           if (file) void read(file);
