@@ -18,17 +18,16 @@ const DAY_MS = 86_400_000;
 
 export function Reach({ id, published, body }: Props): JSX.Element {
   const whatIf = useWhatIf();
-  const [asked, setAsked] = useState(false);
+  const [asked, setAsked] = useState<string | null>(null);
   const day = whatIf.days?.[0];
-  const start = () => {
+  const start = async () => {
     if (!day) return;
-    setAsked(true);
     // As if it had been live on that day, whenever it is to begin.
     const at = Date.parse(day);
     const valid = { from: new Date(at - DAY_MS).toISOString(), until: new Date(at + 2 * DAY_MS).toISOString() };
-    void whatIf.run(day, { offers: { [id]: patchOf(published ?? {}, { ...body(), valid, status: "live" }) } });
+    setAsked(await whatIf.run(day, { offers: { [id]: patchOf(published ?? {}, { ...body(), valid, status: "live" }) } }));
   };
-  const mine = asked && whatIf.job ? whatIf.job : null;
+  const mine = whatIf.job?.id === asked ? whatIf.job : null; // others ask, too
   const reach = mine?.difference?.after.by_offer[id];
   const [before, after] = [mine?.difference?.before.reached ?? null, mine?.difference?.after.reached ?? null];
   return (

@@ -39,7 +39,8 @@ export interface WhatIf {
   job: Job | null;
   busy: boolean;
   error: Error | null;
-  run: (day: string, changes: unknown) => Promise<void>;
+  /** The id of what was begun; null where it was refused. */
+  run: (day: string, changes: unknown) => Promise<string | null>;
 }
 
 /** Asks for what-ifs, and follows the one that is under way. */
@@ -59,8 +60,10 @@ export function useWhatIf(): WhatIf {
     try {
       const job = await ask<Job>("POST", "/v1/whatif", { body: { day, changes } });
       setTold((before) => ({ days: before?.days ?? [], job }));
+      return job.id;
     } catch (failed) {
       setError(asError(failed));
+      return null;
     }
   };
   return { days: told?.days ?? null, job: told?.job ?? null, busy, error, run };
