@@ -37,6 +37,7 @@ from server.metrics import Metrics
 from server.migrate import migrate
 from server.postgres import database_url
 from server.relay import Relay
+from server.whatif.jobs import Jobs
 from server.working import Process, deciding, relaying
 
 SHUTDOWN_S = 5.0  #: how long running requests may take to end
@@ -60,7 +61,7 @@ def create_app(services: Services, operations: Operations) -> web.Application:
     app[SERVICES], app[OPERATIONS] = services, operations
     for route in ROUTES:
         app.router.add_route(route.method, route.path, guarded(route))
-    app.on_shutdown.append(services.live.stop)
+    app.on_shutdown.extend((services.live.stop, services.what_ifs.stop))
     described = description(VERSION)
 
     async def openapi(_: web.Request) -> web.Response:
@@ -160,6 +161,7 @@ async def _services(process: Process, desk: Desk, attestors: Attestors | None) -
             geocoder=geocoder,
             sessions=Sessions(database, clock),
             live=Live(database),
+            what_ifs=Jobs(process.database_url),
             webhook_hosts=config.private_webhook_hosts,
         )
 

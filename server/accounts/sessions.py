@@ -83,7 +83,8 @@ class Sessions:
             await self._note(retailer_id, email, "sign_in_refused", reason="password")
             raise _refused()
         if known["totp_confirmed"]:
-            await self._check_code(retailer_id, user_id, email, known["totp_secret"], code)
+            secret = totp.opened(known["totp_secret"], known["retailer_secret"], user_id)
+            await self._check_code(retailer_id, user_id, email, secret, code)
         token, now = secrets.token_urlsafe(32), from_us(now_us)
         async with self._database.transaction(retailer_id) as connection:
             await connection.execute(SQL["end_old_sessions"], retailer_id, user_id, now, IDLE, MOST)

@@ -1,20 +1,43 @@
-"""The second factor: codes of six digits by the time (RFC 6238), as every authenticator app makes them."""
+"""The second factor: codes of six digits by the time (RFC 6238), as every authenticator app makes them.
+
+Its secret is kept sealed: AES-256-GCM under a key of the account's own, which follows from the retailer's
+secret. Bound to the account, it opens in no other's row.
+"""
 
 import base64
+import hashlib
 import hmac
 import secrets
 from urllib.parse import quote
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 STEP_S = 30
+_VERSION, _NONCE = b"\x01", 12
 _STEPS_OFF = 1  #: phones' clocks are a little off
 
 
 def new_secret() -> bytes:
     """160 random bits, as RFC 4226 recommends."""
     return secrets.token_bytes(20)
+
+
+def sealed(secret: bytes, retailer_secret: bytes, user_id: str) -> bytes:
+    """A secret as it is kept: version, nonce, ciphertext, tag."""
+    nonce = secrets.token_bytes(_NONCE)
+    return _VERSION + nonce + _seal(retailer_secret, user_id).encrypt(nonce, secret, user_id.encode())
+
+
+def opened(kept: bytes, retailer_secret: bytes, user_id: str) -> bytes:
+    """The secret that was kept. Raises cryptography's InvalidTag where it was changed, or is another's."""
+    nonce, rest = kept[1 : 1 + _NONCE], kept[1 + _NONCE :]
+    return _seal(retailer_secret, user_id).decrypt(nonce, rest, user_id.encode())
+
+
+def _seal(retailer_secret: bytes, user_id: str) -> AESGCM:
+    return AESGCM(hmac.digest(retailer_secret, f"totp.{user_id}".encode(), hashlib.sha256))
 
 
 def step_of(secret: bytes, code: str, now_us: int) -> int | None:

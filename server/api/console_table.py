@@ -1,9 +1,9 @@
 """The rows of the table of routes that are there for people: the console, and what it asks."""
 
 from server.accounts.users import ChangedUser, NewUser
-from server.api import accounts, console, headcount, keys, live, privacy_desk, session
+from server.api import accounts, console, headcount, keys, live, privacy_desk, session, whatif
 from server.api.route import Route
-from server.api.rows import ADMIN, ANYONE, AUDITORS, PAGE, PRIVACY, SIGNED_IN, WATCHERS, row
+from server.api.rows import ADMIN, ANYONE, AUDITORS, MARKETERS, PAGE, PRIVACY, SIGNED_IN, WATCHERS, row
 
 CONSOLE: list[Route] = [
     row(
@@ -26,6 +26,16 @@ CONSOLE: list[Route] = [
         "Change the own password",
         body=session.NewPassword,
         status=204,
+    ),
+    row("GET", "/v1/whatif", MARKETERS, whatif.newest, "Which days can be replayed, and the newest what-if"),
+    row(
+        "POST",
+        "/v1/whatif",
+        MARKETERS,
+        whatif.ask,
+        "Replay a day with other fences, offers or caps",
+        body=whatif.Ask,
+        status=202,
     ),
     row("POST", "/v1/session/totp", SIGNED_IN, session.begin_totp, "A new second factor, to be confirmed"),
     row(
@@ -57,7 +67,7 @@ CONSOLE: list[Route] = [
         "/v1/privacy/copy",
         PRIVACY,
         privacy_desk.copy,
-        "A copy of everything kept of her; needs a reason",
+        "A copy of everything kept of a shopper; needs a reason",
         body=privacy_desk.Look,
         media="application/zip",
     ),
@@ -66,7 +76,7 @@ CONSOLE: list[Route] = [
         "/v1/privacy/erase",
         PRIVACY,
         privacy_desk.erase,
-        "Erase her; needs a reason",
+        "Erase a shopper; needs a reason",
         body=privacy_desk.Look,
     ),
     row("GET", "/v1/users", ADMIN, accounts.every, "Accounts of the console"),

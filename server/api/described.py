@@ -5,6 +5,7 @@ from typing import Any
 from offers.preferences import PreferencesBody
 from offers.settings import Settings
 from server.api import shapes
+from server.api.described_people import PEOPLE
 from server.api.described_selling import SELLING
 from server.api.description import Described
 from server.imports.report import ImportReport
@@ -170,6 +171,7 @@ DESCRIBED: dict[str, Described] = {
     "GET /v1/me/export": Described(answer=str, told="(a ZIP)"),
     "DELETE /v1/me": Described(answer=Erasure, told=ERASED),
     **SELLING,
+    **PEOPLE,
     "POST /v1/redemptions": Described(
         repeatable=True, answer=shapes.Redeemed, example={"code": "7K3M-9QXT-2VWB-H4YN"}, told=REDEEMED
     ),

@@ -11,10 +11,12 @@ from server.clock import from_us
 from server.errors import BadUse
 from server.evidence.evaluate import evaluation
 from server.evidence.funnel import funnel
+from server.evidence.heat import heat
 from server.evidence.journeys import journeys
 from server.evidence.lift import lift_report
 from server.evidence.log import DAYS_MOST, DAYS_USUAL, Period
 from server.evidence.pilot import pilot_report
+from server.evidence.wellbeing import opt_outs, speed
 from server.problems import Problem
 
 
@@ -50,6 +52,21 @@ async def pilot(request: web.Request, caller: Caller) -> web.Response:
     stores = tuple(request.query.getall("store", [])) or None
     database = request.app[SERVICES].database
     return json_answer(await pilot_report(database, caller.retailer_id, period_of(request), stores))
+
+
+async def heat_map(request: web.Request, caller: Caller) -> web.Response:
+    """Where visits began, in parts of town with enough shoppers."""
+    return json_answer(await heat(request.app[SERVICES].database, caller.retailer_id, period_of(request)))
+
+
+async def opted_out(request: web.Request, caller: Caller) -> web.Response:
+    """Opt-outs, mutes, and what other limits of shoppers' own kept away."""
+    return json_answer(await opt_outs(request.app[SERVICES].database, caller.retailer_id, period_of(request)))
+
+
+async def quickness(request: web.Request, caller: Caller) -> web.Response:
+    """From the fix to the push, by day."""
+    return json_answer(await speed(request.app[SERVICES].database, caller.retailer_id, period_of(request)))
 
 
 def period_of(request: web.Request) -> Period:

@@ -19,6 +19,7 @@ from server.imports import Geocoder
 from server.intake import Intake
 from server.live import Live
 from server.metrics import Metrics
+from server.whatif.jobs import Jobs
 
 Handler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
 
@@ -36,6 +37,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     geocoder: Geocoder | None  #: None: addresses without a position are refused
     sessions: Sessions  #: who is signed in to the console
     live: Live
+    what_ifs: Jobs
     webhook_hosts: frozenset[str] = frozenset()  #: private hosts that webhooks may be sent to
 
 

@@ -106,7 +106,9 @@ async def begin_totp(request: web.Request, caller: Caller) -> web.Response:
         assert known is not None, "the guard knows the caller"
         if known["totp_confirmed"]:
             raise Problem(409, "has_totp", "there is a second factor already: an admin can take it away")
-        await connection.execute(SQL["set_totp"], caller.retailer_id, caller.user_id, secret, False)
+        assert caller.user_id is not None
+        kept = totp.sealed(secret, known["retailer_secret"], caller.user_id)
+        await connection.execute(SQL["set_totp"], caller.retailer_id, caller.user_id, kept, False)
     uri = totp.uri(secret, caller.name)
     picture = await asyncio.to_thread(lambda: segno.make(uri).svg_data_uri(scale=4, border=2))
     return json_answer({"secret": totp.base32(secret), "uri": uri, "picture": picture})
@@ -117,11 +119,14 @@ async def confirm_totp(request: web.Request, caller: Caller) -> web.Response:
     services, wanted = request.app[SERVICES], decode(await request.read(), Code)
     async with services.database.transaction(caller.retailer_id) as connection:
         known = await connection.fetchrow(SQL["user_secrets"], caller.retailer_id, caller.user_id)
-        secret = known["totp_secret"] if known else None
-        step = totp.step_of(secret, wanted.code.replace(" ", ""), services.clock.now_us()) if secret else None
+        kept = known["totp_secret"] if known else None
+        step = None
+        if known and kept and caller.user_id:
+            secret = totp.opened(kept, known["retailer_secret"], caller.user_id)
+            step = totp.step_of(secret, wanted.code.replace(" ", ""), services.clock.now_us())
         if step is None:
             raise Problem(422, "wrong_code", "this code is wrong: is the phone's clock right?", field="code")
-        await connection.execute(SQL["set_totp"], caller.retailer_id, caller.user_id, secret, True)
+        await connection.execute(SQL["set_totp"], caller.retailer_id, caller.user_id, kept, True)
         await connection.fetchval(SQL["use_totp_step"], caller.retailer_id, caller.user_id, step)
         await _note(request, connection, caller, "totp_turned_on")
     return web.Response(status=204)

@@ -203,6 +203,9 @@ ROUTES: list[Route] = [
             ("lift", reports.lift, "What speaking changed, against the holdout", ()),
             ("evaluation", reports.evaluate, "What other policies would have earned", ()),
             ("funnel", reports.funnels, "How far moments came, by store and offer", ("store",)),
+            ("heat", reports.heat_map, "Where visits began, in parts of town with 20 shoppers or more", ()),
+            ("opt-outs", reports.opted_out, "Opt-outs, mutes and other limits of shoppers' own", ()),
+            ("speed", reports.quickness, "From the fix to the push, by day", ()),
             ("journeys", reports.journey, "The moments-of-truth map", ()),
             ("pilot", reports.pilot, "Go, no-go or wait; `store` may be given again", ("store",)),
         )

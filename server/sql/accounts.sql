@@ -9,7 +9,8 @@ FROM session_user_of($1, $2, $3::interval, $4::interval, $5)
 
 -- user_secrets --
 -- What a sign-in is checked against.
-SELECT email, role, password_hash, totp_secret, totp_confirmed FROM users
+SELECT email, role, password_hash, totp_secret, totp_confirmed, secret AS retailer_secret
+FROM users JOIN retailers USING (retailer_id)
 WHERE retailer_id = $1 AND user_id = $2 AND disabled_at IS NULL
 
 -- use_totp_step --

@@ -21,40 +21,101 @@ WHERE d.retailer_id = $1 AND d.decided_at >= $2 AND d.decided_at < $3
 ORDER BY d.decided_at, d.decision_id
 
 -- funnel --
--- How far moments came, by store and offer (NULL: none was looked at to the end), with the shoppers they were of.
-SELECT d.store, coalesce(d.offer, d.receipt -> 'ghost' ->> 'offer') AS offer,
-  count(*) AS moments, count(DISTINCT d.shopper_id) AS shoppers,
-  count(*) FILTER (WHERE d.outcome = 'offer') AS offers,
-  count(*) FILTER (WHERE d.receipt ? 'ghost') AS ghosts,
-  count(o.accepted_at) AS pushed, count(i.delivered_at) AS delivered, count(i.opened_at) AS opened,
-  count(*) FILTER (WHERE d.outcome = 'offer' AND EXISTS (
-    SELECT FROM visits v
-    WHERE v.retailer_id = $1 AND v.shopper_id = d.shopper_id AND v.store = d.store
-      AND v.entered_at > d.decided_at - interval '12 hours' AND v.entered_at < d.decided_at + $4
-      AND v.dwelled_at >= d.decided_at AND v.dwelled_at < d.decided_at + $4)) AS visited,
-  count(c.redeemed_at) AS redeemed,
-  coalesce(sum(c.spend) FILTER (WHERE c.redeemed_at IS NOT NULL), 0) AS spend
-FROM decisions d
-LEFT JOIN coupons c USING (retailer_id, decision_id)
-LEFT JOIN inbox i USING (retailer_id, decision_id)
-LEFT JOIN outbox o USING (retailer_id, decision_id)
-WHERE d.retailer_id = $1 AND d.decided_at >= $2 AND d.decided_at < $3
-  AND ($5::text IS NULL OR d.store = $5)
-GROUP BY 1, 2 ORDER BY 1 NULLS LAST, 2 NULLS LAST
+-- How far moments came, by store and offer (NULL: none was looked at to the end), with the shoppers they were of;
+-- and, as `others`, together what is of fewer than $6 shoppers each.
+WITH each AS (
+  SELECT d.store, coalesce(d.offer, d.receipt -> 'ghost' ->> 'offer') AS offer, d.shopper_id,
+    d.outcome = 'offer' AS offered, d.receipt ? 'ghost' AS ghost, o.accepted_at, i.delivered_at, i.opened_at,
+    d.outcome = 'offer' AND EXISTS (
+      SELECT FROM visits v
+      WHERE v.retailer_id = $1 AND v.shopper_id = d.shopper_id AND v.store = d.store
+        AND v.entered_at > d.decided_at - interval '12 hours' AND v.entered_at < d.decided_at + $4
+        AND v.dwelled_at >= d.decided_at AND v.dwelled_at < d.decided_at + $4) AS visited,
+    c.redeemed_at, c.spend
+  FROM decisions d
+  LEFT JOIN coupons c USING (retailer_id, decision_id)
+  LEFT JOIN inbox i USING (retailer_id, decision_id)
+  LEFT JOIN outbox o USING (retailer_id, decision_id)
+  WHERE d.retailer_id = $1 AND d.decided_at >= $2 AND d.decided_at < $3
+    AND ($5::text IS NULL OR d.store = $5)
+), sizes AS (
+  SELECT coalesce(store, '') AS of_store, coalesce(offer, '') AS of_offer, count(DISTINCT shopper_id) < $6 AS few
+  FROM each GROUP BY 1, 2
+)
+SELECT store, offer, grouping(store) = 1 AS others, count(*) AS moments, count(DISTINCT shopper_id) AS shoppers,
+  count(*) FILTER (WHERE offered) AS offers, count(*) FILTER (WHERE ghost) AS ghosts,
+  count(accepted_at) AS pushed, count(delivered_at) AS delivered, count(opened_at) AS opened,
+  count(*) FILTER (WHERE visited) AS visited, count(redeemed_at) AS redeemed,
+  coalesce(sum(spend) FILTER (WHERE redeemed_at IS NOT NULL), 0) AS spend
+FROM each JOIN sizes ON of_store = coalesce(store, '') AND of_offer = coalesce(offer, '')
+GROUP BY GROUPING SETS ((store, offer), (few)) HAVING grouping(store) = 0 OR few
+ORDER BY 3, 1 NULLS LAST, 2 NULLS LAST
 
 -- refusals --
--- Why moments were silent, by store and reason; a moment may have several.
-SELECT d.store, r.reason, count(*) AS moments, count(DISTINCT d.shopper_id) AS shoppers
-FROM decisions d CROSS JOIN LATERAL unnest(d.reasons) AS r (reason)
-WHERE d.retailer_id = $1 AND d.decided_at >= $2 AND d.decided_at < $3 AND d.outcome = 'silence'
-  AND ($4::text IS NULL OR d.store = $4)
-GROUP BY 1, 2 ORDER BY 1 NULLS LAST, 3 DESC, 2
+-- Why moments were silent, by store and reason; a moment may have several. `others`: by reason, together what is of
+-- fewer than $5 shoppers each.
+WITH each AS (
+  SELECT coalesce(d.store, '') AS store, r.reason, d.shopper_id
+  FROM decisions d CROSS JOIN LATERAL unnest(d.reasons) AS r (reason)
+  WHERE d.retailer_id = $1 AND d.decided_at >= $2 AND d.decided_at < $3 AND d.outcome = 'silence'
+    AND ($4::text IS NULL OR d.store = $4)
+), sizes AS (SELECT store, reason, count(DISTINCT shopper_id) < $5 AS few FROM each GROUP BY 1, 2)
+SELECT nullif(store, '') AS store, reason, grouping(store) = 1 AS others, count(*) AS moments,
+  count(DISTINCT shopper_id) AS shoppers
+FROM each JOIN sizes USING (store, reason)
+GROUP BY GROUPING SETS ((store, reason), (few, reason)) HAVING grouping(store) = 0 OR few
+ORDER BY 3, 1 NULLS LAST, 4 DESC, 2
 
 -- near --
--- Visits that began, by store, and the shoppers they were of.
-SELECT store, count(*) AS visits, count(DISTINCT shopper_id) AS shoppers FROM visits
-WHERE retailer_id = $1 AND entered_at >= $2 AND entered_at < $3 AND ($4::text IS NULL OR store = $4)
-GROUP BY 1 ORDER BY 1
+-- Visits that began, by store, and the shoppers they were of; as `others`, together those of fewer than $5 each.
+WITH each AS (
+  SELECT store, shopper_id FROM visits
+  WHERE retailer_id = $1 AND entered_at >= $2 AND entered_at < $3 AND ($4::text IS NULL OR store = $4)
+), sizes AS (SELECT store, count(DISTINCT shopper_id) < $5 AS few FROM each GROUP BY 1)
+SELECT store, grouping(store) = 1 AS others, count(*) AS visits, count(DISTINCT shopper_id) AS shoppers
+FROM each JOIN sizes USING (store)
+GROUP BY GROUPING SETS ((store), (few)) HAVING grouping(store) = 0 OR few
+ORDER BY 2, 1
+
+-- heat --
+-- Visits that began, by the cell that their store lies in ($4 and $5: stores with their cells), where they are of $6
+-- shoppers or more.
+SELECT c.cell, count(*) AS visits, count(DISTINCT v.shopper_id) AS shoppers
+FROM visits v JOIN unnest($4::text[], $5::text[]) AS c (store, cell) USING (store)
+WHERE v.retailer_id = $1 AND v.entered_at >= $2 AND v.entered_at < $3
+GROUP BY 1 HAVING count(DISTINCT v.shopper_id) >= $6 ORDER BY 2 DESC, 1
+
+-- stores_now --
+SELECT body FROM published WHERE retailer_id = $1 AND kind = 'store' AND version_to IS NULL ORDER BY external_id
+
+-- opted_out --
+-- Who withdrew what, by purpose: the shoppers, and those of them to whom an offer was made in the day before.
+SELECT g.purpose, count(DISTINCT g.shopper_id) AS shoppers, count(DISTINCT g.shopper_id) FILTER (WHERE EXISTS (
+    SELECT FROM decisions d WHERE d.retailer_id = $1 AND d.shopper_id = g.shopper_id AND d.outcome = 'offer'
+      AND d.decided_at <= g.at AND d.decided_at > g.at - $4::interval)) AS after_an_offer
+FROM consent_changes g
+WHERE g.retailer_id = $1 AND g.at >= $2 AND g.at < $3 AND g.status = 'withdrawn'
+GROUP BY 1 ORDER BY 2 DESC, 1
+
+-- held_off --
+-- Moments at which shoppers' own limits kept offers away ($4: the reasons), and the shoppers they were of.
+SELECT r.reason, count(*) AS moments, count(DISTINCT d.shopper_id) AS shoppers
+FROM decisions d CROSS JOIN LATERAL unnest(d.reasons) AS r (reason)
+WHERE d.retailer_id = $1 AND d.decided_at >= $2 AND d.decided_at < $3 AND r.reason = ANY ($4)
+GROUP BY 1 ORDER BY 3 DESC, 1
+
+-- spoken_to --
+SELECT count(DISTINCT shopper_id) AS spoken_to, count(DISTINCT shopper_id) FILTER (WHERE outcome = 'offer') AS offered
+FROM decisions WHERE retailer_id = $1 AND decided_at >= $2 AND decided_at < $3
+
+-- speed --
+-- How long pushes took from the fix to their acceptance, by day (UTC; NULL: in all).
+SELECT date_trunc('day', accepted_at, 'UTC') AS day, count(*) AS pushes,
+  count(*) FILTER (WHERE accepted_at - received_at <= $4::interval) AS in_time,
+  percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY extract(epoch FROM accepted_at - received_at))
+    AS percentiles_s
+FROM outbox WHERE retailer_id = $1 AND accepted_at >= $2 AND accepted_at < $3
+GROUP BY GROUPING SETS ((1), ()) ORDER BY 1 NULLS LAST
 
 -- burn --
 -- What offers have given out of their budgets, in all time.
@@ -62,7 +123,7 @@ SELECT l.offer, l.issued, l.outstanding, l.redeemed, l.spend_reserved, l.spend_c
 FROM ledgers l
 LEFT JOIN published p ON p.retailer_id = l.retailer_id AND p.kind = 'offer' AND p.external_id = l.offer
   AND p.version_to IS NULL
-WHERE l.retailer_id = $1 ORDER BY l.offer
+WHERE l.retailer_id = $1 AND l.purse = '' ORDER BY l.offer
 
 -- steps --
 -- What shoppers did, each in her own order: looked (as a receipt's evidence says), came near, stayed, redeemed.

@@ -31,6 +31,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     spend_most: Decimal  #: what the coupons can cost at the most
     reasons: dict[str, Reach]  #: of silence, by reason code; a moment may have several
     by_offer: dict[str, int]
+    reached_by_offer: dict[str, int]  #: shoppers
     by_store: dict[str, int]  #: offers
     by_hour: tuple[int, ...]  #: offers, of 24 hours (UTC)
 
@@ -46,6 +47,7 @@ class Counting:
         self._spend = Decimal(0)
         self._shoppers: set[str] = set()
         self._reached: set[str] = set()
+        self._reached_by_offer: dict[str, set[str]] = {}
         self._silenced: dict[str, set[str]] = {}
         self._reasons: Counter[str] = Counter()
 
@@ -71,6 +73,7 @@ class Counting:
         self._stores[told["moment"]["store"]] += 1
         self._hours[int(told["decided_at"][11:13])] += 1
         self._reached.add(shopper)
+        self._reached_by_offer.setdefault(told["offer"], set()).add(shopper)
 
     def tally(self) -> Tally:
         names = ("moments", "offers", "pushes", "ghosts", "silences")
@@ -84,6 +87,9 @@ class Counting:
                 for code, count in sorted(self._reasons.items(), key=lambda one: (-one[1], one[0]))
             },
             by_offer=dict(sorted(self._offers.items())),
+            reached_by_offer={
+                offer: len(shoppers) for offer, shoppers in sorted(self._reached_by_offer.items())
+            },
             by_store=dict(sorted(self._stores.items())),
             by_hour=tuple(self._hours[hour] for hour in range(24)),
         )

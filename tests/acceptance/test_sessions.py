@@ -1,5 +1,6 @@
 """Signing in: passwords, second factor, limits, cookies, and the audit log's chain."""
 
+from base64 import b32decode
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,9 @@ async def test_a_second_factor_is_asked_for_and_each_code_is_good_once(door: Doo
     await door.sign_in()
     begun = (await door.call("POST", "/v1/session/totp"))[1]
     async with door.mall.vicino.database.transaction(door.mall.keys["retailer_id"]) as connection:
-        secret = await connection.fetchval("SELECT totp_secret FROM users")
+        kept = await connection.fetchval("SELECT totp_secret FROM users")
+    secret = b32decode(begun["secret"])
+    assert secret not in kept, "it is kept sealed"
     assert begun["uri"].startswith("otpauth://totp/Vicino:ada%40example.org?secret=")
 
     def code(steps: int = 0) -> str:

@@ -143,7 +143,7 @@ class Watched:
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and "GL Driver Message" not in message.text:
-            self.faults.append(f"{message.type}: {message.text}")
+            self.faults.append(f"{message.type}: {message.text} {message.location.get('url', '')}")
 
     def _asked(self, request: Request) -> None:
         if not request.url.startswith((self.url, "data:", "blob:")):
@@ -218,9 +218,12 @@ async def desk(city: City, shared_desk: Desk) -> AsyncIterator[Desk]:
         assert "vicino_csp_reports_total 0.0" in await response.text()
 
 
-async def shoot(page: Page, name: str) -> None:
-    """Keeps a picture of the page, for somebody to look at."""
+async def shoot(page: Page, name: str, *, whole: bool = False) -> None:
+    """Keeps a picture of the page, for somebody to look at; `whole`: what is scrolled to as well."""
     SCREENSHOTS.mkdir(exist_ok=True)
+    if whole:
+        height = await page.evaluate("document.querySelector('.main').scrollHeight + 60")
+        await page.set_viewport_size({"width": await page.evaluate("innerWidth"), "height": height})
     await page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
 

@@ -1,6 +1,7 @@
 """Stores and fences: found, drawn, edited, restored, by mouse and by keyboard."""
 
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -172,6 +173,39 @@ async def test_what_the_server_refuses_is_told_beside_its_field(desk: Desk) -> N
     await expect(page.locator(".field.wrong").filter(has_text="Dwell")).to_be_visible()
     await page.get_by_label("Radius", exact=True).fill("5")
     await expect(page.get_by_text("From 10 to 10,000 metres.")).to_be_visible()
+
+
+async def test_fences_are_taken_away_as_geojson_and_brought_back(desk: Desk, city: City) -> None:
+    page = (await fences(desk)).page
+    async with page.expect_download() as taken:
+        await page.get_by_role("button", name="Export").click()
+    collection = json.loads((await (await taken.value).path()).read_bytes())
+    assert len(collection["features"]) >= len(read_shops())
+    one = next(f for f in collection["features"] if f["properties"]["external_id"] == "zara-door")
+    before = one["properties"]["radius"]
+    one["properties"]["radius"] = before + 9
+    bad = {**one, "properties": {"external_id": "bad", "store": "nowhere", "radius": 50}}
+    file = {"type": "FeatureCollection", "features": [one, bad]}
+    upload: Any = {
+        "name": "f.geojson",
+        "mimeType": "application/geo+json",
+        "buffer": json.dumps(file).encode(),
+    }
+    await page.get_by_label("GeoJSON file").set_input_files(upload)
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_contain_text("0 new, 1 changed")
+    await expect(dialog).to_contain_text("nowhere")
+    await shoot(page, "fences-import")
+    await dialog.get_by_role("button", name="Publish").click()
+    await expect(page.get_by_text("1 changed fences are live")).to_be_visible()
+    assert (await city.call("GET", "/v1/geofences/zara-door"))["properties"]["radius"] == before + 9
+
+
+async def test_a_file_that_is_none_is_refused_with_what_to_do(desk: Desk) -> None:
+    page = (await fences(desk)).page
+    upload: Any = {"name": "f.geojson", "mimeType": "application/json", "buffer": b"<gpx/>"}
+    await page.get_by_label("GeoJSON file").set_input_files(upload)
+    await expect(page.get_by_role("dialog")).to_contain_text("This file is no JSON")
 
 
 async def test_a_store_manager_sees_the_own_stores_alone(desk: Desk, city: City) -> None:

@@ -12,10 +12,13 @@ from server.db import Database
 from server.errors import BadUse
 from server.evidence.evaluate import TARGETS, Evaluated, evaluation
 from server.evidence.funnel import funnel
+from server.evidence.heat import heat
 from server.evidence.journeys import journeys
 from server.evidence.lift import LiftOf, lift_report
 from server.evidence.log import Period
 from server.evidence.pilot import PilotReport, pilot_report
+from server.evidence.wellbeing import opt_outs, speed
+from server.imports import import_body
 from tests.integration.made_log import END, START, Made, log, retailer, write
 from tests.integration.test_rights_cli import vicino
 
@@ -150,6 +153,64 @@ async def test_the_funnel_counts_each_step_and_withholds_the_few(database: Datab
     assert (held["reason"], held["moments"]) == ("holdout", sum(one.held for one in rows))
     [near] = [one for one in told.stores if one["store"] == "shoes-1"]
     assert near["visits"] == sum(one.visited for one in rows)
+
+
+async def test_what_is_withheld_is_told_together_where_that_is_of_enough(database: Database) -> None:
+    small = [
+        Made(shopper=store * 100 + n, at=START, store=f"s{store}", offer="boots-10")
+        for store in range(3)
+        for n in range(8)
+    ]
+    few = [Made(shopper=900 + n, at=START, store="t", reasons=("muted",), offer=None) for n in range(5)]
+    retailer_id = await made(database, small)
+    together = (await funnel(database, retailer_id, ALL)).others
+    assert [(row["moments"], row["shoppers"]) for row in together.offers] == [(24, 24)]
+    other = await made(database, few)
+    together = (await funnel(database, other, ALL)).others
+    assert [row["moments"] for row in together.offers] == [None]
+    assert together.refusals == ({"store": None, "reason": "muted", "moments": None, "shoppers": None},)
+
+
+async def test_the_heat_map_is_of_cells_with_enough_shoppers_and_lies_at_stores(database: Database) -> None:
+    rows = [Made(shopper=n, at=START, store="a" if n % 2 else "b", visited=True) for n in range(24)]
+    rows += [Made(shopper=100 + n, at=START, store="far", visited=True) for n in range(19)]
+    retailer_id = await made(database, rows)
+    places = {"a": (60.1700, 24.9400), "b": (60.1701, 24.9401), "far": (60.2, 25.0)}
+    lines = [{"external_id": n, "name": n, "lat": lat, "lon": lon} for n, (lat, lon) in places.items()]
+    await import_body(database, retailer_id, "stores", msgspec.json.encode(lines), now_us=0)
+    told = await heat(database, retailer_id, ALL)
+    [cell] = told.cells
+    assert (cell.stores, cell.visits, cell.shoppers) == (("a", "b"), 24, 24)
+    assert cell.south <= 60.1700 < cell.north
+    assert cell.west <= 24.9400 < cell.east
+    assert (cell.north - cell.south) * 111_200 == pytest.approx(200, rel=0.01)
+
+
+async def test_opt_outs_mutes_and_how_quick_pushes_were_are_numbers_of_their_own(database: Database) -> None:
+    offered = [Made(shopper=n, at=START) for n in range(60)]
+    muted = [Made(shopper=n, at=START, offer=None, reasons=("muted",)) for n in range(100, 125)]
+    retailer_id = await made(database, [*offered, *muted])
+    changes = [
+        (retailer_id, f"shp_{n}", purpose, START + timedelta(hours=1 if n < 30 else 30))
+        for purpose, shoppers in (("push", range(40)), ("insight", range(3)))
+        for n in shoppers
+    ]
+    async with database.transaction(retailer_id) as connection:
+        await connection.executemany(
+            """INSERT INTO consent_changes (retailer_id, shopper_id, purpose, status, at, told_by)
+               VALUES ($1, $2, $3, 'withdrawn', $4, 'app')""",
+            changes,
+        )
+    told = await opt_outs(database, retailer_id, ALL)
+    assert (told.shoppers, told.offered) == (85, 60)
+    push, insight = told.opted_out
+    assert push == {"purpose": "push", "shoppers": 40, "after_an_offer": 30}
+    assert insight == {"purpose": "insight", "shoppers": None, "after_an_offer": None}
+    assert told.held_off == ({"reason": "muted", "moments": 25, "shoppers": 25},)
+    quick = await speed(database, retailer_id, ALL)
+    assert (quick.all.pushes, quick.all.in_time) == (60, 60)
+    assert quick.all.p99_s == pytest.approx(0.04)
+    assert [one.day for one in quick.days] == [START.date().isoformat()]
 
 
 async def test_nobody_sees_another_retailers_log(database: Database) -> None:

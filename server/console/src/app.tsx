@@ -2,8 +2,8 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ask, keepCsrf, onSessionOver, type Session } from "./api";
 import { SignIn } from "./pages/signin";
-import { followLinks } from "./router";
-import { Shell } from "./shell";
+import { followLinks, placeOf } from "./router";
+import { preload, Shell } from "./shell";
 import { asError, Failed, Loading, Toasts } from "./ui";
 
 export function App(): JSX.Element {
@@ -26,6 +26,7 @@ export function App(): JSX.Element {
       setSession({ user: null });
     });
     look();
+    preload(placeOf(location.pathname).page);
     return followLinks();
   }, []);
 

@@ -7,6 +7,7 @@ const PATHS = {
   live: "M3 10h3l2-5 4 10 2-5h3",
   offer: "M4 4h6l6.5 6.5-6 6L4 10zM7 7h.01",
   report: "M4 16V9M10 16V4M16 16v-5",
+  whatif: "M4 16V4M4 10c5 0 5-6 11-6M4 10c5 0 5 6 11 6M12.5 2L15 4l-2.5 2M12.5 14l2.5 2-2.5 2",
   privacy: "M10 3l6 2v5c0 3.6-2.6 6-6 7-3.4-1-6-3.4-6-7V5z",
   audit: "M5 3h8l3 3v11H5zM8 9h5M8 12h5",
   gauge: "M3.5 14a6.5 6.5 0 1 1 13 0M10 14l3-4",

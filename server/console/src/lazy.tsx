@@ -3,9 +3,13 @@ import type { ComponentType, JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { asError, Failed, Loading } from "./ui";
 
-export function lazy<P extends object>(load: () => Promise<{ default: ComponentType<P> }>): ComponentType<P> {
+export type Lazy<P> = ComponentType<P> & { preload: () => void };
+
+/** A page that is loaded when it is first shown, or before, when it is known that it will be. */
+export function lazy<P extends object>(load: () => Promise<{ default: ComponentType<P> }>): Lazy<P> {
   let loaded: ComponentType<P> | null = null;
-  return function Lazy(props: P): JSX.Element {
+  // A failure is told when the page is shown, which asks again.
+  return Object.assign(function Lazy(props: P): JSX.Element {
     const [View, setView] = useState<ComponentType<P> | null>(() => loaded);
     const [error, setError] = useState<Error | null>(null);
     useEffect(() => {
@@ -20,5 +24,5 @@ export function lazy<P extends object>(load: () => Promise<{ default: ComponentT
     }, []);
     if (error) return <Failed error={error} again={() => location.reload()} />;
     return View ? <View {...props} /> : <Loading what="the page" />;
-  };
+  }, { preload: () => void load().catch(() => {}) });
 }

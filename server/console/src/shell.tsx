@@ -1,8 +1,8 @@
-import type { ComponentType, JSX } from "preact";
+import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ask, type User } from "./api";
 import { Icon, type IconName } from "./icons";
-import { lazy } from "./lazy";
+import { type Lazy, lazy } from "./lazy";
 import { address, go, usePlace } from "./router";
 import { Tour } from "./tour";
 import { Empty } from "./ui";
@@ -19,7 +19,7 @@ interface Entry {
   title: string;
   icon: IconName;
   roles: User["role"][];
-  view: ComponentType<PageProps>;
+  view: Lazy<PageProps>;
 }
 
 // Which pages a role has; the server decides by its own table what each may do.
@@ -27,12 +27,19 @@ const PAGES: Entry[] = [
   { page: "fences", title: "Stores & fences", icon: "fence", roles: ["admin", "manager"], view: lazy(() => import("./pages/fences")) },
   { page: "live", title: "Live", icon: "live", roles: ["admin", "manager", "marketer"], view: lazy(() => import("./pages/live")) },
   { page: "offers", title: "Offers", icon: "offer", roles: ["admin", "marketer", "manager", "analyst"], view: lazy(() => import("./pages/offers")) },
+  { page: "reports", title: "Reports", icon: "report", roles: ["admin", "marketer", "analyst"], view: lazy(() => import("./pages/reports")) },
+  { page: "whatif", title: "What if", icon: "whatif", roles: ["admin", "marketer"], view: lazy(() => import("./pages/whatif")) },
   { page: "privacy", title: "Privacy desk", icon: "privacy", roles: ["privacy"], view: lazy(() => import("./pages/privacy")) },
   { page: "audit", title: "Audit log", icon: "audit", roles: ["admin", "privacy"], view: lazy(() => import("./pages/audit")) },
   { page: "people", title: "People", icon: "people", roles: ["admin"], view: lazy(() => import("./pages/people")) },
   { page: "operator", title: "Operator", icon: "gauge", roles: ["admin"], view: lazy(() => import("./pages/operator")) },
   { page: "me", title: "Your account", icon: "me", roles: ["admin", "manager", "marketer", "analyst", "privacy"], view: lazy(() => import("./pages/me")) },
 ];
+
+/** Begins to load a page's code, while it is still asked who is there. */
+export function preload(page: string): void {
+  PAGES.find((entry) => entry.page === page)?.view.preload();
+}
 
 export function Shell(props: { user: User; layers: string[]; changed: () => void; out: () => void }): JSX.Element {
   const place = usePlace();

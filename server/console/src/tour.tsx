@@ -16,6 +16,7 @@ const STOPS: Stop[] = [
   { page: "live", title: "Moments, as they happen", text: "Somebody enters, dwells, or looks at a product while there. Each line says what was decided, and how long it took from the fix to the push. Open one for its receipt: every gate, every candidate, and what would have changed it." },
   { page: "offers", title: "Offers, on the phone first", text: "The editor shows each message as phones show it. Budget, limits and hours are promises that the server keeps." },
   { page: "reports", title: "Did speaking change anything?", text: "From near to redeemed, with silence kept as a control group to measure against." },
+  { page: "whatif", title: "Before you publish", text: "A past day, lived through once more with another fence, offer or cap: what would have been different." },
   { page: "privacy", title: "Permission first", text: "A shopper’s record needs a reason to be looked at, and the look is in the audit log." },
   { page: "audit", title: "Who did what", text: "Every change has a name to it. The entries are chained: one that is changed or taken out shows." },
   { page: "people", title: "Everybody sees what they need", text: "A store manager has the stores listed; a marketer has offers and no fences; an analyst has counts." },

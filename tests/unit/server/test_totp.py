@@ -1,8 +1,9 @@
 """The second factor's codes, by the vectors of RFC 6238, appendix B (cut to six digits)."""
 
 import pytest
+from cryptography.exceptions import InvalidTag
 
-from server.accounts.totp import base32, code_at, step_of, uri
+from server.accounts.totp import base32, code_at, opened, sealed, step_of, uri
 
 SECRET = b"12345678901234567890"
 
@@ -37,3 +38,16 @@ def test_the_address_for_authenticator_apps_names_the_account() -> None:
     assert uri(SECRET, "ada@example.org") == (
         f"otpauth://totp/Vicino:ada%40example.org?secret={base32(SECRET)}&issuer=Vicino"
     )
+
+
+def test_a_secret_is_kept_sealed_and_opens_for_its_own_account_alone() -> None:
+    kept = sealed(SECRET, b"the retailer's", "usr_1")
+
+    assert SECRET not in kept
+    assert kept != sealed(SECRET, b"the retailer's", "usr_1")
+    assert opened(kept, b"the retailer's", "usr_1") == SECRET
+    for of, account in ((b"another's", "usr_1"), (b"the retailer's", "usr_2")):
+        with pytest.raises(InvalidTag):
+            opened(kept, of, account)
+    with pytest.raises(InvalidTag):
+        opened(kept[:-1] + bytes([kept[-1] ^ 1]), b"the retailer's", "usr_1")

@@ -122,9 +122,9 @@ function addLayers(map: MapLibre): void {
   for (const source of ["fences", "labels", "stores", "sensitive", "draft"]) map.addSource(source, { type: "geojson", data: none });
   const chosen = ["get", "chosen"] as never;
   const off = ["get", "off"] as never;
-  map.addLayer({ id: "sensitive", type: "fill", source: "sensitive", paint: { "fill-color": "#b3261e", "fill-opacity": 0.12 } });
+  map.addLayer({ id: "sensitive", type: "fill", source: "sensitive", paint: { "fill-antialias": false, "fill-color": "#b3261e", "fill-opacity": 0.12 } });
   map.addLayer({ id: "sensitive-edge", type: "line", source: "sensitive", paint: { "line-color": "#b3261e", "line-width": 1, "line-dasharray": [2, 2] } });
-  map.addLayer({ id: "fences", type: "fill", source: "fences", paint: { "fill-color": colour, "fill-opacity": ["interpolate", ["linear"], ["zoom"], 13, ["case", off, 0.02, chosen, 0.28, 0.05], 16, ["case", off, 0.04, chosen, 0.28, 0.1]] } });
+  map.addLayer({ id: "fences", type: "fill", source: "fences", paint: { "fill-antialias": false, "fill-color": colour, "fill-opacity": ["interpolate", ["linear"], ["zoom"], 13, ["case", off, 0.02, chosen, 0.28, 0.05], 16, ["case", off, 0.04, chosen, 0.28, 0.1]] } });
   map.addLayer({ id: "fence-edges", type: "line", source: "fences", paint: { "line-color": colour, "line-opacity": ["case", off, 0.4, 0.9], "line-width": ["interpolate", ["linear"], ["zoom"], 13, ["case", chosen, 2, 0.6], 16, ["case", chosen, 3, 1.5]] } });
   map.addLayer({ id: "draft", type: "fill", source: "draft", paint: { "fill-color": colour, "fill-opacity": 0.2 } });
   map.addLayer({ id: "draft-edge", type: "line", source: "draft", paint: { "line-color": colour, "line-width": 2.5 } });

@@ -6,6 +6,7 @@ import { areaOf } from "../map/geometry";
 import type { Headcount, World } from "../pages/fences";
 import { Button, Empty, Notice } from "../ui";
 import { type FenceFeature, shapeOf } from "./model";
+import { Transfer } from "./transfer";
 
 /** As many are listed at once; searching finds the others. */
 const SHOWN = 200;
@@ -18,9 +19,10 @@ interface Props {
   missing: boolean;
   open: (id: string) => void;
   add: () => void;
+  changed: () => Promise<void>;
 }
 
-export function FenceList({ world, counts, headcount, bound, missing, open, add }: Props): JSX.Element {
+export function FenceList({ world, counts, headcount, bound, missing, open, add, changed }: Props): JSX.Element {
   const [query, setQuery] = useState("");
   const names = useMemo(() => new Map(world.stores.map((store) => [store.external_id, store.name])), [world]);
   const found = useMemo(() => search(world.fences, names, query), [world, names, query]);
@@ -35,6 +37,7 @@ export function FenceList({ world, counts, headcount, bound, missing, open, add 
           <Icon name="search" />
           <input type="search" aria-label="Search stores and fences" placeholder="Search stores and fences" value={query} onInput={(e) => setQuery(e.currentTarget.value)} />
         </div>
+        <Transfer fences={world.fences} done={changed} />
         <p class="small-text quiet-text" role="status">
           {query ? `${number(found.length)} of ${number(world.fences.length)} fences` : `${number(world.fences.length)} fences, ${number(world.stores.length)} stores`}
           {headcount && ` · ${headcount.shoppers === null ? `fewer than ${headcount.k}` : `about ${number(headcount.shoppers)}`} shoppers inside now`}

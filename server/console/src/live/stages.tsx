@@ -2,20 +2,27 @@ import type { JSX } from "preact";
 import { milliseconds } from "../format";
 import { STAGES } from "./model";
 
-/** How long each stage took, as parts of one bar; the deadline is 3 s. */
-export function Stages({ timings, legend = false }: { timings: Record<string, number>; legend?: boolean }): JSX.Element | null {
-  const parts = STAGES.flatMap(([code, name], index) => (timings[code] === undefined ? [] : [{ name, ms: timings[code], index }]));
-  const total = parts.reduce((sum, { ms }) => sum + ms, 0);
+const partsOf = (timings: Record<string, number>) =>
+  STAGES.flatMap(([code, name], index) => (timings[code] === undefined ? [] : [{ name, ms: timings[code], index }]));
+
+/** All stages together, in milliseconds. */
+export const totalMs = (timings: Record<string, number>): number => partsOf(timings).reduce((sum, { ms }) => sum + ms, 0);
+
+/** How long each stage took, as parts of one bar that is as long as `scale_ms`; without one, as the whole. */
+export function Stages({ timings, scale_ms, legend = false }: { timings: Record<string, number>; scale_ms?: number; legend?: boolean }): JSX.Element | null {
+  const parts = partsOf(timings);
+  const total = totalMs(timings);
   if (!total) return null;
+  const whole = Math.max(scale_ms ?? total, total);
   const said = parts.map(({ name, ms }) => `${name} ${milliseconds(ms)}`).join(", ");
   let from = 0;
   return (
     <div class="stages">
       <svg viewBox="0 0 100 8" preserveAspectRatio="none" class="stage-bar" role="img" aria-label={`${milliseconds(total)}: ${said}`}>
         {parts.map(({ name, ms, index }) => {
-          const x = (from / total) * 100;
+          const x = (from / whole) * 100;
           from += ms;
-          return <rect key={name} class={`stage-${index}`} x={x} y="0" width={Math.max(0.6, (ms / total) * 100 - 0.6)} height="8" />;
+          return <rect key={name} class={`stage-${index}`} x={x} y="0" width={Math.max(0.6, (ms / whole) * 100 - 0.6)} height="8" />;
         })}
       </svg>
       {legend && (

@@ -43,8 +43,8 @@ function streetLayers(paint: typeof LIGHT): LayerSpecification[] {
   const driven = ["in", ["get", "c"], ["literal", ["primary", "primary_link", "secondary", "tertiary", "tertiary_link", "residential", "unclassified", "pedestrian"]]] as never;
   const wide = (scale: number) => ["interpolate", ["exponential", 1.6], ["zoom"], 13, 1.5 * scale, 16, 7 * scale, 19, 34 * scale] as never;
   return [
-    { id: "water", type: "fill", source: "water", paint: { "fill-color": paint.water } },
-    { id: "green", type: "fill", source: "green", paint: { "fill-color": paint.green } },
+    { id: "water", type: "fill", source: "water", paint: { "fill-antialias": false, "fill-color": paint.water } },
+    { id: "green", type: "fill", source: "green", paint: { "fill-antialias": false, "fill-color": paint.green } },
     { id: "buildings", type: "fill", source: "buildings", minzoom: 13, paint: { "fill-color": paint.building } },
     { id: "paths", type: "line", source: "roads", minzoom: 15, filter: ["!", driven] as never, paint: { "line-color": paint.path, "line-width": 1, "line-dasharray": [3, 2] } },
     { id: "road-edges", type: "line", source: "roads", filter: driven, layout: { "line-cap": "round", "line-join": "round" }, paint: { "line-color": paint.edge, "line-width": wide(1.25) } },

@@ -8,9 +8,11 @@ import { asError, Badge, Button, complaint, Dialog, Field, Notice, say } from ".
 import { WeekGrid } from "./grid";
 import { type Fields, offerOf, type Product, slug, type Status, STEPS } from "./model";
 import { Preview } from "./preview";
+import { Reach } from "./reach";
 import { Tags } from "./tags";
 
 interface Props {
+  published: unknown;
   fields: Fields;
   isNew: boolean;
   status: Status;
@@ -43,11 +45,12 @@ export function OfferEditor(props: Props): JSX.Element {
   const store = props.stores.find(({ external_id }) => external_id === fields.stores[0]) ?? props.stores[0];
   const product = props.products.find(({ sku, category }) => fields.skus.includes(sku) || fields.categories.includes(category));
 
+  const id = props.isNew ? freeId(slug(fields.name) || "offer", props.taken) : fields.external_id;
+
   const save = async (event: Event) => {
     event.preventDefault();
     setBusy(true);
     setError(null);
-    const id = props.isNew ? freeId(slug(fields.name), props.taken) : fields.external_id;
     try {
       const { warnings } = await ask<{ warnings: Complaint[] }>("POST", "/v1/offers", { body: offerOf({ ...fields, external_id: id }) });
       changedNow.current = false;
@@ -143,6 +146,7 @@ export function OfferEditor(props: Props): JSX.Element {
             </div>
             <p class="hint">Empty: no limit. A coupon that is out holds its place in the budget until it is used or over.</p>
           </section>
+          {props.mayEdit && <Reach id={id} published={props.published} body={() => offerOf({ ...fields, external_id: id })} />}
         </div>
         <section class="card message" aria-label="Message">
           <h2>Message</h2>

@@ -70,6 +70,7 @@ export default function Fences({ user, layers, rest }: PageProps): JSX.Element {
           missing={rest !== "" && !chosen}
           open={(id) => go("fences", id)}
           add={() => setNew(true)}
+          changed={world.again}
         />
       }
     />

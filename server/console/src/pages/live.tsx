@@ -4,7 +4,7 @@ import { all, ask, type Page } from "../api";
 import type { Store } from "../fences/model";
 import { milliseconds, number, time, words } from "../format";
 import { type Brief, pushText, reasonText } from "../live/model";
-import { Stages } from "../live/stages";
+import { Stages, totalMs } from "../live/stages";
 import { address } from "../router";
 import type { PageProps } from "../shell";
 import { Badge, Button, Empty, Failed, Loading, useLoaded } from "../ui";
@@ -57,6 +57,7 @@ function Stream(): JSX.Element {
     setMoments((before) => merged(before, held.current.splice(0)));
     setPaused(false);
   };
+  const slowest_ms = Math.max(...moments.map(({ timings_ms }) => totalMs(timings_ms)));
   const shown = moments.filter(({ outcome }) => filter === "all" || outcome === filter);
   return (
     <div class="page">
@@ -86,7 +87,7 @@ function Stream(): JSX.Element {
               <tr><th scope="col">Time</th><th scope="col">Store</th><th scope="col">Because of</th><th scope="col" class="number">Intent</th><th scope="col">Decision</th><th scope="col">Fix to push</th></tr>
             </thead>
             <tbody>
-              {shown.map((brief) => <Row key={brief.id} brief={brief} store={nameOf(brief.store)} />)}
+              {shown.map((brief) => <Row key={brief.id} brief={brief} slowest_ms={slowest_ms} store={nameOf(brief.store)} />)}
             </tbody>
           </table>
         </div>
@@ -99,7 +100,7 @@ function Stream(): JSX.Element {
   );
 }
 
-function Row({ brief, store }: { brief: Brief; store: string }): JSX.Element {
+function Row({ brief, slowest_ms, store }: { brief: Brief; slowest_ms: number; store: string }): JSX.Element {
   const total = brief.timings_ms["received_to_accepted"] ?? brief.timings_ms["received_to_decided"];
   return (
     <tr>
@@ -114,7 +115,7 @@ function Row({ brief, store }: { brief: Brief; store: string }): JSX.Element {
           <span class="decision"><Badge kind="quiet">silence</Badge> {brief.reasons[0] ? reasonText(brief.reasons[0]) : ""}{brief.reasons.length > 1 ? ` and ${brief.reasons.length - 1} more` : ""}</span>
         )}
       </td>
-      <td class="timing"><Stages timings={brief.timings_ms} /><span class="number">{total === undefined ? "" : milliseconds(total)}</span></td>
+      <td class="timing"><Stages timings={brief.timings_ms} scale_ms={slowest_ms} /><span class="number">{total === undefined ? "" : milliseconds(total)}</span></td>
     </tr>
   );
 }

@@ -33,6 +33,7 @@ export default function Offers({ user, rest }: PageProps): JSX.Element {
     <OfferEditor
       // What the server has changed meanwhile (a status, a normal form) is what is edited next.
       key={`${rest} ${JSON.stringify(offer)}`}
+      published={offer ?? null}
       fields={offer ? fieldsOf(offer) : newFields()}
       isNew={!offer}
       status={offer?.status ?? "live"}
