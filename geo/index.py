@@ -52,7 +52,7 @@ class FenceSet(Places, frozen=True, kw_only=True, eq=False):
     @classmethod
     def _of(cls, columns: Columns, roll: Roll, version: int) -> "FenceSet":
         main = Part.build(columns)
-        number, dwell_us = main.columns.number, np.ascontiguousarray(main.columns.dwell_us)
+        number, dwell_us = main.columns.number, behaved(main.columns.dwell_us)
         place_by_number = np.full(len(roll), -1, np.int32)
         place_by_number[number] = main.places
         return cls(

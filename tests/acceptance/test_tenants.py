@@ -60,6 +60,7 @@ class Scene:
             "user_id": self.ids["item"],
             "key_id": self.ids["item"],
             "client": "owntracks",
+            "pool": "spring",
             "key": self.others.keys["app_key"],
         }
         query = f"?device={self.shopper.device_id}" if "device" in route.query else ""

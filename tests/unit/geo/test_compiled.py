@@ -12,6 +12,7 @@ from geo.batch import FixBatch
 from geo.engine import Fleet, sense
 from geo.fence import Circle, Fence
 from geo.fences import grid, ground, matching
+from geo.fix import Fix
 from geo.index import FenceSet
 from geo.transition import Rules
 from geo.warm import warm
@@ -67,3 +68,17 @@ def test_no_batch_has_anything_compiled_that_was_not_compiled_before(
         told += len(sense(fleet, batch, index, rules))
     assert told
     assert {one.__name__: len(one.signatures) for one in FUNCTIONS} == before
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_set_of_few_fences_is_known_to_compiled_functions_as_any_other(count: int) -> None:
+    assert warm()
+    before = len(rounds.advance.signatures)
+    fences = FenceSet.build(
+        Fence(external_id=str(i), store="s", shape=Circle(lat_deg=0.0, lon_deg=i / 100, radius_m=60.0))
+        for i in range(count)
+    )
+    fleet = Fleet(fences.roll)
+    here = FixBatch.of((fleet.add(str(i)), Fix(lat_deg=0.0, lon_deg=0.0, fixed_at_us=1)) for i in range(20))
+    assert len(sense(fleet, here, fences, Rules(mode="exact"))) == (20 if count else 0)
+    assert len(rounds.advance.signatures) == before
