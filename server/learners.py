@@ -55,6 +55,8 @@ class Learners:
         settings = world.catalogue.settings
         if settings.policy != "learn" and not turn.outcomes:
             return None
+        if not turn.inputs and not len(turn.pings):
+            return None  # nothing is journaled of such a batch, so nothing can begin with it
         if self._current is None:
             self._current, self._since, self._day = await learned(connection, self._of, NEVER)
         wanted = settings.model or ""

@@ -224,6 +224,19 @@ async def test_a_fitted_model_is_swapped_in_and_out_and_a_replay_does_the_same(l
     assert (replayed.different, replayed.different_lessons) == ((), ())
 
 
+async def test_a_batch_of_nothing_begins_with_no_model(learning: Mall) -> None:
+    """A publication is looked at by one; it is not journaled, and the next batch has its number."""
+    await lives_a_day(learning)
+    retailer_id, database = learning.keys["retailer_id"], learning.vicino.database
+    model = await fit_model(database, retailer_id, from_us(learning.clock.now_us()))
+
+    await use(learning, model.model)
+
+    async with database.transaction(retailer_id) as connection:
+        newest = await connection.fetchval("SELECT max(seq) FROM journal")
+        assert await connection.fetchval("SELECT count(*) FROM lessons WHERE seq > $1", newest) == 0
+
+
 async def test_a_model_that_does_not_exist_is_refused(learning: Mall) -> None:
     with pytest.raises(BadUse, match="no model mdl_none"):
         await use(learning, "mdl_none")

@@ -94,7 +94,14 @@ class Race:
                     ends,
                 )
                 await connection.execute(
-                    SQL["add_coupon"], self._retailer_id, code, decision_id, place.shopper_id, *sold, purses
+                    SQL["add_coupon"],
+                    self._retailer_id,
+                    code,
+                    decision_id,
+                    place.shopper_id,
+                    *sold,
+                    purses,
+                    None,
                 )
                 await ledgers.write(connection, self._retailer_id, now.date())
         if granted:
