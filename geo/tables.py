@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from geo.accuracy import sigmas_beyond
 from geo.arrivals import Arrivals
-from geo.compiled import behaved
 from geo.distance import FloatArray, IndexArray
 from geo.fences.ground import Ground
 from geo.fix import SECOND_US
@@ -90,18 +89,18 @@ class Fixes(NamedTuple):
     def of(cls, arrivals: Arrivals) -> "Fixes":
         """All of them."""
         return cls(
-            behaved(arrivals.slot),
-            behaved(arrivals.at_us),
-            behaved(arrivals.lat_deg),
-            behaved(arrivals.lon_deg),
-            behaved(arrivals.accuracy_m),
-            behaved(arrivals.speed_mps),
-            behaved(arrivals.sigma_m),
-            behaved(arrivals.first),
-            behaved(arrivals.pair_first),
-            behaved(arrivals.pair_place),
-            behaved(arrivals.pair_number),
-            behaved(arrivals.pair_probability),
+            arrivals.slot,
+            arrivals.at_us,
+            arrivals.lat_deg,
+            arrivals.lon_deg,
+            arrivals.accuracy_m,
+            arrivals.speed_mps,
+            arrivals.sigma_m,
+            arrivals.first,
+            arrivals.pair_first,
+            arrivals.pair_place,
+            arrivals.pair_number,
+            arrivals.pair_probability,
         )
 
 
