@@ -106,11 +106,11 @@ async def _locked(connection: Connection, retailer_id: str, ask: Redeem) -> Any:
         return _refused(404, "unknown_code", "no such code; read it again, all characters count")
     used_at = from_us(ask.used_at_us or ask.received_at_us)
     query = SQL["lock_static_used" if ask.reverse else "lock_static"]
-    row = await connection.fetchrow(query, retailer_id, ask.code_hash, ask.store, used_at)
-    if row is None:
+    one = await connection.fetchval(query, retailer_id, ask.code_hash, ask.store, used_at)
+    if one is None:
         was = "redeemed here" if ask.reverse else "given for this store and not used yet"
         return _refused(409, "none_left", f"no coupon with this code is left that was {was}")
-    return row
+    return await connection.fetchrow(SQL["lock_coupon"], retailer_id, one)
 
 
 async def _beside(

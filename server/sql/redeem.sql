@@ -12,25 +12,17 @@ SELECT EXISTS (SELECT FROM coupons WHERE retailer_id = $1 AND static_hash = $2)
 
 -- lock_static --
 -- One of the coupons with a static code that is good at the store ($3; any) at that time: the one that ends first.
-SELECT c.code_hash, c.static_hash IS NOT NULL AS is_static, c.decision_id, c.shopper_id, c.offer, c.sku, c.store, c.status,
-       c.spend, c.spent, c.discount, c.issued_at, c.expires_at, c.redeemed_at, c.redeemed_store,
-       (SELECT d.receipt->'moment'->'plausibility' FROM decisions d
-        WHERE d.retailer_id = c.retailer_id AND d.decision_id = c.decision_id) AS plausibility
-FROM coupons c
-WHERE c.retailer_id = $1 AND c.static_hash = $2 AND ($3::text IS NULL OR c.store = $3)
-  AND c.status = 'reserved' AND c.issued_at <= $4 AND c.expires_at > $4
-ORDER BY c.expires_at, c.decision_id LIMIT 1 FOR UPDATE OF c SKIP LOCKED
+SELECT code_hash FROM coupons
+WHERE retailer_id = $1 AND static_hash = $2 AND ($3::text IS NULL OR store = $3)
+  AND status = 'reserved' AND issued_at <= $4 AND expires_at > $4
+ORDER BY expires_at, decision_id LIMIT 1 FOR UPDATE SKIP LOCKED
 
 -- lock_static_used --
 -- The one of them that was redeemed last at the store ($3; any), by that time.
-SELECT c.code_hash, c.static_hash IS NOT NULL AS is_static, c.decision_id, c.shopper_id, c.offer, c.sku, c.store, c.status,
-       c.spend, c.spent, c.discount, c.issued_at, c.expires_at, c.redeemed_at, c.redeemed_store,
-       (SELECT d.receipt->'moment'->'plausibility' FROM decisions d
-        WHERE d.retailer_id = c.retailer_id AND d.decision_id = c.decision_id) AS plausibility
-FROM coupons c
-WHERE c.retailer_id = $1 AND c.static_hash = $2 AND ($3::text IS NULL OR c.redeemed_store = $3)
-  AND c.redeemed_at <= $4
-ORDER BY c.redeemed_at DESC, c.decision_id LIMIT 1 FOR UPDATE OF c SKIP LOCKED
+SELECT code_hash FROM coupons
+WHERE retailer_id = $1 AND static_hash = $2 AND ($3::text IS NULL OR redeemed_store = $3)
+  AND redeemed_at <= $4
+ORDER BY redeemed_at DESC, decision_id LIMIT 1 FOR UPDATE SKIP LOCKED
 
 -- redeemed_offers --
 -- Of which offers coupons were redeemed, by their decisions.

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.mall import Mall, Shopper, mall
+from tests.acceptance.mall import Mall, mall
+from tests.acceptance.test_till import code_of, comes_in, tells
 from tests.faults.invariants import LEDGERS_THAT_DIFFER
 
 
@@ -22,24 +23,8 @@ async def offers(at: Mall, **changes: Any) -> None:
     await at.server.post("/v1/offers", at.offer(**changes))
 
 
-async def comes_in(at: Mall) -> Shopper:
-    shopper = await at.shopper()
-    await shopper.looks_at("T-1")
-    await shopper.ping(north_m=40)
-    return shopper
-
-
-async def code_of(at: Mall) -> str:
-    [item] = await (await comes_in(at)).inbox()
-    return str(item["code"])
-
-
 async def fills(at: Mall, codes: str, pool: str = "spring") -> Any:
     return await at.server.post(f"/v1/codes/{pool}", codes.encode())
-
-
-async def tells(at: Mall, code: str, **more: Any) -> tuple[int, Any]:
-    return await at.till.call("POST", "/v1/redemptions", {"code": code, **more})
 
 
 async def test_each_coupon_has_the_next_code_of_the_pool_which_works_once(at_noon: Mall) -> None:
