@@ -2,24 +2,19 @@
 
 import hashlib
 import hmac
-import secrets
-
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from offers.codes import foreign_code, foreign_hash
-
-_NONCE = 12
+from server.sealing import seal, unseal
 
 
 def sealed(secret: bytes, code: str) -> bytes:
     """A code as it is kept until somebody is given it (AES-256-GCM; the key follows from the retailer's)."""
-    nonce = secrets.token_bytes(_NONCE)
-    return nonce + AESGCM(_key(secret)).encrypt(nonce, code.encode(), None)
+    return seal(_key(secret), code.encode())
 
 
 def opened(secret: bytes, packed: bytes) -> str:
     """The code again."""
-    return AESGCM(_key(secret)).decrypt(packed[:_NONCE], packed[_NONCE:], None).decode()
+    return unseal(_key(secret), packed).decode()
 
 
 def read_codes(secret: bytes, text: str) -> tuple[dict[bytes, bytes], list[int]]:

@@ -10,12 +10,13 @@ import hmac
 import secrets
 from urllib.parse import quote
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
+from server.sealing import seal, unseal
+
 STEP_S = 30
-_VERSION, _NONCE = b"\x01", 12
+_VERSION = b"\x01"
 _STEPS_OFF = 1  #: phones' clocks are a little off
 
 
@@ -26,18 +27,16 @@ def new_secret() -> bytes:
 
 def sealed(secret: bytes, retailer_secret: bytes, user_id: str) -> bytes:
     """A secret as it is kept: version, nonce, ciphertext, tag."""
-    nonce = secrets.token_bytes(_NONCE)
-    return _VERSION + nonce + _seal(retailer_secret, user_id).encrypt(nonce, secret, user_id.encode())
+    return _VERSION + seal(_key(retailer_secret, user_id), secret, user_id.encode())
 
 
 def opened(kept: bytes, retailer_secret: bytes, user_id: str) -> bytes:
     """The secret that was kept. Raises cryptography's InvalidTag where it was changed, or is another's."""
-    nonce, rest = kept[1 : 1 + _NONCE], kept[1 + _NONCE :]
-    return _seal(retailer_secret, user_id).decrypt(nonce, rest, user_id.encode())
+    return unseal(_key(retailer_secret, user_id), kept[len(_VERSION) :], user_id.encode())
 
 
-def _seal(retailer_secret: bytes, user_id: str) -> AESGCM:
-    return AESGCM(hmac.digest(retailer_secret, f"totp.{user_id}".encode(), hashlib.sha256))
+def _key(retailer_secret: bytes, user_id: str) -> bytes:
+    return hmac.digest(retailer_secret, f"totp.{user_id}".encode(), hashlib.sha256)
 
 
 def step_of(secret: bytes, code: str, now_us: int) -> int | None:

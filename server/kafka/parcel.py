@@ -5,18 +5,14 @@ sealed (AES-256-GCM) with a key of her own that is in PostgreSQL alone (`server/
 of that key which is random. Who is erased loses the key.
 """
 
-import os
-
 import msgspec
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from server.admit import Admitted
 from server.inputs import Input, RecordFixes
 from server.pings import Pings
 from server.redeem import Answer, Redeem
-
-NONCE_BYTES = 12
+from server.sealing import seal, unseal
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag=True):
@@ -139,12 +135,11 @@ def unpack_replies(packed: bytes) -> list[Reply]:
 
 
 def _shut(packed: bytes, key: Key) -> bytes:
-    nonce = os.urandom(NONCE_BYTES)
-    return nonce + AESGCM(key.secret).encrypt(nonce, packed, key.subject)
+    return seal(key.secret, packed, key.subject)
 
 
 def _open(shut: bytes, key: Key) -> bytes:
     try:
-        return AESGCM(key.secret).decrypt(shut[:NONCE_BYTES], shut[NONCE_BYTES:], key.subject)
+        return unseal(key.secret, shut, key.subject)
     except (InvalidTag, ValueError) as error:
         raise msgspec.DecodeError("it was not sealed with the key that it names") from error
