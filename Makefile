@@ -15,6 +15,8 @@ CONSOLE_FILES := $(shell find $(CONSOLE)/src $(CONSOLE)/public -type f) \
 # uv installs in seconds what takes pip a minute; where it cannot (a mirror that only pip knows of), pip does.
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes $(1) \
   || $(BIN)/python -m pip install --quiet --require-hashes $(1)
+# What is compiled is compiled once, not by two processes of a test run.
+WARM = $(BIN)/python -m geo.warm && $(BIN)/python -m offers.warm
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
@@ -31,6 +33,7 @@ run: $(STAMPS)/run $(BUILT)  ## from nothing to the running demo
 	./vicino demo
 
 test: lint $(BUILT)  ## everything that must hold before a commit
+	@$(WARM)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(STAMPS)/dev  ## style, types and the direction of imports
@@ -62,8 +65,8 @@ $(STAMPS)/uv: requirements/uv.txt
 
 $(STAMPS)/run: requirements/run.txt $(STAMPS)/uv
 	@$(call INSTALL,-r requirements/run.txt)
-	@echo "Compiling the fence engine …"
-	@$(BIN)/python -m geo.warm
+	@echo "Compiling the fence engine and the policy …"
+	@$(WARM)
 	@touch $@
 
 $(STAMPS)/dev: requirements/dev.txt $(STAMPS)/run

@@ -1,14 +1,15 @@
 """Functions that run as machine code: what is done for every fix of a batch, over and over.
 
 They are Python, which Numba compiles with LLVM. Floating point stays as written, operation by operation.
-Compiling takes half a minute, so the code is kept in `__pycache__`, in a folder named after what it was made
-of: Numba itself notices a change in a function, and none in what that calls. Where that folder cannot be
-written, every process compiles for itself.
+Compiling takes half a minute, so the code is kept in the package's `__pycache__`, in a folder named after
+what it was made of: Numba itself notices a change in a function, and none in what that calls. Where that
+folder cannot be written, every process compiles for itself.
 """
 
 import hashlib
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, TypeVar, cast
@@ -24,15 +25,15 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
-_GEO = Path(__file__).parent
+_PACKAGES = Path(__file__).parents[1]
 _CONFIG: Any = numba.config
 _LLVM: Any = numba.core.cgutils
 
 
-def _made_of() -> str:
+def _made_of(package: Path) -> str:
     """A digest of all that may be compiled, and of what compiles it."""
     digest = hashlib.blake2b(f"{numba.__version__} {np.__version__}".encode(), digest_size=8)
-    for path in sorted(_GEO.rglob("*.py")):
+    for path in sorted(package.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -46,14 +47,20 @@ def _can_write(folder: Path) -> bool:
         return False
 
 
-FOLDER = _GEO / "__pycache__" / f"compiled-{_made_of()}"
-_CONFIG.CACHE_DIR = str(FOLDER)
-_OPTIONS: dict[str, Any] = {
-    "cache": _can_write(FOLDER),
-    "error_model": "numpy",
-    "forceinline": True,
-    "_nrt": False,
-}
+@cache
+def _options(package: str) -> dict[str, Any]:
+    """How functions of a package are compiled, after it is set where they are kept."""
+    return {
+        "cache": _can_write(_folder(package)),
+        "error_model": "numpy",
+        "forceinline": True,
+        "_nrt": False,
+    }
+
+
+@cache
+def _folder(package: str) -> Path:
+    return _PACKAGES / package / "__pycache__" / f"compiled-{_made_of(_PACKAGES / package)}"
 
 
 def compiled(function: _Function) -> _Function:
@@ -61,7 +68,9 @@ def compiled(function: _Function) -> _Function:
 
     It must not make arrays: Numba then counts nobody's references, which takes most of the time otherwise.
     """
-    return cast("_Function", numba.njit(**_OPTIONS)(function))
+    package = function.__module__.split(".", 1)[0]
+    _CONFIG.CACHE_DIR = str(_folder(package))
+    return cast("_Function", numba.njit(**_options(package))(function))
 
 
 def _touch(_context: Any, array: Any, index: Any) -> Any:
@@ -95,6 +104,6 @@ def behaved(array: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
 
 def forget_others() -> None:
     """Removes what was compiled from other versions of the code."""
-    for folder in FOLDER.parent.glob("compiled-*"):
-        if folder != FOLDER:
-            shutil.rmtree(folder, ignore_errors=True)
+    for kept in _PACKAGES.glob("*/__pycache__/compiled-*"):
+        if kept != _folder(kept.parents[1].name):
+            shutil.rmtree(kept, ignore_errors=True)

@@ -197,7 +197,7 @@ class _Choice:
 def _scores(found: Prospects) -> Floats:
     """By the rules, of those that passed every gate."""
     few, prior = found.passed, found.rack.prior[found.passed]
-    worth, levels = found.shown.worth[few], found.levels[few]
+    worth, levels = found.shown.column("worth")[few], found.levels[few]
     saving = np.where(np.isnan(worth), UNKNOWN_SAVING, worth / 100)
     scores: Floats = levels / (1.0 + levels) * np.where(np.isnan(prior), PRIOR_RESPONSE, prior) * saving
     return scores
@@ -271,9 +271,9 @@ def _kind(choice: _Choice) -> MomentKind:
     return kind_of(
         trigger,
         inside=trigger not in ("approach", *SILENT_TRIGGERS),
-        cart=any(evidence.trace.kind == "cart" for evidence, _ in found.traces),
+        cart=any(trace.kind == "cart" for trace, _, _ in found.traces),
         repeated=bool(found.repeated.any()),
-        in_stock=bool((wanted & found.shown.named & (found.shown.stock > 0)).any()),
+        in_stock=bool((wanted & found.shown.named & (found.shown.column("stock") > 0)).any()),
     )
 
 

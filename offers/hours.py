@@ -109,11 +109,16 @@ def quiet_from_us(
 
     Minute by minute, since a wall clock that is set back may enter a window that it has just left.
     """
-    asked = [window for window in windows if window is not None and window.from_ != window.until]
-    minutes = range(-(-now_us // MINUTE_US) * MINUTE_US, until_us, MINUTE_US) if asked else ()
-    for minute_us in minutes:
+    asked = tuple(window for window in windows if window is not None and window.from_ != window.until)
+    first_us = -(-now_us // MINUTE_US) * MINUTE_US
+    return _quiet_from_us(asked, first_us, -(-(until_us - first_us) // MINUTE_US), timezone)
+
+
+@lru_cache(maxsize=4096)
+def _quiet_from_us(windows: tuple[QuietHours, ...], first_us: int, minutes: int, timezone: str) -> int | None:
+    for minute_us in range(first_us, first_us + minutes * MINUTE_US, MINUTE_US) if windows else ():
         local = local_time(minute_us, timezone)
-        if any(window.holds(local) for window in asked):
+        if any(window.holds(local) for window in windows):
             return minute_us
     return None
 

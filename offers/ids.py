@@ -3,7 +3,8 @@
 import hashlib
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_CHARACTERS = 26  # 26 characters of 5 bits hold 128 bits
+_PAIRS = [one + other for one in _ALPHABET for other in _ALPHABET]
+_SHIFTS = range(120, -1, -10)  # 13 pairs, 26 characters of 5 bits, hold 128 bits
 
 
 def derived_id(prefix: str, *parts: str | int) -> str:
@@ -18,5 +19,5 @@ def derived_id(prefix: str, *parts: str | int) -> str:
 
 def named(prefix: str, number: int) -> str:
     """`prefix_` and the 128 bits of `number` in Crockford's base 32."""
-    characters = (_ALPHABET[number >> shift & 31] for shift in range(5 * (_CHARACTERS - 1), -1, -5))
-    return f"{prefix}_{''.join(characters)}"
+    pairs = [_PAIRS[number >> shift & 1023] for shift in _SHIFTS]
+    return f"{prefix}_{''.join(pairs)}"

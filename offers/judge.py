@@ -8,15 +8,16 @@ nothing of the learner.
 
 import hashlib
 from collections.abc import Callable, Iterator
+from math import prod
 
 import msgspec
 import numpy as np
 
 from offers.decision import Judgement
-from offers.learn.arms import Arms, Scene
+from offers.learn.arms import Arms, Places, Scene
 from offers.learn.blr import Floats
 from offers.learn.explore import Draw, draw, uniform_of
-from offers.learn.features import features
+from offers.learn.features import Mask, features
 from offers.learn.hers import Trial
 from offers.learn.intent import Intent, intent
 from offers.learn.learner import Learner
@@ -45,8 +46,8 @@ class Judged(msgspec.Struct, kw_only=True, gc=False):
     arms: Arms
     matrix: Floats
     worth: Worth
-    order: tuple[int, ...]  #: the best score first, equal ones as they were given
-    left: tuple[int, ...]  #: the same without those for which a smaller discount does as much
+    order: Places  #: the best score first, equal ones as they were given
+    left: Mask  #: those for which no smaller discount does as much
     intent: Intent
     found: Prospects
     dues: dict[str, float]  #: of offers with a sum of money to spend: what is due now
@@ -58,7 +59,7 @@ class Judged(msgspec.Struct, kw_only=True, gc=False):
     def drawn(self, allowed: Callable[[int], bool] = lambda _: True) -> Draw:
         """Draws of the best that are `allowed`, who are asked one after the other, and of nothing."""
         explore, few = self.setup.exploration, list[int]()
-        for index in self.left:
+        for index in self.order[self.left[self.order]].tolist():
             if len(few) == explore.shortlist:
                 break
             if allowed(index):
@@ -68,8 +69,7 @@ class Judged(msgspec.Struct, kw_only=True, gc=False):
 
     def told(self, drawn: Draw, *, shadow: bool) -> Judgement:
         """What is kept of it."""
-        names, best, left = self.arms.names, self.order[:TERMS_MAX], set(self.left)
-        chosen = drawn.chosen
+        arms, best, chosen = self.arms, self.order[:TERMS_MAX], drawn.chosen
         return Judgement(
             model=self.model,
             lessons=self.lessons,
@@ -77,12 +77,12 @@ class Judged(msgspec.Struct, kw_only=True, gc=False):
             rescale=self.setup.money.rescale,
             uniform=drawn.uniform,
             propensities=tuple(
-                zip([*(names[index] for index in drawn.shortlist), None], drawn.propensities, strict=True)
+                zip([*map(arms.name, drawn.shortlist), None], drawn.propensities, strict=True)
             ),
-            drawn=None if chosen is None else names[chosen],
-            offers=tuple(names[index] for index in best),
+            drawn=None if chosen is None else arms.name(chosen),
+            offers=arms.names(best),
             terms=self.worth.columns(best),
-            held_back=tuple(names[index] for index in best if index not in left),
+            held_back=arms.names(best[~self.left[best]]),
             reasons=self.intent.reasons,
             shadow=shadow,
         )
@@ -98,35 +98,37 @@ class Judged(msgspec.Struct, kw_only=True, gc=False):
         spend: float,
     ) -> Trial:
         """What will be learned from: of what was made, or of the best that could have been."""
-        arms, index = self.arms, self.order[0] if chosen is None else chosen
+        arms, index = self.arms, int(self.order[0]) if chosen is None else chosen
+        name = arms.name(index)
         return Trial(
             decision_id=decision_id,
             at_us=at_us,
             until_us=until_us,
-            store=arms.stores[index],
-            offer=arms.names[index],
+            store=arms.shop(index),
+            offer=name,
             category=arms.category(index),
             sku=self.found.sku(int(self.found.passed[index])) or None,
             row=self.matrix[index].astype("<f8").tobytes(),
             spoken=chosen is not None,
             pushed=pushed,
             pressure=(self.scene.pushes_24h, self.scene.pushes_7d),
-            cost=self._cost(chosen) if arms.names[index] in self.dues else 0.0,
+            cost=self._cost(chosen) if name in self.dues else 0.0,
             spend=spend,
         )
 
     def paced(self, chosen: int | None, at_us: int) -> Paced:
         """What the decision is to budgets and to the stores' shares."""
-        made = None if chosen is None else self.arms.names[chosen]
+        made = None if chosen is None else self.arms.name(chosen)
         costs = {name: (self._cost(chosen) if name == made else 0.0, due) for name, due in self.dues.items()}
-        return Paced(at_us=at_us, store=None if chosen is None else self.arms.stores[chosen], costs=costs)
+        return Paced(at_us=at_us, store=None if chosen is None else self.arms.shop(chosen), costs=costs)
 
     def _cost(self, index: int | None) -> float:
         """What its coupon is expected to cost."""
         if index is None:
             return 0.0
         worth, arms = self.worth, self.arms
-        return float(worth.opens[index] * worth.buys[index] * arms.depth[index] * arms.price[index])
+        parts = (worth.term("opens"), worth.term("buys"), arms.column("depth"), arms.column("price"))
+        return prod(float(part[index]) for part in parts)
 
 
 def judged(found: Prospects, learner: Learner, salt: bytes) -> Judged:
@@ -139,18 +141,16 @@ def judged(found: Prospects, learner: Learner, salt: bytes) -> Judged:
     effects = hers.effects if scene.consents.relational else {}
     with Lent(learner, effects):
         worth = learner.worth(scene, arms, matrix, setup.money)
-        keenest = int(np.argmax(worth.organic))
+        keenest = int(np.argmax(worth.term("organic")))
         wants = intent(learner.heads["organic"], matrix[keenest], arms.keys(keenest, scene.shopper))
-    order = np.argsort(-worth.score, kind="stable").tolist()
-    every = np.ones(len(arms), dtype=bool)
-    left = minimised(arms, worth.score, every, indifference=setup.indifference)
+    every = np.ones(len(arms), dtype=np.bool_)
     return Judged(
         scene=scene,
         arms=arms,
         matrix=matrix,
         worth=worth,
-        order=tuple(order),
-        left=tuple(index for index in order if left[index]),
+        order=np.argsort(-worth.score, kind="stable"),
+        left=minimised(arms, worth.score, every, indifference=setup.indifference),
         intent=wants,
         found=found,
         dues=dict(_dues(found, learner)),

@@ -8,7 +8,6 @@ only a few offers can fail it. A candidate with its words is made when somebody 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import overload
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +16,7 @@ from offers.catalogue import Catalogue, Product
 from offers.decision import Candidate
 from offers.discount import highest_cost
 from offers.hours import is_open
-from offers.interest import INTERESTED
+from offers.interest import INTERESTED, Trace
 from offers.learn.blr import Floats
 from offers.learn.kinds import helps_only
 from offers.rack import Rack, Shown, Spoken, rack_of
@@ -39,7 +38,7 @@ class Prospects:
         self.every = np.ones(len(self.rack), dtype=np.bool_)  #: not to be changed
         self.levels = np.zeros(len(self.rack))  #: of her interest in each
         self.repeated = np.zeros(len(self.rack), dtype=np.bool_)
-        self.traces: list[tuple[Evidence, Spoken]] = []  #: what speaks for any
+        self.traces: list[tuple[Trace, float, Spoken]] = []  #: what speaks for any, and the level left of it
         self.personal = at.shopper.permits("personalisation", at.now_us)
         if self.personal:
             self._look()
@@ -48,7 +47,8 @@ class Prospects:
         if self.products:
             self.shown = self.shown.otherwise(self.rack.offers, self.products)
         self.masks = {code: mask(self) for code, mask in MASKS.items()}
-        self.passed = np.flatnonzero(np.logical_and.reduce([*self.masks.values()]))
+        telling = [mask for mask in self.masks.values() if mask is not self.every]
+        self.passed = np.flatnonzero(np.logical_and.reduce(telling))
 
     def __len__(self) -> int:
         return len(self.rack)
@@ -65,14 +65,14 @@ class Prospects:
                     self.levels[spoken.places] += level
                 if trace.repeated(now_us):
                     self.repeated[spoken.places] = True
-                self.traces.append((Evidence(trace=trace, level=level, sku=None), spoken))
+                self.traces.append((trace, level, spoken))
 
     def _products(self) -> dict[int, Product | None]:
         """What messages would name that name another product by what she looked at."""
         own = self.rack.products
         differing = {
             place
-            for _, spoken in self.traces
+            for _, _, spoken in self.traces
             for place, sku in spoken.sku.items()
             if (product := own[place]) is None or product.sku != sku
         }
@@ -85,8 +85,8 @@ class Prospects:
     def interest(self, place: int) -> Interest:
         """Her interest in one offer, with its evidence."""
         parts = [
-            msgspec.structs.replace(evidence, sku=spoken.sku.get(place))
-            for evidence, spoken in self.traces
+            Evidence(trace=trace, level=level, sku=spoken.sku.get(place))
+            for trace, level, spoken in self.traces
             if place in spoken.has
         ]
         return Interest(
@@ -137,8 +137,8 @@ class Prospects:
 
     def evidence(self) -> tuple[Evidence, ...]:
         """What speaks for any offer here, the strongest first."""
-        found = sorted((one for one, _ in self.traces), key=lambda one: (-one.level, one.trace.key))
-        return tuple(found[:EVIDENCE_MAX])
+        found = sorted(self.traces, key=lambda one: (-one[1], one[0].key))[:EVIDENCE_MAX]
+        return tuple([Evidence(trace=trace, level=level, sku=None) for trace, level, _ in found])
 
 
 class Candidates(Sequence[Candidate]):
@@ -220,18 +220,18 @@ def _muted(of: Prospects) -> Mask:
 
 
 def _stock(of: Prospects) -> Mask:
-    return np.asarray(of.shown.stock > 0)
+    return np.asarray(of.shown.column("stock") > 0)
 
 
 def _worth(of: Prospects) -> Mask:
     if of.at.shopper.preferences.minimum_percent:
         return _asked(of, "minimum_worth", range(len(of)))
-    return ~(of.shown.worth <= 0) | of.rack.reminds
+    return ~(of.shown.column("worth") <= 0) | of.rack.reminds
 
 
 def _kind(of: Prospects) -> Mask:
     if helps_only(of.at.moment.trigger):
-        return np.asarray(of.shown.worth == 0)
+        return np.asarray(of.shown.column("worth") == 0)
     return of.every
 
 

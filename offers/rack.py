@@ -4,8 +4,6 @@ A rack belongs to a catalogue and changes no answer: `offers.prospects` and the 
 offer by itself, and property tests hold the two together.
 """
 
-from collections.abc import Sequence
-
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +13,20 @@ from offers.category import text_from_path
 from offers.conditions import Conditions
 from offers.discount import worth_percent
 from offers.interest import Interests, Trace
+from offers.learn.arms import Places, numbered
 from offers.learn.blr import Floats
 from offers.relevance import Interest, named_product, spoken_for
 
 #: So many racks are kept of one catalogue, and so many traces with each.
 RACKS_MOST, TRACES_MOST = 512, 4096
 
-Places = NDArray[np.intp]
+#: In percent of the price (NaN: not known); as a share and the price, as the policy takes them; pieces
+#: (infinite: not known); how short stock is, 0 to 1.
+SHOWN = ("worth", "depth", "price", "stock", "scarce")
+#: The saving where no price is known, as a share; the price where none is.
+UNKNOWN_DEPTH, UNKNOWN_PRICE = 0.1, 30.0
+#: So few pieces are short stock.
+SCARCE_PIECES = 5
 
 
 class Spoken(msgspec.Struct, frozen=True, gc=False):
@@ -87,9 +92,7 @@ class Rack:
 class Shown(msgspec.Struct, frozen=True, gc=False):
     """Columns of what the messages would show: the offers' worth on the products that they would name."""
 
-    worth: Floats  #: in percent of the price; NaN: not known
-    price: Floats  #: NaN: not known
-    stock: Floats  #: pieces; infinite: not known
+    table: Floats  #: a row for each of `SHOWN`
     named: NDArray[np.bool_]  #: whether a product is
     kinds: tuple[str, ...]  #: the categories that messages would be about, each once
     kind: Places  #: which of them
@@ -97,51 +100,43 @@ class Shown(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def of(cls, offers: tuple[Offer, ...], products: list[Product | None], store: str) -> "Shown":
-        rows = [_shown(offer, product, store) for offer, product in zip(offers, products, strict=True)]
-        worth, price, stock, named, categories = zip(*rows, strict=True) if rows else ((),) * 5
-        return cls(
-            np.array(worth, dtype=np.float64),
-            np.array(price, dtype=np.float64),
-            np.array(stock, dtype=np.float64),
-            np.array(named, dtype=np.bool_),
-            *_numbered(categories),
-            store,
-        )
+        table, named = np.empty((len(SHOWN), len(offers))), np.empty(len(offers), dtype=np.bool_)
+        whole = cls(table, named, ("",), np.zeros(len(offers), dtype=np.intp), store)
+        return whole.otherwise(offers, dict(enumerate(products)))
+
+    def column(self, name: str) -> Floats:
+        """One row of the table."""
+        column: Floats = self.table[SHOWN.index(name)]
+        return column
 
     def otherwise(self, offers: tuple[Offer, ...], products: dict[int, Product | None]) -> "Shown":
         """The same where some messages would name other products."""
-        worth, price = self.worth.copy(), self.price.copy()
-        stock, named = self.stock.copy(), self.named.copy()
+        table, named = self.table.copy(), self.named.copy()
         categories = [self.kinds[kind] for kind in self.kind.tolist()]
         for place, product in products.items():
-            row = _shown(offers[place], product, self.store)
-            worth[place], price[place], stock[place], named[place], categories[place] = row
-        return Shown(worth, price, stock, named, *_numbered(categories), self.store)
+            table[:, place] = _shown(offers[place], product, self.store)
+            named[place] = product is not None
+            categories[place] = text_from_path(_about(offers[place], product))
+        return Shown(table, named, *numbered(categories), self.store)
 
 
-def _numbered(categories: Sequence[str]) -> tuple[tuple[str, ...], Places]:
-    kinds: dict[str, int] = {}
-    kind = [kinds.setdefault(category, len(kinds)) for category in categories]
-    return tuple(kinds), np.array(kind, dtype=np.intp)
+def _about(offer: Offer, product: Product | None) -> tuple[str, ...]:
+    if product is not None:
+        return product.category
+    return offer.categories[0] if offer.categories else ()
 
 
-def _shown(offer: Offer, product: Product | None, store: str) -> tuple[float, float, float, bool, str]:
+def _shown(offer: Offer, product: Product | None, store: str) -> tuple[float, ...]:
     price = product.price if product is not None else None
     stock = product.stock_here(store) if product is not None else None
     worth = worth_percent(offer.discount, price)
-    path = product.category if product is not None else offer.categories[0] if offer.categories else ()
     return (
         np.nan if worth is None else float(worth),
-        np.nan if price is None else float(price),
+        UNKNOWN_DEPTH if worth is None else float(worth) / 100,
+        UNKNOWN_PRICE if price is None else float(price),
         np.inf if stock is None else float(stock),
-        product is not None,
-        text_from_path(path),
+        0.0 if stock is None else 1.0 - min(stock, SCARCE_PIECES) / SCARCE_PIECES,
     )
-
-
-def _reminds(offer: Offer) -> bool:
-    """Whether it gives nothing away on purpose."""
-    return offer.discount.kind == "percent" and offer.discount.value == 0
 
 
 def rack_of(catalogue: Catalogue, store: str) -> Rack:

@@ -27,7 +27,12 @@ Floats: TypeAlias = NDArray[np.float64]
 #: kind of effect -> whose effect, for one row
 Keys: TypeAlias = Mapping[str, str]
 
+#: Mean and variance of an effect.
+Moments: TypeAlias = tuple[float, float]
+
 NEWTON_STEPS = 4
+#: The places of so many groups of effects are kept.
+TOGETHER_MOST = 512
 
 
 def sigmoid(eta: Floats) -> Floats:
@@ -41,24 +46,45 @@ class Effects:
 
     def __init__(self, prior_sd: float) -> None:
         self.prior_variance = prior_sd**2
-        self.learned: dict[str, tuple[float, float]] = {}
+        self.learned: dict[str, Moments] = {}
+        self._place: dict[str, int] = {}  #: of the means that are asked for together
+        self._mean = np.zeros(64)
+        self._together: dict[tuple[str, ...], NDArray[np.intp]] = {}
 
     def mean(self, key: str) -> float:
         """The effect as it is believed; 0 of one never seen."""
         return self.learned.get(key, (0.0, 0.0))[0]
 
-    def means(self, keys: Sequence[str]) -> list[float] | float:
-        """Of each; one number where they are all the same."""
-        if not self.learned:
-            return 0.0
-        if len(set(keys)) == 1:
-            return self.mean(keys[0])
-        get, unseen = self.learned.get, (0.0, 0.0)
-        return [get(key, unseen)[0] for key in keys]
+    def means(self, keys: tuple[str, ...]) -> Floats:
+        """Of each of some that are asked for again and again, such as all offers of a store."""
+        if (places := self._together.get(keys)) is None:
+            if len(self._together) >= TOGETHER_MOST:
+                self._together.clear()
+            places = self._together[keys] = np.array([self._placed(key) for key in keys], dtype=np.intp)
+        return self._mean[places]
 
-    def moments(self, key: str) -> tuple[float, float]:
+    def moments(self, key: str) -> Moments:
         """Mean and variance."""
         return self.learned.get(key, (0.0, self.prior_variance))
+
+    def put(self, key: str, moments: Moments) -> None:
+        """Says what is believed of one."""
+        self.learned[key] = moments
+        if (place := self._place.get(key)) is not None:
+            self._mean[place] = moments[0]
+
+    def take(self, key: str) -> Moments | None:
+        """Forgets one, and tells what was believed of it."""
+        if (place := self._place.get(key)) is not None:
+            self._mean[place] = 0.0
+        return self.learned.pop(key, None)
+
+    def _placed(self, key: str) -> int:
+        place = self._place.setdefault(key, len(self._place))
+        if place == len(self._mean):
+            self._mean = np.concatenate([self._mean, np.zeros(place)])
+        self._mean[place] = self.mean(key)
+        return place
 
 
 class Head:
@@ -85,7 +111,7 @@ class Head:
     def learn(self, row: Floats, keys: Keys, happened: bool, *, offset: float = 0.0) -> None:
         """Learns from one outcome of a row; `offset` is a logit that others account for."""
         along = self.cov @ row
-        effects = [(e.learned, keys[kind], *e.moments(keys[kind])) for kind, e in self.effects.items()]
+        effects = [(e, keys[kind], *e.moments(keys[kind])) for kind, e in self.effects.items()]
         variance, mean = float(along @ row), float(row @ self.mean)
         for _, _, effect_mean, effect_variance in effects:
             mean += effect_mean
@@ -97,9 +123,9 @@ class Head:
         self.mean += gain * along
         scaled = shrink**0.5 * along  # a product with itself: the covariance stays symmetric to the last bit
         self.cov -= scaled[:, None] * scaled
-        for learned, key, effect_mean, effect_variance in effects:
+        for one, key, effect_mean, effect_variance in effects:
             after = effect_variance - shrink * effect_variance**2
-            learned[key] = (effect_mean + gain * effect_variance, after)
+            one.put(key, (effect_mean + gain * effect_variance, after))
 
 
 def _mode(mean: float, variance: float, happened: float, offset: float) -> tuple[float, float]:

@@ -12,6 +12,10 @@ same moment draws the same wherever and whenever it is decided.
 """
 
 import hashlib
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from math import fsum
 
 import msgspec
 import numpy as np
@@ -60,32 +64,31 @@ def shortlisted(scores: Floats, count: int) -> tuple[int, ...]:
     """The indices of the best scores, equal ones in their order; -inf is never among them. One alone where
     none is above that of "nothing".
     """
-    few = np.argsort(-scores, kind="stable")[:count]
-    if len(few) and scores[few[0]] <= 0.0:
+    few = np.argsort(-scores, kind="stable")[:count].tolist()
+    if few and scores[few[0]] <= 0.0:
         few = few[:1]
-    return tuple(int(index) for index in few if scores[index] > -np.inf)
+    return tuple(index for index in few if scores[index] > -np.inf)
 
 
-def inverse_gap(scores: Floats, exploration: Exploration) -> Floats:
+def inverse_gap(scores: Sequence[float], exploration: Exploration) -> list[float]:
     """The propensities of K scores; they add up to 1."""
-    count, best = len(scores), int(np.argmax(scores))
-    gaps = (scores[best] - scores) / exploration.unit
-    propensities = np.maximum(1.0 / (count + exploration.gamma * gaps), exploration.floor)
+    count, most = len(scores), max(scores)
+    gamma, unit, floor = exploration.gamma, exploration.unit, exploration.floor
+    propensities = [max(1.0 / (count + gamma * ((most - score) / unit)), floor) for score in scores]
+    best = scores.index(most)
     propensities[best] = 0.0
-    propensities[best] = 1.0 - propensities.sum()
-    return np.asarray(propensities, dtype=np.float64)
+    propensities[best] = 1.0 - fsum(propensities)
+    return propensities
 
 
 def draw(scores: Floats, exploration: Exploration, uniform: float) -> Draw:
     """Draws among the best of `scores` (-inf: not allowed) and "nothing", whose score is 0."""
     few = shortlisted(scores, exploration.shortlist)
-    contenders = np.zeros(len(few) + 1)
-    contenders[:-1] = scores[list(few)]
-    propensities = inverse_gap(contenders, exploration)
-    place = int(np.searchsorted(propensities.cumsum(), uniform, side="right"))
+    propensities = inverse_gap([*scores[list(few)].tolist(), 0.0], exploration)
+    upto = [*accumulate(propensities)]
     return Draw(
         shortlist=few,
-        propensities=tuple(propensities.tolist()),
-        drawn=min(place, len(few)),
+        propensities=tuple(propensities),
+        drawn=min(bisect_right(upto, uniform), len(few)),
         uniform=uniform,
     )

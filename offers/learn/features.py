@@ -5,15 +5,18 @@ says of somebody of whom nothing is known: a shopper who withdraws is treated as
 All values are of the order of 1.
 """
 
-from math import cos, log, log1p, pi, sin
-from typing import Literal
+from math import cos, exp, isnan, log, log1p, pi, sin, sqrt
+from typing import Literal, TypeAlias
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from offers.learn.arms import Arms, Scene
+from geo.compiled import compiled
+from offers.learn.arms import ROW, Arms, Scene
 from offers.learn.blr import Floats
 
+Mask: TypeAlias = NDArray[np.bool_]
 Block = Literal["offer", "relational", "personal", "realtime"]
 
 
@@ -65,8 +68,8 @@ COLUMNS: tuple[Column, ...] = (
 )
 NAMES = tuple(column.name for column in COLUMNS)
 WIDTH = len(COLUMNS)
-_BLOCK = {
-    block: np.array([index for index, column in enumerate(COLUMNS) if column.block == block])
+_IN = {
+    block: np.array([column.block == block for column in COLUMNS])
     for block in ("relational", "personal", "realtime")
 }
 LOGIT_5 = log(0.05 / 0.95)
@@ -74,70 +77,112 @@ LOGIT_5 = log(0.05 / 0.95)
 OPENS_PRIOR = 4.0
 
 
+_DEPTH, _PRICE, _PRIOR = ROW["depth"], ROW["price"], ROW["prior_response"]
+_INTEREST, _REPEATED, _DISTANCE, _HEADING = (
+    ROW["interest"], ROW["repeated"], ROW["distance_m"], ROW["heading"],
+)  # fmt: skip
+_MINUTES, _BOUGHT, _VISITS, _FAVOURITE = (
+    ROW["minutes_left"], ROW["bought"], ROW["visits"], ROW["favourite"],
+)  # fmt: skip
+
+
 def features(scene: Scene, arms: Arms) -> Floats:
     """The matrix of shape (arms, WIDTH); columns as in `COLUMNS`."""
-    count = len(arms)
-    rows: list[Floats | float] = [*_offer(arms), *_realtime(scene, arms), *_relational(scene, arms)]
-    rows += [arms.favourite, arms.favourite * np.log1p(arms.interest)]
-    matrix = np.empty((WIDTH, count))
-    for index, row in enumerate(rows):
-        matrix[index] = row
-    for block, columns in _BLOCK.items():
+    matrix = np.empty((len(arms), WIDTH))
+    read = np.ones(WIDTH, dtype=np.bool_)
+    for block, columns in _IN.items():
         if not getattr(scene.consents, block):
-            matrix[columns] = 0.0
-    return np.ascontiguousarray(matrix.T)
+            read[columns] = False
+    _fill(arms.table, _of_scene(scene), read, matrix)
+    return matrix
 
 
-def _offer(arms: Arms) -> list[Floats | float]:
-    prior = np.where(np.isnan(arms.prior_response), 0.05, arms.prior_response)
-    prior = np.minimum(np.maximum(prior, 1e-4), 1 - 1e-4)
-    return [
-        1.0,
-        arms.depth,
-        np.sqrt(arms.depth),
-        arms.depth == 0.0,
-        np.log(np.maximum(arms.price, 0.01) / 30.0) / 2,
-        np.log(prior / (1 - prior)) - LOGIT_5,
-    ]
-
-
-def _realtime(scene: Scene, arms: Arms) -> list[Floats | float]:
-    interest, far = np.log1p(arms.interest), np.minimum(arms.distance_m, 400.0) / 100.0
-    nearness = np.exp(-far)
+def _of_scene(scene: Scene) -> tuple[float, ...]:
+    """The columns that are the same for every arm: those of `realtime`, then those of `relational`."""
     angle = 2 * pi * scene.hour / 24
-    return [
-        interest,
-        arms.interest / (1.0 + arms.interest),
-        arms.repeated,
-        far,
-        np.maximum(far - 1.2, 0.0),
-        arms.distance_m < 60.0,
-        interest * nearness,
-        arms.depth * nearness,
-        arms.depth**2 * far,
-        interest * arms.depth,
+    return (
         min(max(scene.closing_mps, -2.0), 2.0) / 2,
         float(scene.speed_mps > 2.5),
-        arms.heading,
         log1p(scene.dwell_s / 60) / 3,
-        arms.minutes_left < 30.0,
         cos(angle),
         sin(angle),
         float(scene.weekend),
-        (arms.interest > 0.5) & (arms.bought == 0.0),
-    ]
-
-
-def _relational(scene: Scene, arms: Arms) -> list[Floats | float]:
-    bought, redeemed = np.log1p(arms.bought), log1p(scene.redeemed)
-    return [
-        np.log1p(arms.visits),
-        bought,
-        bought * arms.depth,
-        redeemed,
-        redeemed * arms.depth,
-        scene.tier,
+        log1p(scene.redeemed),
+        float(scene.tier),
         (scene.opened + OPENS_PRIOR / 2) / (scene.pushed + OPENS_PRIOR) - 0.5,
         float(min(scene.pushes_24h, 5)),
         log1p(scene.pushes_7d),
-    ]
+    )
+
+
+@compiled
+def _fill(table: Floats, scene: tuple[float, ...], read: Mask, matrix: Floats) -> None:
+    for arm in range(len(matrix)):
+        offer, realtime = _offer(table, arm), _realtime(table, arm, scene)
+        row = offer + realtime + _relational(table, arm, scene) + _personal(table, arm)
+        for column in range(len(row)):
+            matrix[arm, column] = row[column] if read[column] else 0.0
+
+
+@compiled
+def _offer(table: Floats, arm: int) -> tuple[float, ...]:
+    depth, prior = table[_DEPTH, arm], table[_PRIOR, arm]
+    prior = 0.05 if isnan(prior) else min(max(prior, 1e-4), 1 - 1e-4)
+    return (
+        1.0,
+        depth,
+        sqrt(depth),
+        1.0 if depth == 0.0 else 0.0,
+        log(max(table[_PRICE, arm], 0.01) / 30.0) / 2,
+        log(prior / (1 - prior)) - LOGIT_5,
+    )
+
+
+@compiled
+def _realtime(table: Floats, arm: int, scene: tuple[float, ...]) -> tuple[float, ...]:
+    depth, level, distance_m = table[_DEPTH, arm], table[_INTEREST, arm], table[_DISTANCE, arm]
+    interest, far = log1p(level), min(distance_m, 400.0) / 100.0
+    nearness = exp(-far)
+    return (
+        interest,
+        level / (1.0 + level),
+        table[_REPEATED, arm],
+        far,
+        max(far - 1.2, 0.0),
+        1.0 if distance_m < 60.0 else 0.0,
+        interest * nearness,
+        depth * nearness,
+        depth * depth * far,
+        interest * depth,
+        scene[0],
+        scene[1],
+        table[_HEADING, arm],
+        scene[2],
+        1.0 if table[_MINUTES, arm] < 30.0 else 0.0,
+        scene[3],
+        scene[4],
+        scene[5],
+        1.0 if level > 0.5 and table[_BOUGHT, arm] == 0.0 else 0.0,
+    )
+
+
+@compiled
+def _relational(table: Floats, arm: int, scene: tuple[float, ...]) -> tuple[float, ...]:
+    depth, bought = table[_DEPTH, arm], log1p(table[_BOUGHT, arm])
+    return (
+        log1p(table[_VISITS, arm]),
+        bought,
+        bought * depth,
+        scene[6],
+        scene[6] * depth,
+        scene[7],
+        scene[8],
+        scene[9],
+        scene[10],
+    )
+
+
+@compiled
+def _personal(table: Floats, arm: int) -> tuple[float, ...]:
+    favourite = table[_FAVOURITE, arm]
+    return favourite, favourite * log1p(table[_INTEREST, arm])

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from offers.learn.blr import Moments
+
 #: As many trials are open at once; an older one is given up without a lesson.
 TRIALS_MAX = 32
 #: As many stores, products or categories, and tastes are remembered, those touched last.
@@ -17,8 +19,6 @@ HABITS_MAX = 64
 #: Purchases are told so much later at the most, to count for a trial.
 GRACE_US = 300_000_000
 
-#: Mean and variance of an effect.
-Moments = tuple[float, float]
 #: Effects of her taste for a category have names that begin so.
 TASTE = "taste "
 

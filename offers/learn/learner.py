@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from offers.learn.arms import Arms, Scene
-from offers.learn.blr import Floats, Head, Keys, sigmoid, sigmoid_of
+from offers.learn.blr import Floats, Head, Keys, sigmoid_of
 from offers.learn.explore import Draw, Exploration, draw, uniform_of
 from offers.learn.fairness import Budgets, Shares
 from offers.learn.features import features
@@ -77,20 +77,19 @@ class Learner:
     def worth(self, scene: Scene, arms: Arms, matrix: Floats, money: Economics) -> Worth:
         """What every arm is worth, by its terms."""
         opening, organic, uplift = self.heads["open"], self.heads["organic"], self.heads["uplift"]
-        dense = matrix @ np.stack([opening.mean, organic.mean, uplift.mean], axis=1)
-        shopper = scene.shopper
-        eta_open = dense[:, 0] + opening.effects["shopper"].mean(shopper)
-        eta_open += opening.effects["offer"].means(arms.names)
-        eta_organic = dense[:, 1] + organic.effects["shopper"].mean(shopper)
-        eta_organic += organic.effects["store"].means(arms.stores)
+        eta = np.empty((3, len(arms)))
+        for row, head in enumerate((opening, organic, uplift)):
+            np.dot(matrix, head.mean, out=eta[row])
+            eta[row] += head.effects["shopper"].mean(scene.shopper)
+        for row, head in ((0, opening), (2, uplift)):
+            eta[row] += head.effects["offer"].means(arms.offers)[arms.offer]
+        for row, head in ((1, organic), (2, uplift)):
+            eta[row] += head.effects["store"].means(arms.stores)[arms.store]
         if organic.effects["taste"].learned:
-            tastes = organic.effects["taste"].means([f"{shopper} {category}" for category in arms.kinds])
-            eta_organic += np.broadcast_to(tastes, len(arms.kinds))[arms.kind]
-        eta_buys = eta_organic + dense[:, 2] + uplift.effects["shopper"].mean(shopper)
-        eta_buys += uplift.effects["offer"].means(arms.names)
-        eta_buys += uplift.effects["store"].means(arms.stores)
-        opens, base, buys = sigmoid(np.array([eta_open, eta_organic, eta_buys]))
-        return worth(arms, (opens, buys, base), self.opt_out(scene), money)
+            tastes = tuple(f"{scene.shopper} {category}" for category in arms.kinds)
+            eta[1] += organic.effects["taste"].means(tastes)[arms.kind]
+        eta[2] += eta[1]
+        return worth(arms, eta, self.opt_out(scene), money)
 
     def opt_out(self, scene: Scene) -> float:
         """The probability that one more push makes her turn pushes off."""

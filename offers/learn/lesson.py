@@ -11,10 +11,10 @@ from typing import Self
 import msgspec
 import numpy as np
 
-from offers.learn.blr import Keys
+from offers.learn.blr import Keys, Moments
 from offers.learn.features import WIDTH
 from offers.learn.heads import Priors
-from offers.learn.hers import TASTE, Moments, Trial
+from offers.learn.hers import TASTE, Trial
 from offers.learn.learner import Learner
 
 #: The shopper a lesson or decision is about, in the effects of the heads, while it lasts.
@@ -136,17 +136,17 @@ class Lent:
         heads = self._learner.heads
         for name, moments in self._effects.items():
             if name.startswith(TASTE):
-                heads["organic"].effects["taste"].learned[f"{HER} {name[len(TASTE) :]}"] = moments
+                heads["organic"].effects["taste"].put(f"{HER} {name[len(TASTE) :]}", moments)
             else:
-                heads[name].effects["shopper"].learned[HER] = moments
+                heads[name].effects["shopper"].put(HER, moments)
         return self
 
     def __exit__(self, *_: object) -> None:
         heads = self._learner.heads
         for name in ("open", "organic", "uplift"):
-            if (moments := heads[name].effects["shopper"].learned.pop(HER, None)) is not None:
+            if (moments := heads[name].effects["shopper"].take(HER)) is not None:
                 self.after[name] = moments
-        tastes = heads["organic"].effects["taste"].learned
-        for key, moments in tastes.items():
+        tastes = heads["organic"].effects["taste"]
+        for key, moments in [*tastes.learned.items()]:
             self.after[TASTE + key[len(HER) + 1 :]] = moments
-        tastes.clear()
+            tastes.take(key)

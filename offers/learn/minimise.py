@@ -7,7 +7,8 @@ promises nothing, and so is below any minimum."""
 import numpy as np
 from numpy.typing import NDArray
 
-from offers.learn.arms import Arms
+from geo.compiled import compiled
+from offers.learn.arms import Arms, Places
 from offers.learn.blr import Floats
 
 
@@ -20,25 +21,20 @@ def minimised(
     indifference: float = 0.0,
 ) -> NDArray[np.bool_]:
     """Which arms are left of those `allowed`, shape (n,)."""
-    left = np.asarray(allowed & (arms.depth >= minimum_depth))
-    few = np.flatnonzero(left)
-    if len(few) < 2:
-        return left
-    stores: dict[str, int] = {}
-    if len(set(arms.stores)) > 1:
-        store = np.array([stores.setdefault(arms.stores[index], len(stores)) for index in few.tolist()])
-        group = store * len(arms.kinds) + arms.kind[few]
-    else:
-        group = arms.kind[few]
-    order = np.lexsort((arms.depth[few], group))  # by group, the shallowest first, else as they were given
-    few, group = few[order], group[order]
-    # The best score until then within the group: by ranks, to which a group can be added without rounding.
-    scores = np.sort(score[few])
-    rank = np.searchsorted(scores, score[few])
-    same = group[1:] == group[:-1]
-    number = np.zeros(len(few), dtype=np.intp)
-    np.cumsum(~same, out=number[1:])
-    best = np.maximum.accumulate(rank + number * len(few))
-    bar = scores[best[:-1] - number[:-1] * len(few)]
-    left[few[1:][same & (score[few[1:]] <= bar + indifference)]] = False
+    depth = arms.column("depth")
+    left = allowed & (depth >= minimum_depth)
+    group = arms.store * len(arms.kinds) + arms.kind
+    best = np.full(len(arms.stores) * len(arms.kinds), -np.inf)
+    _give_way(np.argsort(depth, kind="stable"), group, score, indifference, best, left)
     return left
+
+
+@compiled
+def _give_way(  # noqa: PLR0917 - columns of the arms
+    order: Places, group: Places, score: Floats, indifference: float, best: Floats, left: NDArray[np.bool_]
+) -> None:
+    """`best` becomes the best score of each group, `left` what is left; `order` has the shallowest first."""
+    for arm in order:
+        if left[arm]:
+            left[arm] = score[arm] > best[group[arm]] + indifference
+            best[group[arm]] = max(best[group[arm]], score[arm])

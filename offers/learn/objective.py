@@ -9,13 +9,14 @@ is what the shopper is expected to save; `spend` what the coupon is expected to 
 price λ; `μ` is the store's bonus for fairness. A reminder gives nothing away, so its d is 0.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping
+from math import exp
 
 import msgspec
 import numpy as np
 
-from offers.learn.arms import Arms
+from geo.compiled import compiled
+from offers.learn.arms import ROW, Arms, Places
 from offers.learn.blr import Floats
 
 LEVER_LEAST, LEVER_MOST = 0.5, 2.0
@@ -30,57 +31,108 @@ class Economics(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unkn
     rescale: float = 1.0  #: κ
 
 
+#: The terms of an arm's worth, in the order in which `Worth` has them.
+TERMS = (
+    "opens",  # P(she opens it)
+    "buys",  # P(she buys | opened)
+    "organic",  # P(she buys | nothing is said)
+    "gain",  # Δ
+    "lever",
+    "context",
+    "saving",
+    "push",
+    "opt_out",
+    "budget",
+    "fairness",
+    "score",
+)
+_DEPTH, _PRICE, _MARGIN, _LEVER = ROW["depth"], ROW["price"], ROW["margin"], ROW["lever"]
+_BUSY, _SCARCE, _BUDGET, _FAIRNESS = ROW["busy"], ROW["scarce"], ROW["budget_price"], ROW["fairness"]
+
+
 class Worth(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The terms of n arms, each of shape (n,)."""
+    """What n arms are worth."""
 
-    opens: Floats
-    buys: Floats  #: if opened
-    organic: Floats
-    gain: Floats  #: Δ
-    lever: Floats
-    context: Floats
-    saving: Floats
-    push: Floats
-    opt_out: Floats
-    budget: Floats
-    fairness: Floats
-    score: Floats
+    table: Floats  #: a row for each of `TERMS`
 
-    def columns(self, few: Sequence[int]) -> dict[str, tuple[float, ...]]:
+    @property
+    def score(self) -> Floats:
+        return self.term("score")
+
+    def term(self, name: str) -> Floats:
+        """One term of every arm."""
+        term: Floats = self.table[TERMS.index(name)]
+        return term
+
+    def columns(self, few: Places) -> dict[str, tuple[float, ...]]:
         """The terms of some arms, by name."""
-        columns = np.array([getattr(self, name) for name in self.__struct_fields__])[:, list(few)].tolist()
-        return dict(zip(self.__struct_fields__, map(tuple, columns), strict=True))
+        return dict(zip(TERMS, map(tuple, self.table[:, few].tolist()), strict=True))
 
     def terms(self, index: int) -> dict[str, float]:
         """One arm's terms, for the receipt."""
-        return {name: float(getattr(self, name)[index]) for name in self.__struct_fields__}
+        return dict(zip(TERMS, self.table[:, index].tolist(), strict=True))
 
 
-def worth(arms: Arms, chances: tuple[Floats, Floats, Floats], opt_out: float, money: Economics) -> Worth:
+def worth(arms: Arms, eta: Floats, opt_out: float, money: Economics) -> Worth:
     """The worth of every arm.
 
-    `chances` are those of opening, of buying if opened, and of buying anyway; `opt_out` is that of an opt-out
-    after one more push.
+    `eta` has three rows, the logits of opening, of buying anyway, and of buying if opened; `opt_out` is the
+    probability of an opt-out after one more push.
     """
-    opens, buys, organic = chances
-    gain = opens * (buys * (arms.margin - arms.depth) - organic * arms.margin) * arms.price
-    given = opens * buys * arms.depth * arms.price
-    softened = 1.0 - 0.5 * np.maximum(arms.busy, arms.scarce * (arms.depth > 0))
-    parts: dict[str, Any] = {
-        "gain": gain,
-        "lever": np.minimum(np.maximum(arms.lever, LEVER_LEAST), LEVER_MOST),
-        "context": np.minimum(np.maximum(softened, LEVER_LEAST), LEVER_MOST),
-        "saving": money.saving_weight * given,
-        "push": np.full(len(arms), money.push_cost),
-        "opt_out": np.full(len(arms), money.lifetime_value * opt_out),
-        "budget": arms.budget_price * given,
-        "fairness": arms.fairness,
-    }
-    return Worth(opens=opens, buys=buys, organic=organic, score=total(parts, money.rescale), **parts)
+    table = np.empty((len(TERMS), len(arms)))
+    opt_out_cost = money.lifetime_value * opt_out
+    _weigh(arms.table, eta, money.push_cost, opt_out_cost, money.saving_weight, money.rescale, table)
+    return Worth(table=table)
 
 
-def total(terms: dict[str, Any], rescale: float) -> Any:
-    """The score from its terms: arrays when a decision is made, numbers when a receipt is judged again."""
-    weighted = terms["lever"] * terms["context"] * rescale * terms["gain"]
-    costs = terms["push"] + terms["opt_out"] + terms["budget"]
-    return weighted + terms["saving"] - costs + terms["fairness"]
+@compiled
+def _weigh(  # noqa: PLR0917 - columns of the arms, and what is the same for all
+    arms: Floats,
+    eta: Floats,
+    push: float,
+    opt_out: float,
+    saving_weight: float,
+    rescale: float,
+    table: Floats,
+) -> None:
+    for arm in range(arms.shape[1]):
+        depth, price, margin = arms[_DEPTH, arm], arms[_PRICE, arm], arms[_MARGIN, arm]
+        opens, organic, buys = _chance(eta[0, arm]), _chance(eta[1, arm]), _chance(eta[2, arm])
+        given = opens * buys * depth * price
+        scarce = arms[_SCARCE, arm] if depth > 0 else 0.0
+        softened = 1.0 - 0.5 * max(arms[_BUSY, arm], scarce)
+        terms = (
+            opens,
+            buys,
+            organic,
+            opens * (buys * (margin - depth) - organic * margin) * price,
+            min(max(arms[_LEVER, arm], LEVER_LEAST), LEVER_MOST),
+            min(max(softened, LEVER_LEAST), LEVER_MOST),
+            saving_weight * given,
+            push,
+            opt_out,
+            arms[_BUDGET, arm] * given,
+            arms[_FAIRNESS, arm],
+        )
+        for term in range(len(terms)):
+            table[term, arm] = terms[term]
+        table[len(terms), arm] = _total(rescale, terms[3:])
+
+
+@compiled
+def _chance(eta: float) -> float:
+    """σ(η), safe for any η."""
+    positive = 1.0 / (1.0 + exp(-abs(eta)))
+    return positive if eta >= 0.0 else 1.0 - positive
+
+
+@compiled
+def _total(rescale: float, terms: tuple[float, ...]) -> float:
+    """The score from its terms, from `gain` on as in `TERMS`."""
+    gain, lever, context, saving, push, opt_out, budget, fairness = terms
+    return lever * context * rescale * gain + saving - (push + opt_out + budget) + fairness
+
+
+def total(terms: Mapping[str, float], rescale: float) -> float:
+    """The score from its terms as a receipt has them: to the last bit what the decision found."""
+    return _total(float(rescale), tuple(float(terms[name]) for name in TERMS[3:-1]))

@@ -162,9 +162,8 @@ def _fit_effects(head: Head, kind: str, keys: Sequence[str], weight: Floats, res
     names, codes = np.unique(np.asarray(keys), return_inverse=True)
     certainty = np.bincount(codes, weight) + 1.0 / effects.prior_variance
     mean = np.bincount(codes, weight * residual) / certainty
-    effects.learned = {
-        str(name): (float(m), float(1.0 / c)) for name, m, c in zip(names, mean, certainty, strict=True)
-    }
+    for name, m, c in zip(names, mean, certainty, strict=True):
+        effects.put(str(name), (float(m), float(1.0 / c)))
     residual -= mean[codes]
 
 
@@ -172,7 +171,7 @@ def _eta(head: Head, rows: Rows) -> Floats:
     eta: Floats = rows.matrix @ head.mean
     for kind, keys in (("offer", rows.offers), ("store", rows.stores)):
         if kind in head.effects:
-            eta = eta + np.asarray(head.effects[kind].means(keys))
+            eta = eta + np.array([head.effects[kind].mean(key) for key in keys])
     return eta
 
 

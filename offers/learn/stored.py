@@ -109,4 +109,5 @@ def _fill(head: Head, told: StoredHead, names: tuple[str, ...], lacking: Abstrac
     head.cov[np.ix_(new, new)] = cov[np.ix_(old, old)]
     for kind, learned in told.effects.items():
         if kind in head.effects:
-            head.effects[kind].learned = dict(learned)
+            for key, moments in learned.items():
+                head.effects[kind].put(key, moments)

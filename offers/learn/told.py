@@ -4,22 +4,19 @@ A block of features is looked at where the retailer's switch and her own consent
 for `insight`, `personal` for `personalisation`, `realtime` for `nearby_offers`.
 """
 
+from math import cos, radians
 from typing import Any
 
 import numpy as np
 
 from offers.hours import DAY_US, HOUR_US, MINUTE_US, SECOND_US, closes_in_us
-from offers.learn.arms import Arms, Consents, Scene, made_of
+from offers.learn.arms import Arms, Consents, Scene, table_of
 from offers.learn.learner import Learner
 from offers.learn.lesson import HER
 from offers.prospects import Prospects
 from offers.situation import Situation
 
-#: The saving where no price is known; the price where none is.
-UNKNOWN_DEPTH, UNKNOWN_PRICE = 0.1, 30.0
 WALK_MPS = 1.3
-#: So few pieces are short stock.
-SCARCE_PIECES = 5
 
 
 def scene_of(at: Situation) -> Scene:
@@ -57,8 +54,6 @@ def arms_from(at: Situation, found: Prospects, learner: Learner) -> Arms:
     """One arm for each prospect that passed every gate, in order."""
     setup, hers, store = at.catalogue.settings.learning, at.shopper.hers, at.moment.store
     few, shown, rack = found.passed, found.shown, found.rack
-    names = tuple(rack.names[place] for place in few.tolist())
-    worth, price, stock = shown.worth[few], shown.price[few], shown.stock[few]
     off_deg = _approach(at).get("heading_off_deg")
     wished = {trace.key: 1 for trace in at.shopper.interests.traces if trace.kind == "wishlist"}
     more: dict[str, Any] = {}
@@ -67,27 +62,34 @@ def arms_from(at: Situation, found: Prospects, learner: Learner) -> Arms:
     if wished:
         more["favourite"] = np.minimum(found.counted(wished)[few], 1.0)
     if learner.budgets.paces:
-        more["budget_price"] = [learner.budgets.price(name) for name in names]
+        prices = [learner.budgets.price(rack.names[place]) for place in few.tolist()]
+        more["budget_price"] = np.array(prices)
     if setup.store_share:
         more["fairness"] = learner.shares.bonus(store, setup.store_share)
-    return made_of(
-        names,
-        (store,) * len(names),
-        shown.kinds,
-        shown.kind[few],
-        depth=np.where(np.isnan(worth), UNKNOWN_DEPTH, worth / 100),
-        price=np.where(np.isnan(price), UNKNOWN_PRICE, price),
+    table = table_of(
+        len(few),
+        depth=shown.column("depth")[few],
+        price=shown.column("price")[few],
         margin=setup.margin,
         prior_response=rack.prior[few],
         interest=found.levels[few],
-        repeated=found.repeated[few].astype(np.float64),
+        repeated=found.repeated[few],
         distance_m=at.moment.distance_m or 0.0,
-        heading=0.0 if off_deg is None else float(np.cos(np.radians(off_deg))),
+        heading=0.0 if off_deg is None else cos(radians(off_deg)),
         minutes_left=_minutes_left(at),
         visits=hers.visits.get(store, 0),
         lever=rack.lever[few],
-        scarce=np.maximum(0.0, 1.0 - np.minimum(stock, SCARCE_PIECES) / SCARCE_PIECES),
+        scarce=shown.column("scarce")[few],
         **more,
+    )
+    return Arms(
+        offers=rack.names,
+        offer=few,
+        stores=(store,),
+        store=np.zeros(len(few), dtype=np.intp),
+        kinds=shown.kinds,
+        kind=shown.kind[few],
+        table=table,
     )
 
 

@@ -29,7 +29,7 @@ class Deepest(Never):
 
     def choose(self, scene: Scene, arms: Arms) -> int | None:
         del scene
-        return int(np.lexsort((arms.distance_m, -arms.depth))[0])
+        return int(np.lexsort((arms.column("distance_m"), -arms.column("depth")))[0])
 
 
 class Nearest(Never):
@@ -37,7 +37,7 @@ class Nearest(Never):
 
     def choose(self, scene: Scene, arms: Arms) -> int | None:
         del scene
-        return int(np.argmin(arms.distance_m)) // ARMS * ARMS + 2
+        return int(np.argmin(arms.column("distance_m"))) // ARMS * ARMS + 2
 
 
 class Random(Never):
@@ -56,9 +56,9 @@ class LastBrowsed(Never):
 
     def choose(self, scene: Scene, arms: Arms) -> int | None:
         del scene
-        if arms.interest.max() <= 0.0:
+        if arms.column("interest").max() <= 0.0:
             return None
-        best = int(np.lexsort((arms.distance_m, -arms.interest))[0])
+        best = int(np.lexsort((arms.column("distance_m"), -arms.column("interest")))[0])
         return best // ARMS * ARMS + 2
 
 
@@ -110,7 +110,8 @@ class Response(Learning):
         judged = self.learner.decide(scene, arms)
         self.waiting[scene.moment_id] = judged
         value = judged.worth
-        margin = (value.opens * value.buys * (arms.margin - arms.depth) * arms.price) - value.push
+        kept = (arms.column("margin") - arms.column("depth")) * arms.column("price")
+        margin = value.term("opens") * value.term("buys") * kept - value.term("push")
         best = int(np.argmax(margin))
         return best if margin[best] > 0 else None
 

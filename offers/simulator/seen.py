@@ -1,6 +1,5 @@
 """What can be seen of a simulated shopper: noisy, with her history. Policies are told this alone."""
 
-import msgspec
 import numpy as np
 
 from offers.learn.arms import Arms, Consents, Scene, arms_of
@@ -53,8 +52,7 @@ class Seen:
         """The arms with what her history says of them."""
         stores = np.repeat(near.astype(int), 1 + OFFERS)
         category = town.category[stores].astype(int)
-        return msgspec.structs.replace(
-            arms,
+        return arms.otherwise(
             bought=self.bought[now.shopper, category],
             visits=self.visits[now.shopper, stores],
             favourite=self.favourite[now.shopper, category],

@@ -60,5 +60,6 @@ async def _serve(config: Config, role: Role) -> None:
             click.echo(f"Vicino listens on {vicino.url} {serves}", err=True)
             if role != "push":
                 # Else the first ping that needs a compiled function waits until it is read in.
-                await asyncio.to_thread(importlib.import_module("geo.warm").warm)
+                for package in ("geo", "offers"):
+                    await asyncio.to_thread(importlib.import_module(f"{package}.warm").warm)
             await asyncio.Event().wait()

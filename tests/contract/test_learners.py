@@ -166,5 +166,5 @@ def test_it_learns_what_is_so() -> None:
         learner.learn_open(option, number % 10 == 0)
         learner.learn_offer(option, number % 3 == 0)
     after = learner.decide(scene(), chosen).worth
-    assert after.opens[0] == pytest.approx(0.1, abs=0.05)
-    assert before.buys[0] < after.buys[0] < 0.4
+    assert after.term("opens")[0] == pytest.approx(0.1, abs=0.05)
+    assert before.term("buys")[0] < after.term("buys")[0] < 0.4

@@ -3,7 +3,6 @@
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from offers.event import Event
 from offers.hours import DAY_US, HOUR_US
 from offers.preferences import Preferences
 from offers.prospects import MASKS, Prospects
+from offers.rack import UNKNOWN_PRICE
 from offers.relevance import Interest, named_product
 from offers.shopper import Contact, Shopper, with_offer, with_preferences, with_redemption, with_traits
 from offers.situation import Situation
@@ -160,8 +160,8 @@ def test_what_the_columns_show_is_what_the_candidates_are(at: Situation) -> None
     for place in range(len(found)):
         candidate = found.candidate(place, None)
         assert (candidate.sku or "") == found.sku(place)
-        price = found.shown.price[place]
-        assert candidate.price == (None if np.isnan(price) else Decimal(str(price)))
+        price = UNKNOWN_PRICE if candidate.price is None else float(candidate.price)
+        assert found.shown.column("price")[place] == price
 
 
 def test_there_is_one_mask_for_each_gate_in_the_same_order() -> None:
