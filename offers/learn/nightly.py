@@ -28,6 +28,11 @@ FOLDS = 3
 MEMBERS = 3
 BOOSTED, GROWN = 250, 200  #: trees, of gradient boosting and of the forest
 PAIR_WEIGHT, SHOPPER_WEIGHT = 0.7, 0.6
+#: So many offers (stores, …) are told apart, those of most outcomes: by gradient boosting, whose bins have 8
+#: bits, and by the forest, to which each is a column.
+BOOSTED_MOST, GROWN_MOST = 250, 32
+#: Each of the forest's trees sees so many rows at the most.
+SEEN_MOST = 20_000
 #: A shopper's rate is shrunk as if there were so many average outcomes more.
 SHRUNK_BY = 4.0
 
@@ -133,7 +138,7 @@ class Trees(Member):
     """Gradient boosting on histograms, once with the shoppers' rates and once without."""
 
     def __init__(self, table: Table, happened: Floats, rates: "OwnRates") -> None:
-        self.rates = rates
+        self.rates, self.coder = rates, Coder(table, BOOSTED_MOST)
         plain = self._matrix(table)
         self.strange = self._boosted(plain, happened)
         self.familiar = self._boosted(np.column_stack([plain, rates.others]), happened)
@@ -153,13 +158,13 @@ class Trees(Member):
             max_leaf_nodes=24,
             l2_regularization=3.0,
             max_features=0.4,
-            categorical_features=[*range(len(self.rates.coder.levels) - 1)],
+            categorical_features=[*range(len(self.coder.levels) - 1)],
             early_stopping=False,
             random_state=0,
         ).fit(matrix, happened)
 
     def _matrix(self, table: Table) -> Floats:
-        codes = self.rates.coder.codes(table)
+        codes = self.coder.codes(table)
         coded = [np.where(codes[name] >= 0, codes[name], np.nan) for name in table.categories]
         return np.column_stack([*coded, *table.numbers.values()])
 
@@ -168,7 +173,7 @@ class Forest(Member):
     """Extremely randomised trees, once with the shoppers' rates and once without."""
 
     def __init__(self, table: Table, happened: Floats, rates: "OwnRates") -> None:
-        self.rates = rates
+        self.rates, self.coder = rates, Coder(table, GROWN_MOST)
         plain = self._matrix(table)
         self.strange = self._grown(plain, happened)
         self.familiar = self._grown(np.column_stack([plain, rates.others]), happened)
@@ -187,15 +192,21 @@ class Forest(Member):
     def _grown(self, matrix: Floats, happened: Floats) -> Any:
         from sklearn.ensemble import ExtraTreesClassifier  # noqa: PLC0415
 
-        forest = ExtraTreesClassifier(GROWN, min_samples_leaf=2, max_features=0.3, random_state=0)
+        many = len(matrix) > SEEN_MOST
+        forest = ExtraTreesClassifier(
+            GROWN,
+            min_samples_leaf=2,
+            max_features=0.3,
+            bootstrap=many,
+            max_samples=SEEN_MOST if many else None,
+            random_state=0,
+        )
         return forest.fit(matrix, happened)
 
     def _matrix(self, table: Table) -> Floats:
-        codes = self.rates.coder.codes(table)
-        columns = [
-            codes[name][:, None] == np.arange(len(self.rates.coder.levels[name])) for name in table.categories
-        ]
-        return np.column_stack([*columns, *table.numbers.values()]).astype(np.float64)
+        codes, levels = self.coder.codes(table), self.coder.levels
+        columns = [codes[name][:, None] == np.arange(len(levels[name])) for name in table.categories]
+        return np.column_stack([*columns, *table.numbers.values()]).astype(np.float32)
 
 
 class OwnRates:

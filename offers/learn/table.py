@@ -48,10 +48,12 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Levels:
-    """The values that a column had, each with its place."""
+    """The values that a column had, each with its place: all, or those of most rows."""
 
-    def __init__(self, values: NDArray[Any]) -> None:
-        self.values = np.unique(values)
+    def __init__(self, values: NDArray[Any], most: int | None = None) -> None:
+        self.values, rows = np.unique(values, return_counts=True)
+        if most is not None and len(self.values) > most:
+            self.values = self.values[np.sort(np.argsort(-rows, kind="stable")[:most])]
 
     def __len__(self) -> int:
         return len(self.values)
@@ -63,10 +65,12 @@ class Levels:
 
 
 class Coder:
-    """Turns a table's texts into numbers as they were when a model was fitted: -1 is a text not seen then."""
+    """Turns a table's texts into numbers as they were when a model was fitted: -1 is a text not seen then, or
+    where only so many of each category are told apart, one of the rarer.
+    """
 
-    def __init__(self, table: Table) -> None:
-        self.levels = {name: Levels(values) for name, values in table.categories.items()}
+    def __init__(self, table: Table, most: int | None = None) -> None:
+        self.levels = {name: Levels(values, most) for name, values in table.categories.items()}
         self.levels[SHOPPER] = Levels(table.shopper)
 
     def codes(self, table: Table) -> dict[str, NDArray[np.intp]]:

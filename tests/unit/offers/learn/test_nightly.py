@@ -7,7 +7,7 @@ import pytest
 
 from offers.learn import nightly
 from offers.learn.blr import Floats, sigmoid
-from offers.learn.nightly import Nightly, OwnRates, Trees, fit
+from offers.learn.nightly import Forest, Nightly, OwnRates, Trees, fit
 from offers.learn.table import Table
 
 
@@ -78,3 +78,17 @@ def test_the_same_rows_make_the_same_trees(model: Nightly) -> None:
     table, _ = made(5, range(60, 90))
     again = Trees(rows, happened, OwnRates(rows, happened))
     assert np.array_equal(again.logits(table), model.members[1].logits(table))
+
+
+def test_more_offers_than_trees_can_tell_apart_are_fitted_and_the_common_ones_stay_known() -> None:
+    table, happened = made(2, range(60))
+    offers = np.array([f"offer-{row}" for row in range(len(table))])
+    offers[::3] = "common"
+    many = Table.of(
+        {**table.categories, "offer": offers.tolist()}, context=table.context, shopper=table.shopper.tolist()
+    )
+    rates = OwnRates(many, happened)
+    for member in (Trees(many, happened, rates), Forest(many, happened, rates)):
+        assert np.isfinite(member.logits(many)).all()
+        assert member.coder.levels["offer"].codes(np.array(["common"]))[0] >= 0
+        assert len(member.coder.levels["offer"]) < len(np.unique(offers))
