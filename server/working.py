@@ -19,6 +19,7 @@ from server.desk import Desk
 from server.edge.room import Room
 from server.engine import Engine
 from server.errors import VicinoError
+from server.kafka.cluster import Cluster
 from server.kafka.desk import KafkaDesk
 from server.kafka.member import Member
 from server.kafka.topics import Topics
@@ -129,15 +130,13 @@ async def _engine(process: Process, on_push: Callable[[str], None]) -> AsyncIter
 @asynccontextmanager
 async def _desk(process: Process) -> AsyncIterator[KafkaDesk]:
     """An edge's desk. Raises KafkaAway."""
-    config = process.config
-    assert config.kafka is not None
-    topics = Topics(config.kafka_topics)
-    desk = KafkaDesk(config.kafka, topics, process.database, process.clock, process.database_url)
+    cluster, topics = Cluster.of(process.config), Topics(process.config.kafka_topics)
+    desk = KafkaDesk(cluster, topics, process.database, process.clock, process.database_url)
     try:
         try:
             await desk.start()
         except KafkaError as error:
-            raise KafkaAway(f"Kafka cannot be used at {config.kafka}: {error}") from error
+            raise KafkaAway(f"Kafka cannot be used at {await cluster.trouble() or error}") from error
         yield desk
     finally:
         await desk.stop()
@@ -147,9 +146,8 @@ async def _desk(process: Process) -> AsyncIterator[KafkaDesk]:
 async def _member(process: Process, desk: KafkaDesk, on_push: Callable[[str], None]) -> AsyncIterator[Member]:
     """An engine among several; and the upkeep of the installation, if it is this process's turn."""
     config, clock = process.config, process.clock
-    assert config.kafka is not None
     member = Member(
-        config.kafka,
+        Cluster.of(config),
         Topics(config.kafka_topics),
         process.database,
         clock,

@@ -23,6 +23,7 @@ from server.edge.room import Busy, Outlook, Worth
 from server.errors import BadUse
 from server.ids import new_id
 from server.inputs import Input, RecordCrossings, RecordEvents, RecordFixes, RegisterDevice
+from server.kafka.cluster import Cluster
 from server.kafka.doorstep import Doorstep, refused
 from server.kafka.keys import Keys
 from server.kafka.parcel import (
@@ -59,8 +60,8 @@ PARTS_S = 1.0  #: how often it is asked whether partitions have been added
 class KafkaDesk:
     """Of one edge process. `start` it, and `stop` it."""
 
-    def __init__(self, servers: str, topics: Topics, database: Database, clock: Clock, url: str) -> None:
-        self._servers = servers
+    def __init__(self, cluster: Cluster, topics: Topics, database: Database, clock: Clock, url: str) -> None:
+        self._cluster = cluster
         self._topics = topics
         self._database = database
         self._clock = clock
@@ -90,10 +91,10 @@ class KafkaDesk:
         if not self._parts:
             raise BadUse("Kafka is not set up for this database: `./vicino kafka setup`")
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._servers, acks="all", enable_idempotence=True, request_timeout_ms=10_000
+            **self._cluster.client, acks="all", enable_idempotence=True, request_timeout_ms=10_000
         )
         await self._producer.start()
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=self._servers, auto_offset_reset="latest")
+        self._consumer = AIOKafkaConsumer(**self._cluster.client, auto_offset_reset="latest")
         await self._consumer.start()
         partition = TopicPartition(self._topics.answers, self._partition)
         self._consumer.assign([partition])
