@@ -32,15 +32,20 @@ from server.errors import BadUse
 from server.ids import new_id
 from server.imports import Geocoder
 from server.intake import Intake
+from server.kafka.cluster import Cluster
+from server.kafka.hers import Hers
+from server.kafka.topics import Topics
 from server.live import Live
 from server.metrics import Metrics
 from server.migrate import migrate
 from server.postgres import database_url
+from server.privacy.export import Elsewhere
 from server.relay import Relay
 from server.whatif.jobs import Jobs
 from server.working import Process, deciding, relaying
 
 SHUTDOWN_S = 5.0  #: how long running requests may take to end
+COPY_S = 30.0  #: how long Kafka may be looked through for a shopper's copy while her app waits
 HANGS_S = 4.0  #: a transaction of one of several processes in which nothing happens for so long is ended
 VERSION = "0.1.0"
 
@@ -162,8 +167,17 @@ async def _services(process: Process, desk: Desk, attestors: Attestors | None) -
             sessions=Sessions(database, clock),
             live=Live(database),
             what_ifs=Jobs(process.database_url),
+            elsewhere=_elsewhere(process),
             webhook_hosts=config.private_webhook_hosts,
         )
+
+
+def _elsewhere(process: Process) -> Elsewhere | None:
+    config = process.config
+    if config.kafka is None:
+        return None
+    cluster, topics = Cluster.of(config), Topics(config.kafka_topics)
+    return Hers(cluster, topics, process.database, process.clock, within_s=COPY_S).inputs
 
 
 @asynccontextmanager
