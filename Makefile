@@ -46,6 +46,7 @@ format: $(STAMPS)/dev  ## put the code into its form
 lock: $(STAMPS)/uv  ## pin the newest allowed versions of everything, with their hashes
 	cd requirements && ../$(LOCK) --upgrade uv.in -o uv.txt
 	cd requirements && ../$(LOCK) --upgrade run.in -o run.txt
+	cd requirements && ../$(LOCK) --upgrade otel.in -o otel.txt
 	cd requirements && ../$(LOCK) --upgrade dev.in -o dev.txt
 	cd requirements && ../$(LOCK) --upgrade console.in -o console.txt
 

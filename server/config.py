@@ -128,6 +128,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     log: LogFormat = "text"
     #: VICINO_LOG_LEVEL: the least that is logged.
     log_level: LogLevel = "info"
+    #: VICINO_OTLP: base URL of an OpenTelemetry collector that traces are sent to; absent: there are none.
+    otlp: HttpUrl | None = None
     #: VICINO_FAULT: where the process dies when it comes past for the n-th time (`server.crash`).
     fault: Fault | None = None
 
