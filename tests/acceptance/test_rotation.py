@@ -1,4 +1,4 @@
-"""The drill: every key is made anew while it is used. Old and new work side by side, then the old one is over.
+"""The drill: every key is made anew while it is used. Old and new work side by side, then the old one ends.
 
 A webhook's secret: `test_webhooks.py`, `test_a_rotated_secret_signs_beside_the_one_before`.
 """

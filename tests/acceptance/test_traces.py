@@ -53,15 +53,22 @@ async def collecting() -> AsyncIterator[Collector]:
     await runner.cleanup()
 
 
-@pytest.mark.parametrize("scaled", [False, True], ids=["one process", "over Kafka"])
 async def test_a_push_is_one_trace_from_the_ping_to_its_acceptance(
-    scaled: bool,
-    database_url: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kafka = request.getfixturevalue("kafka") if scaled else None
+    await traced(database_url, tmp_path, monkeypatch, None)
+
+
+async def test_over_kafka_too_a_push_is_one_trace(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kafka: str
+) -> None:
+    await traced(database_url, tmp_path, monkeypatch, kafka)
+
+
+async def traced(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kafka: str | None
+) -> None:
+    """A shopper has a push; what the collector heard of it is as it was."""
     plain = malls.mall_config
     async with collecting() as collector:
         monkeypatch.setattr(
