@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,11 +12,12 @@ from typing import Any
 import msgspec
 
 from server.accounts.roles import ROLES
-from server.api.openapi import openapi
+from server.api.openapi import name_of, openapi
 from server.api.route import Route
 from server.api.table import ROUTES
 from tests.acceptance.mall import Mall, mall
 from tests.acceptance.test_roles import Cast
+from tests.support import REPOSITORY
 
 KEYS = ("app", "server", "till")
 ANYBODY = "anybody"
@@ -43,9 +45,9 @@ ENDS = {
 class How(msgspec.Struct, frozen=True, kw_only=True):
     """How much is asked."""
 
-    seed: int = 1
-    examples: int = 2  #: made up for each operation, beside those of its description
-    phases: str = "examples,fuzzing,stateful"
+    seed: int
+    examples: int  #: made up for each operation
+    phases: str  #: of Schemathesis
     seconds: int = 0  #: at least so long, where that is not 0
 
 
@@ -54,7 +56,6 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
     well: bool
     text: str  #: what Schemathesis says of the failures, with the calls that show them
-    operations: int  #: that were asked
     answers: Mapping[str, Mapping[int, int]]  #: by operation: how often which status
 
 
@@ -65,9 +66,16 @@ class Callers:
         self.opened = opened
         self.headers = headers
 
-    async def ask(self, who: str, folder: Path, how: How) -> list[Told]:
-        """Asks everything that this kind of caller may, at first what leaves its credential as it is."""
-        every = [route for route in ROUTES if _may(route, who) and route.media != "text/event-stream"]
+    async def ask(self, who: str, folder: Path, how: How, *, shared: bool = False) -> list[Told]:
+        """Asks everything that this kind of caller may, at first what leaves its credential as it is; with
+        `shared`, its share of that: each operation is asked by one kind, which depends on the seed.
+        """
+        every = [
+            route
+            for number, route in enumerate(ROUTES, how.seed)
+            if route.media != "text/event-stream"
+            and (who == _kinds(route)[number % len(_kinds(route))] if shared else who in _kinds(route))
+        ]
         last = [route for route in every if (route.method, route.path) in ENDS]
         first = [route for route in every if route not in last]
         asked = {who: first, f"{who}-ends": last}
@@ -95,21 +103,23 @@ class Callers:
             *(("--max-time", str(how.seconds)) if how.seconds else ()),
             *headers,
             cwd=folder,
+            env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.openapi.hooks", "PYTHONPATH": str(REPOSITORY)},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
         output, _ = await process.communicate()
-        answers = _answers(report)
+        asked = {name_of(route) for route in routes}  # beside them are asked methods that there are not
+        answers = {name: by_status for name, by_status in _answers(report).items() if name in asked}
         return Told(
             well=process.returncode == 0,
             text=output.decode(errors="replace"),
-            operations=len(answers),
             answers=answers,
         )
 
 
-def _may(route: Route, who: str) -> bool:
-    return who in route.who if route.who else who == ANYBODY
+def _kinds(route: Route) -> tuple[str, ...]:
+    """Who may call it."""
+    return route.who or (ANYBODY,)
 
 
 def _answers(report: Path) -> dict[str, dict[int, int]]:
