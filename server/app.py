@@ -13,6 +13,7 @@ from notifications.providers.base import Provider
 from server import crash
 from server.accounts.sessions import Sessions
 from server.api.guard import guarded, tell_failures, tell_operators, unguarded
+from server.api.headers import guard_answer
 from server.api.plain_messages import PlainMessages
 from server.api.route import OPERATIONS, SERVICES, Operations, Services, json_answer
 from server.api.table import OPERATORS, ROUTES, description
@@ -66,6 +67,7 @@ def create_app(services: Services, operations: Operations) -> web.Application:
     app[SERVICES], app[OPERATIONS] = services, operations
     for route in ROUTES:
         app.router.add_route(route.method, route.path, guarded(route))
+    app.on_response_prepare.append(guard_answer)
     app.on_shutdown.extend((services.live.stop, services.what_ifs.stop))
     described = description(VERSION)
 
