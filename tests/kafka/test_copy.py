@@ -3,14 +3,12 @@
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from server import app
-from server.ids import new_id
 from server.kafka.cluster import Cluster
 from server.kafka.hers import Hers
 from server.kafka.topics import Topics, grow
@@ -18,20 +16,6 @@ from tests.acceptance import scaled
 from tests.acceptance.mall import Mall, Shopper, mall
 from tests.acceptance.test_rights import HER_LON, download, jsonschema_valid, lives
 from tests.acceptance.traces import found, names_of
-
-
-@pytest.fixture
-def topics() -> Topics:
-    return Topics(new_id("test"))
-
-
-@pytest.fixture
-async def at_noon(
-    database_url: str, tmp_path: Path, kafka: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Mall]:
-    monkeypatch.setattr(scaled, "new_id", lambda _: topics.prefix)
-    async with mall(database_url, tmp_path, kafka=kafka) as opened:
-        yield opened
 
 
 async def files_of(shopper: Shopper) -> dict[str, bytes]:
