@@ -20,7 +20,7 @@ WARM = $(BIN)/python -m geo.warm && $(BIN)/python -m offers.warm
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help setup console run test lint format lock clean
+.PHONY: help setup console run test lint format lock audit clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -49,8 +49,15 @@ format: $(STAMPS)/dev  ## put the code into its form
 lock: $(STAMPS)/uv  ## pin the newest allowed versions of everything, with their hashes
 	cd requirements && ../$(LOCK) --upgrade uv.in -o uv.txt
 	cd requirements && ../$(LOCK) --upgrade run.in -o run.txt
+	cd requirements && ../$(LOCK) --upgrade otel.in -o otel.txt
 	cd requirements && ../$(LOCK) --upgrade dev.in -o dev.txt
 	cd requirements && ../$(LOCK) --upgrade console.in -o console.txt
+
+# Where a version is not known to the database of holes it says so and fails: silence would look like health.
+audit: $(STAMPS)/uv  ## ask for known holes in what is pinned; needs the network
+	@for list in run otel dev console uv; do echo "requirements/$$list.txt"; \
+	  $(BIN)/uv tool run --quiet pip-audit --strict --require-hashes --disable-pip -r requirements/$$list.txt || failed=1; \
+	done; exit $${failed:-0}
 
 clean:  ## remove what was installed and cached; the data in .vicino/ stays
 	rm -rf $(VENV) $(CONSOLE)/node_modules $(CONSOLE)/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

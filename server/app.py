@@ -13,6 +13,7 @@ from notifications.providers.base import Provider
 from server import crash
 from server.accounts.sessions import Sessions
 from server.api.guard import guarded, tell_failures, tell_operators, unguarded
+from server.api.headers import guard_answer
 from server.api.plain_messages import PlainMessages
 from server.api.route import OPERATIONS, SERVICES, Operations, Services, json_answer
 from server.api.table import OPERATORS, ROUTES, description
@@ -32,15 +33,20 @@ from server.errors import BadUse
 from server.ids import new_id
 from server.imports import Geocoder
 from server.intake import Intake
+from server.kafka.cluster import Cluster
+from server.kafka.hers import Hers
+from server.kafka.topics import Topics
 from server.live import Live
 from server.metrics import Metrics
 from server.migrate import migrate
 from server.postgres import database_url
+from server.privacy.export import Elsewhere
 from server.relay import Relay
 from server.whatif.jobs import Jobs
 from server.working import Process, deciding, relaying
 
 SHUTDOWN_S = 5.0  #: how long running requests may take to end
+COPY_S = 30.0  #: how long Kafka may be looked through for a shopper's copy while her app waits
 HANGS_S = 4.0  #: a transaction of one of several processes in which nothing happens for so long is ended
 VERSION = "0.1.0"
 
@@ -61,6 +67,7 @@ def create_app(services: Services, operations: Operations) -> web.Application:
     app[SERVICES], app[OPERATIONS] = services, operations
     for route in ROUTES:
         app.router.add_route(route.method, route.path, guarded(route))
+    app.on_response_prepare.append(guard_answer)
     app.on_shutdown.extend((services.live.stop, services.what_ifs.stop))
     described = description(VERSION)
 
@@ -162,8 +169,17 @@ async def _services(process: Process, desk: Desk, attestors: Attestors | None) -
             sessions=Sessions(database, clock),
             live=Live(database),
             what_ifs=Jobs(process.database_url),
+            elsewhere=_elsewhere(process),
             webhook_hosts=config.private_webhook_hosts,
         )
+
+
+def _elsewhere(process: Process) -> Elsewhere | None:
+    config = process.config
+    if config.kafka is None:
+        return None
+    cluster, topics = Cluster.of(config), Topics(config.kafka_topics)
+    return Hers(cluster, topics, process.database, process.clock, within_s=COPY_S).inputs
 
 
 @asynccontextmanager

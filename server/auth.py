@@ -29,6 +29,10 @@ SET_ADDRESSES = queries("engine")["set_addresses"]
 ACCESS_TTL_US = 15 * 60 * 1_000_000
 REFRESH_TTL_US = 90 * 86_400 * 1_000_000
 KEY_CACHE_US = 5 * 1_000_000  #: how long a key's owner is remembered, and so how long a revoked key may live
+SIGNING_KEYS_US = (
+    60 * 1_000_000
+)  #: how long they are remembered, and so how long one that was dropped may live …
+AGAIN_US = 1_000_000  #: … but not where a token names another; so often it is looked, whoever names whatever
 CACHE_MOST = 100_000
 
 _PREFIXES = {"app": "pk", "server": "sk", "till": "tk"}
@@ -87,6 +91,7 @@ class Authenticator:
         self._database = database
         self._clock = clock
         self._secrets: dict[str, bytes] = {}
+        self._secrets_at_us = 0  #: when they were read
         self._callers: dict[str, tuple[int, Caller]] = {}
         self._looking: dict[str, asyncio.Task[None]] = {}  #: keys that are looked up again
         self._moved: dict[tuple[str, str], tuple[str, int]] = {}  #: whose a device is since, and until when
@@ -175,8 +180,8 @@ class Authenticator:
 
     async def _token(self, token: str, now_us: int) -> Caller:
         try:
-            kid = jwt.get_unverified_header(token).get("kid")
-            secret = (await self._signing_keys()).get(str(kid))
+            kid = str(jwt.get_unverified_header(token).get("kid"))
+            secret = (await self._signing_keys(of=kid)).get(kid)
             if secret is None:
                 raise _unknown("unknown_token", "this access token was signed by nobody known here")
             claims: dict[str, Any] = jwt.decode(
@@ -197,11 +202,21 @@ class Authenticator:
             public_key=base64.b64decode(claims["pk"]) if "pk" in claims else None,
         )
 
-    async def _signing_keys(self) -> dict[str, bytes]:
-        if not self._secrets:
+    async def _signing_keys(self, *, of: str | None = None) -> dict[str, bytes]:
+        """The keys that sign access tokens, newest first; as they are now where the one `of` is not known."""
+        age_us = self._clock.now_us() - self._secrets_at_us
+        if (
+            not self._secrets
+            or age_us > SIGNING_KEYS_US
+            or (of not in {None, *self._secrets} and age_us > AGAIN_US)
+        ):
             async with self._database.system() as connection:
                 rows = await connection.fetch(SQL["signing_keys"])
+            gone = self._secrets.keys() - {row["kid"] for row in rows}
             self._secrets = {row["kid"]: bytes(row["secret"]) for row in rows}
+            self._secrets_at_us = self._clock.now_us()
+            if gone:  # what they have signed is no token of ours any more
+                self._forget(lambda caller: caller.kind == "device")
         return self._secrets
 
     async def issue(self, bearer: Bearer) -> Tokens:

@@ -41,6 +41,11 @@ Days = Annotated[int, Meta(ge=1, le=3650, description="a number of days from 1 t
 Kafka = Annotated[
     str, Meta(pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$", description="host:port, with commas between")
 ]
+Switch = Annotated[Literal["off", "on"], Meta(description="off or on")]
+Sasl = Annotated[
+    Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"],
+    Meta(description="SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN"),
+]
 Topics = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,100}$", description="letters, digits, . _ and -")]
 Limits = Annotated[Literal["busy", "always", "off"], Meta(description="busy, always or off")]
 Fault = Annotated[str, Meta(pattern="^[a-z_]+:[1-9][0-9]*$", description="PLACE:N, as in before_commit:3")]
@@ -69,6 +74,20 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     kafka: Kafka | None = None
     #: VICINO_KAFKA_TOPICS: what the names of the topics begin with.
     kafka_topics: Topics = "vicino"
+    #: VICINO_KAFKA_TLS: whether Kafka is spoken to by TLS.
+    kafka_tls: Switch = "off"
+    #: VICINO_KAFKA_CA: a PEM file of who issues the brokers' certificates; absent: whom the system trusts.
+    kafka_ca: Path | None = None
+    #: VICINO_KAFKA_CERTIFICATE: a PEM file with the certificate by which brokers know this client.
+    kafka_certificate: Path | None = None
+    #: VICINO_KAFKA_KEY: a PEM file with its key; absent: it is in the certificate's file.
+    kafka_key: Path | None = None
+    #: VICINO_KAFKA_USER: SASL's user; absent: none is told.
+    kafka_user: str | None = None
+    #: VICINO_KAFKA_PASSWORD: of that user.
+    kafka_password: str | None = None
+    #: VICINO_KAFKA_SASL: how the password is shown.
+    kafka_sasl: Sasl = "SCRAM-SHA-512"
     #: VICINO_FCM_CREDENTIALS: a service-account file; absent: pushes go to the in-app inbox and the log.
     fcm_credentials: Path | None = None
     #: VICINO_FCM_ENDPOINT: the base URL of Firebase Cloud Messaging.
@@ -109,6 +128,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     log: LogFormat = "text"
     #: VICINO_LOG_LEVEL: the least that is logged.
     log_level: LogLevel = "info"
+    #: VICINO_OTLP: base URL of an OpenTelemetry collector that traces are sent to; absent: there are none.
+    otlp: HttpUrl | None = None
     #: VICINO_FAULT: where the process dies when it comes past for the n-th time (`server.crash`).
     fault: Fault | None = None
 

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiokafka.errors import KafkaError
@@ -18,7 +18,8 @@ from server.db import Database
 from server.desk import Desk
 from server.edge.room import Room
 from server.engine import Engine
-from server.errors import VicinoError
+from server.errors import BadUse, VicinoError
+from server.kafka.cluster import Cluster
 from server.kafka.desk import KafkaDesk
 from server.kafka.member import Member
 from server.kafka.topics import Topics
@@ -31,6 +32,9 @@ from server.upkeep import SWEEP_S, Upkeep
 from server.wanted import still_wanted
 from server.watch import PUSHES, Watch
 from server.webhooks.courier import Courier
+
+if TYPE_CHECKING:
+    from server.tracing import Traces
 
 
 class KafkaAway(VicinoError):  # noqa: N818 - it names what was found
@@ -57,14 +61,20 @@ async def relaying(process: Process, provider: Provider | None) -> AsyncIterator
     """
     config, database, clock, metrics = process.config, process.database, process.clock, process.metrics
 
+    traces: Traces | None = None
+
     def observe(row: PushRow, settlement: Settlement) -> None:
         # A reason may go on after a colon with the provider's own words: no label for those.
         if settlement.state in TERMINAL:
             metrics.pushes.labels(settlement.state, (settlement.reason or "").partition(":")[0]).inc()
         if settlement.accepted_at_us is not None:
             metrics.accepted(row, settlement.accepted_at_us)
+            if traces is not None:
+                traces.told(row, settlement.accepted_at_us)
 
     async with AsyncExitStack() as stack:
+        if config.otlp is not None:
+            traces = await stack.enter_async_context(_tracing(config.otlp))
         if provider is None and config.fcm_credentials is not None:
             opening = FcmProvider.open(
                 config.fcm_credentials, endpoint=config.fcm_endpoint, now_us=clock.now_us
@@ -85,6 +95,18 @@ async def relaying(process: Process, provider: Provider | None) -> AsyncIterator
         finally:
             await relay.stop()
             await task
+
+
+def _tracing(endpoint: str) -> AbstractAsyncContextManager["Traces"]:
+    """Traces, which are an extra. Raises BadUse where what they need is not installed."""
+    try:
+        from server.tracing import tracing  # noqa: PLC0415 - only who wants traces has what it imports
+    except ImportError:
+        raise BadUse(
+            "VICINO_OTLP needs OpenTelemetry: "
+            ".venv/bin/uv pip install --require-hashes -r requirements/otel.txt"
+        ) from None
+    return tracing(endpoint)
 
 
 @asynccontextmanager
@@ -129,15 +151,13 @@ async def _engine(process: Process, on_push: Callable[[str], None]) -> AsyncIter
 @asynccontextmanager
 async def _desk(process: Process) -> AsyncIterator[KafkaDesk]:
     """An edge's desk. Raises KafkaAway."""
-    config = process.config
-    assert config.kafka is not None
-    topics = Topics(config.kafka_topics)
-    desk = KafkaDesk(config.kafka, topics, process.database, process.clock, process.database_url)
+    cluster, topics = Cluster.of(process.config), Topics(process.config.kafka_topics)
+    desk = KafkaDesk(cluster, topics, process.database, process.clock, process.database_url)
     try:
         try:
             await desk.start()
         except KafkaError as error:
-            raise KafkaAway(f"Kafka cannot be used at {config.kafka}: {error}") from error
+            raise KafkaAway(f"Kafka cannot be used at {await cluster.trouble() or error}") from error
         yield desk
     finally:
         await desk.stop()
@@ -147,9 +167,8 @@ async def _desk(process: Process) -> AsyncIterator[KafkaDesk]:
 async def _member(process: Process, desk: KafkaDesk, on_push: Callable[[str], None]) -> AsyncIterator[Member]:
     """An engine among several; and the upkeep of the installation, if it is this process's turn."""
     config, clock = process.config, process.clock
-    assert config.kafka is not None
     member = Member(
-        config.kafka,
+        Cluster.of(config),
         Topics(config.kafka_topics),
         process.database,
         clock,

@@ -62,26 +62,33 @@ class Worlds:
         self._looked = True
         patience_s = None if self.current is None else PATIENCE_S
         await self._move(version, secret, patience_s)
-        assert self.current is not None
-        self.current = await self._folded(self.current)
-        return self.current
+        return await self._with_folded()
 
     async def exactly(self, version: int, secret: bytes) -> World:
         """The world at a version, however long it takes to make. Raises DatabaseUnfit."""
         await self._move(version, secret, None)
-        assert self.current is not None
-        self.current = await self._folded(self.current)
-        return self.current
+        return await self._with_folded()
 
     async def _move(self, version: int, secret: bytes, patience_s: float | None) -> None:
         while self._making is not None or self.current is None or self.current.version != version:
             if self._making is None:
                 self._making = self._begun(self._made(version, secret))
-            await asyncio.wait({self._making}, timeout=patience_s)
-            if not self._making.done():
+            made = self._making
+            await asyncio.wait({made}, timeout=patience_s)
+            if not made.done():
                 return
-            made, self._making = self._making, None
-            self.current = await made
+            if self._making is made:  # else somebody else who waited for it has taken it
+                self._making = None
+                self.current = await made
+
+    async def _with_folded(self) -> World:
+        """The current world, its fences indexed anew where that has ended."""
+        assert self.current is not None
+        world = self.current
+        folded = await self._folded(world)
+        if self.current is world:  # else somebody else has moved on meanwhile
+            self.current = folded
+        return self.current
 
     async def _made(self, version: int, secret: bytes) -> World:
         """The world at a version, made in a thread."""

@@ -15,7 +15,7 @@ from server.api.route import Route
 from server.api.shapes import ProblemDetails
 
 _PARAMETER = re.compile(r"\{(\w+)(?::([^}]*))?\}")
-_NO_CONTENT = 204
+_NO_CONTENT = {204, 302}  #: statuses of answers without a body
 _TEXT = {"type": "string", "minLength": 1}
 _TIME = {"type": "string", "format": "date-time"}
 _FLAG = {"type": "string", "enum": ["true", "false"]}
@@ -106,7 +106,7 @@ def _answer(route: Route, described: Described) -> Any:
 
 def _operation(route: Route, described: Described, schemas: dict[str, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": "Success"}
-    if route.status != _NO_CONTENT:
+    if route.status not in _NO_CONTENT:
         schema = schemas.get(repr(_answer(route, described)), {})
         answer["content"] = {route.media: _content(schema, described.told)}
     problem = {

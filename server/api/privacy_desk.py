@@ -9,6 +9,7 @@ from aiohttp import web
 
 from offers.consent import consents_body
 from server.accounts import audit
+from server.api.rights import copy_of
 from server.api.route import SERVICES, json_answer
 from server.auth import Caller
 from server.clock import from_us, to_us
@@ -16,7 +17,6 @@ from server.people import record_of, secret_of, user_hash
 from server.privacy.consents import history
 from server.privacy.erase import subject_hash
 from server.privacy.erasing import ask
-from server.privacy.export import NoSuchShopper, export
 from server.problems import Problem
 from server.sql import queries
 from server.wire import Text, decode, rfc3339
@@ -55,12 +55,7 @@ async def look_up(request: web.Request, caller: Caller) -> web.Response:
 async def copy(request: web.Request, caller: Caller) -> web.Response:
     """A copy of everything that is kept of her, as a ZIP."""
     services, shopper_id = request.app[SERVICES], await _found(request, caller, "copied")
-    try:
-        whole = await export(services.database, services.clock, caller.retailer_id, shopper_id)
-    except NoSuchShopper:
-        raise Problem(404, "unknown_shopper", "no such shopper") from None
-    name = 'attachment; filename="vicino-export.zip"'
-    return web.Response(body=whole, content_type="application/zip", headers={"Content-Disposition": name})
+    return await copy_of(services, caller.retailer_id, shopper_id)
 
 
 async def erase(request: web.Request, caller: Caller) -> web.Response:

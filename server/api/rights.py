@@ -2,10 +2,10 @@
 
 from aiohttp import web
 
-from server.api.route import SERVICES, json_answer
+from server.api.route import SERVICES, Services, json_answer
 from server.auth import Caller
 from server.privacy.erasing import ask
-from server.privacy.export import NoSuchShopper, export
+from server.privacy.export import CopyTakesLonger, NoSuchShopper, export
 from server.problems import Problem
 
 
@@ -23,11 +23,17 @@ async def erase(request: web.Request, caller: Caller) -> web.Response:
 
 async def copy(request: web.Request, caller: Caller) -> web.Response:
     """Everything that is kept of the shopper: a ZIP of NDJSON, JSON Schemas and GeoJSON."""
-    services = request.app[SERVICES]
     assert caller.shopper_id is not None
+    return await copy_of(request.app[SERVICES], caller.retailer_id, caller.shopper_id)
+
+
+async def copy_of(services: Services, retailer_id: str, shopper_id: str) -> web.Response:
+    """The answer with a shopper's copy, whoever asks for it. Raises Problem."""
     try:
-        whole = await export(services.database, services.clock, caller.retailer_id, caller.shopper_id)
+        whole = await export(services.database, services.clock, retailer_id, shopper_id, services.elsewhere)
     except NoSuchShopper:
         raise Problem(404, "unknown_shopper", "no such shopper") from None
+    except CopyTakesLonger as error:
+        raise Problem(503, "copy_takes_longer", str(error)) from None
     name = 'attachment; filename="vicino-export.zip"'
     return web.Response(body=whole, content_type="application/zip", headers={"Content-Disposition": name})

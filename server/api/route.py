@@ -19,6 +19,7 @@ from server.imports import Geocoder
 from server.intake import Intake
 from server.live import Live
 from server.metrics import Metrics
+from server.privacy.export import Elsewhere
 from server.whatif.jobs import Jobs
 
 Handler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
@@ -38,6 +39,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     sessions: Sessions  #: who is signed in to the console
     live: Live
     what_ifs: Jobs
+    elsewhere: Elsewhere | None = None  #: finds what of a shopper's lies in Kafka, where that has the journal
     webhook_hosts: frozenset[str] = frozenset()  #: private hosts that webhooks may be sent to
 
 

@@ -5,7 +5,7 @@ import click
 
 from server.cli import run
 from server.config import Config
-from server.errors import BadUse
+from server.kafka.cluster import Cluster
 from server.kafka.topics import Topics, grow, set_up
 from server.migrate import migrate
 from server.postgres import database_url
@@ -35,7 +35,12 @@ def setup(config: Config, partitions: int, replicas: int) -> None:
             await migrate(url)
             days = config.journal_days
             await set_up(
-                _servers(config), _topics(config), url, parts=partitions, replicas=replicas, journal_days=days
+                Cluster.of(config),
+                _topics(config),
+                url,
+                parts=partitions,
+                replicas=replicas,
+                journal_days=days,
             )
 
     run(work())
@@ -55,7 +60,7 @@ def grow_command(config: Config, partitions: int) -> None:
 
     async def work() -> None:
         async with database_url(config, share=True) as url:
-            await grow(_servers(config), _topics(config), url, parts=partitions)
+            await grow(Cluster.of(config), _topics(config), url, parts=partitions)
 
     run(work())
     click.echo(f"{_topics(config).journal} has {partitions} partitions")
@@ -76,12 +81,6 @@ def status(config: Config) -> None:
 
     for row in run(work()):
         click.echo(f"{row['part']}\tepoch {row['epoch']}\tdone up to {row['next_offset']}")
-
-
-def _servers(config: Config) -> str:
-    if config.kafka is None:
-        raise BadUse("set VICINO_KAFKA to Kafka's bootstrap servers: host:port, with commas between")
-    return config.kafka
 
 
 def _topics(config: Config) -> Topics:

@@ -15,6 +15,8 @@ from notifications.providers.google_token import AccessTokens, load_service_acco
 from server.clock import SystemClock, to_us
 from server.config import Config
 from server.db import OLDEST_MAJOR, Database, DatabaseError
+from server.errors import BadUse
+from server.kafka.cluster import Cluster
 from server.kafka.topics import KafkaUnfit, Topics, described
 from server.migrate import MIGRATIONS
 from server.parts import number_of_parts
@@ -118,7 +120,7 @@ async def _push(config: Config) -> Finding:
     if path is None:
         return _good(what, "no VICINO_FCM_CREDENTIALS: offers stay in the inbox")
     try:
-        if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        if _read_by_others(path):
             return _bad(what, f"{path} can be read by others", f"chmod 600 {path}")
         credentials, project = await asyncio.to_thread(load_service_account, path)
     except (OSError, CredentialsUnusable) as error:
@@ -140,11 +142,19 @@ async def _kafka(config: Config, url: str) -> Finding:
         if parts:
             return _bad(what, "the journal of this database is in Kafka", "set VICINO_KAFKA")
         return _good(what, "not used: the journal is in PostgreSQL")
+    if config.kafka_key is not None and _read_by_others(config.kafka_key):
+        return _bad(what, f"{config.kafka_key} can be read by others", f"chmod 600 {config.kafka_key}")
     try:
-        there, replicas = await described(config.kafka, Topics(config.kafka_topics))
+        cluster = Cluster.of(config)
+        if trouble := await cluster.trouble():
+            return _bad(what, trouble.told, trouble.remedy)
+        there, replicas = await described(cluster, Topics(config.kafka_topics))
+    except BadUse as error:
+        told, _, remedy = str(error).partition(": ")
+        return _bad(what, told, remedy)
     except (KafkaUnfit, KafkaError) as error:
         return _bad(
-            what, str(error), "check VICINO_KAFKA, and that the brokers advertise addresses you reach"
+            what, str(error), "check that the brokers advertise addresses you reach, and the user's ACLs"
         )
     if not there or not parts:
         return _bad(what, "the topics are not set up for this database", "run ./vicino kafka setup")
@@ -154,7 +164,11 @@ async def _kafka(config: Config, url: str) -> Finding:
         )
     if replicas < REPLICAS:
         return _bad(what, f"{replicas} copies of each record", "give the topics 3 replicas: a broker may die")
-    return _good(what, f"{parts} partitions, {replicas} copies of each record")
+    return _good(what, f"{parts} partitions, {replicas} copies of each record, {cluster.protocol}")
+
+
+def _read_by_others(path: Path) -> bool:
+    return path.exists() and bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
 
 
 def _good(what: str, told: str) -> Finding:

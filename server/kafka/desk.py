@@ -23,7 +23,8 @@ from server.edge.room import Busy, Outlook, Worth
 from server.errors import BadUse
 from server.ids import new_id
 from server.inputs import Input, RecordCrossings, RecordEvents, RecordFixes, RegisterDevice
-from server.kafka.doorstep import Doorstep, refused
+from server.kafka.cluster import Cluster
+from server.kafka.doorstep import Doorstep, refused, together
 from server.kafka.keys import Keys
 from server.kafka.parcel import (
     Key,
@@ -53,14 +54,15 @@ SILENT_S = 0.02  #: … and so long while its partition's engine has not been he
 ANSWER_S = 15.0  #: so long everybody else waits
 LIVE_S = 5.0
 IN_HAND_MOST = 20_000  #: inputs that wait for Kafka or an answer; more are refused
-PARTS_S = 1.0  #: how often it is asked whether partitions have been added
+PARTS_S = 1.0  #: how often it is asked whether partitions have been added, and whether Kafka is there
+REACHED_S = 3.0  #: so long that may take
 
 
 class KafkaDesk:
     """Of one edge process. `start` it, and `stop` it."""
 
-    def __init__(self, servers: str, topics: Topics, database: Database, clock: Clock, url: str) -> None:
-        self._servers = servers
+    def __init__(self, cluster: Cluster, topics: Topics, database: Database, clock: Clock, url: str) -> None:
+        self._cluster = cluster
         self._topics = topics
         self._database = database
         self._clock = clock
@@ -79,7 +81,7 @@ class KafkaDesk:
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._numbers = 0
         self._silent: dict[int, float] = {}  #: by partition: since when its engine owes an answer
-        self._parts = 0
+        self._parts, self._reached = 0, True
         self._producer: AIOKafkaProducer | None = None
         self._consumer: AIOKafkaConsumer | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -90,10 +92,10 @@ class KafkaDesk:
         if not self._parts:
             raise BadUse("Kafka is not set up for this database: `./vicino kafka setup`")
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._servers, acks="all", enable_idempotence=True, request_timeout_ms=10_000
+            **self._cluster.client, acks="all", enable_idempotence=True, request_timeout_ms=10_000
         )
         await self._producer.start()
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=self._servers, auto_offset_reset="latest")
+        self._consumer = AIOKafkaConsumer(**self._cluster.client, auto_offset_reset="latest")
         await self._consumer.start()
         partition = TopicPartition(self._topics.answers, self._partition)
         self._consumer.assign([partition])
@@ -115,8 +117,9 @@ class KafkaDesk:
 
     @property
     def ready(self) -> bool:
-        """Whether Kafka is connected, and changes are heard of."""
-        return bool(self._tasks) and self._watch.hears and not any(task.done() for task in self._tasks)
+        """Whether Kafka answers, and changes are heard of."""
+        at_work = bool(self._tasks) and not any(task.done() for task in self._tasks)
+        return at_work and self._reached and self._watch.hears
 
     async def submit(self, retailer_id: str, item: Input, worth: Worth = Worth.ALL) -> Admitted:
         """See `Desk`. Raises also DatabaseBusy where Kafka does not take it or no engine answers."""
@@ -133,7 +136,7 @@ class KafkaDesk:
             return Admitted(accepted=len(places), refusals=here.refusals)
         if told.admitted is None:
             raise Poison("this input could not be processed; it was put aside for the operator")
-        return _together(here, told.admitted, places)
+        return together(here, told.admitted, places)
 
     def put(self, retailer_id: str, item: RecordFixes, worth: Worth) -> "asyncio.Future[Admitted]":
         """See `Desk`."""
@@ -272,9 +275,15 @@ class KafkaDesk:
                     future.set_result(reply)
 
     async def _follow(self) -> None:
-        """Follows the number of partitions."""
+        """Follows the number of partitions, and whether Kafka is there."""
+        assert self._producer is not None
         while True:
             await asyncio.sleep(PARTS_S)
+            try:
+                async with asyncio.timeout(REACHED_S):
+                    self._reached = await self._producer.client.force_metadata_update()
+            except TimeoutError:
+                self._reached = False
             try:
                 await self._count_parts()
             except Exception as error:  # noqa: BLE001 - what it knows holds until it hears otherwise
@@ -283,13 +292,3 @@ class KafkaDesk:
     async def _count_parts(self) -> None:
         async with self._database.system() as connection:
             self._parts = await number_of_parts(connection) or self._parts
-
-
-def _together(here: Admitted, there: Admitted, places: list[int]) -> Admitted:
-    """What the doorstep and the engine have said of an input, by its own places."""
-    later = [
-        msgspec.structs.replace(one, index=places[one.index] if one.index < len(places) else one.index)
-        for one in there.refusals
-    ]
-    refusals = tuple(sorted([*here.refusals, *later], key=lambda one: one.index))
-    return Admitted(accepted=there.accepted, refusals=refusals, next=there.next)

@@ -140,3 +140,13 @@ def refused(item: Input, reason: str) -> Admitted:
     else:
         count = len(item.crossings) if isinstance(item, RecordCrossings) else 0
     return Admitted(refusals=tuple(Refusal(index=n, reason=reason) for n in range(count)))
+
+
+def together(here: Admitted, there: Admitted, places: list[int]) -> Admitted:
+    """What the doorstep and the engine have said of an input, by its own places."""
+    later = [
+        msgspec.structs.replace(one, index=places[one.index] if one.index < len(places) else one.index)
+        for one in there.refusals
+    ]
+    refusals = tuple(sorted([*here.refusals, *later], key=lambda one: one.index))
+    return Admitted(accepted=there.accepted, refusals=refusals, next=there.next)

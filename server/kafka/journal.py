@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from server.db import DatabaseError
 from server.inputs import Input, RecordFixes
 from server.journal import Entry, PostgresJournal, Reference, pack_inputs, unpack_row
+from server.kafka.cluster import Cluster
 from server.kafka.keys import Keys
 from server.parts import Part
 from server.pings import Pings
@@ -69,8 +70,8 @@ class KafkaJournal(PostgresJournal):
 class Reader:
     """Reads the topic of the journal again. `close` it."""
 
-    def __init__(self, servers: str, topic: str, part: int, keys: Keys) -> None:
-        self._servers = servers
+    def __init__(self, cluster: Cluster, topic: str, part: int, keys: Keys) -> None:
+        self._cluster = cluster
         self._keys = keys
         self._partition = TopicPartition(topic, part)
         self._consumer: AIOKafkaConsumer | None = None
@@ -111,7 +112,7 @@ class Reader:
 
     async def _open(self) -> AIOKafkaConsumer:
         if self._consumer is None:
-            consumer = AIOKafkaConsumer(bootstrap_servers=self._servers, auto_offset_reset="earliest")
+            consumer = AIOKafkaConsumer(**self._cluster.client, auto_offset_reset="earliest")
             await consumer.start()
             consumer.assign([self._partition])
             self._consumer = consumer

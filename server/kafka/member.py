@@ -20,6 +20,7 @@ from server.clock import Clock
 from server.db import Database, DatabaseError
 from server.edge.room import Room
 from server.errors import BadUse
+from server.kafka.cluster import Cluster
 from server.kafka.journal import Reader
 from server.kafka.keys import Keys, Opened
 from server.kafka.owner import Hooks, Owner
@@ -44,7 +45,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def __init__(
         self,
-        servers: str,
+        cluster: Cluster,
         topics: Topics,
         database: Database,
         clock: Clock,
@@ -55,7 +56,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         on_quarantine: Callable[[str, str], None],
         on_lag: Callable[[int, int], None],
     ) -> None:
-        self._servers = servers
+        self._cluster = cluster
         self._topics = topics
         self._database = database
         self._clock = clock
@@ -87,10 +88,10 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
             self._parts = await number_of_parts(connection)
         if not self._parts:
             raise BadUse("Kafka is not set up for this database: `./vicino kafka setup`")
-        self._producer = AIOKafkaProducer(bootstrap_servers=self._servers, acks=1)
+        self._producer = AIOKafkaProducer(**self._cluster.client, acks=1)
         await self._producer.start()
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._servers,
+            **self._cluster.client,
             group_id=self._topics.group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -165,7 +166,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         assert self._consumer is not None
         self._consumer.seek(TopicPartition(self._topics.journal, number), row["next_offset"])
         part = Part(number=number, of=self._parts, epoch=row["epoch"])
-        reader = Reader(self._servers, self._topics.journal, number, self._keys)
+        reader = Reader(self._cluster, self._topics.journal, number, self._keys)
         begins, hooks = row["next_offset"], self._hooks
         owner = Owner(part, begins, heads, reader, self._database, self._clock, self._room, hooks)
         self._owners[number] = owner

@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.errors import KafkaError
 
 from server.errors import BadUse, VicinoError
+from server.kafka.cluster import Cluster
 from server.parts import SLOTS, is_number_of_parts, number_of_parts
 from server.watch import ENGINE_LOCK
 
@@ -53,7 +54,7 @@ class Topics(msgspec.Struct, frozen=True):
 
 
 async def set_up(
-    servers: str, topics: Topics, url: str, *, parts: int, replicas: int, journal_days: int
+    cluster: Cluster, topics: Topics, url: str, *, parts: int, replicas: int, journal_days: int
 ) -> None:
     """Makes the topics and notes the partitions; nothing, where they are. Raises BadUse and KafkaUnfit."""
     _check(parts)
@@ -70,7 +71,7 @@ async def set_up(
         # Answers name positions, and are of no use a few seconds later.
         soon = {"retention.ms": "300000", "segment.ms": "60000"}
         await _make(
-            servers,
+            cluster,
             [
                 NewTopic(topics.journal, parts, replicas, topic_configs=kept | insync),
                 NewTopic(topics.answers, ANSWER_PARTITIONS, replicas, topic_configs=soon | insync),
@@ -82,10 +83,10 @@ async def set_up(
         )
 
 
-async def grow(servers: str, topics: Topics, url: str, *, parts: int) -> None:
+async def grow(cluster: Cluster, topics: Topics, url: str, *, parts: int) -> None:
     """Splits every partition in two, or in four …: no server may run. Raises BadUse and KafkaUnfit."""
     _check(parts)
-    async with _connected(url) as connection, _admin(servers) as admin:
+    async with _connected(url) as connection, _admin(cluster) as admin:
         await _alone(connection)
         before = await number_of_parts(connection)
         if not before:
@@ -93,7 +94,7 @@ async def grow(servers: str, topics: Topics, url: str, *, parts: int) -> None:
         if parts <= before:
             raise BadUse(f"there are {before} partitions: they can only become more")
         await _all_saved(connection)
-        await _all_read(connection, servers, topics)
+        await _all_read(connection, cluster, topics)
         try:
             await admin.create_partitions({topics.journal: NewPartitions(total_count=parts)})
         except KafkaError as error:
@@ -103,11 +104,11 @@ async def grow(servers: str, topics: Topics, url: str, *, parts: int) -> None:
         )
 
 
-async def described(servers: str, topics: Topics) -> tuple[int, int]:
+async def described(cluster: Cluster, topics: Topics) -> tuple[int, int]:
     """How many partitions the journal's topic has, and the least number of copies; zeros where there is none.
     Raises KafkaUnfit and KafkaError.
     """
-    async with _admin(servers) as admin:
+    async with _admin(cluster) as admin:
         if topics.journal not in await admin.list_topics():
             return 0, 0
         [told] = await admin.describe_topics([topics.journal])
@@ -129,12 +130,12 @@ async def _all_saved(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         raise BadUse("not all states are written: start the server and stop it in good order (SIGTERM) first")
 
 
-async def _all_read(connection: Any, servers: str, topics: Topics) -> None:
+async def _all_read(connection: Any, cluster: Cluster, topics: Topics) -> None:
     """Raises BadUse where something lies in the topic that no engine has done."""
     from aiokafka import AIOKafkaConsumer, TopicPartition  # noqa: PLC0415 - only growing needs it
 
     rows = await connection.fetch("SELECT part, next_offset FROM partitions")
-    consumer = AIOKafkaConsumer(bootstrap_servers=servers)
+    consumer = AIOKafkaConsumer(**cluster.client)
     await consumer.start()
     try:
         ends = await consumer.end_offsets([TopicPartition(topics.journal, row["part"]) for row in rows])
@@ -145,8 +146,8 @@ async def _all_read(connection: Any, servers: str, topics: Topics) -> None:
         raise BadUse(f"{waiting} inputs wait in Kafka: start an engine, and stop it when they are done")
 
 
-async def _make(servers: str, wanted: list[NewTopic]) -> None:
-    async with _admin(servers) as admin:
+async def _make(cluster: Cluster, wanted: list[NewTopic]) -> None:
+    async with _admin(cluster) as admin:
         there = set(await admin.list_topics())
         if taken := [topic.name for topic in wanted if topic.name in there]:
             raise BadUse(f"Kafka has topics {', '.join(taken)} already: choose another VICINO_KAFKA_TOPICS")
@@ -160,13 +161,13 @@ async def _make(servers: str, wanted: list[NewTopic]) -> None:
 
 
 @asynccontextmanager
-async def _admin(servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+async def _admin(cluster: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**cluster.client)
     try:
         await admin.start()
     except KafkaError as error:
         await admin.close()
-        raise KafkaUnfit(f"Kafka is not reachable at {servers}: {error}") from error
+        raise KafkaUnfit(f"Kafka cannot be used at {await cluster.trouble() or error}") from error
     try:
         yield admin
     finally:

@@ -7,7 +7,7 @@ It is made for whoever asked and kept nowhere. Which tables go in, without which
 import asyncio
 import io
 import zipfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -57,6 +57,16 @@ class NoSuchShopper(VicinoError):  # noqa: N818 - it names what was found
     exit_code = 1
 
 
+class CopyTakesLonger(VicinoError):  # noqa: N818 - it names what was found
+    """It cannot be made while somebody waits for an answer."""
+
+    exit_code = 1
+
+
+#: Given a retailer and the ids of a shopper: what of hers lies elsewhere than in PostgreSQL.
+Elsewhere = Callable[[str, Sequence[str]], Awaitable[Sequence[Input]]]
+
+
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One file of the export with what describes it."""
 
@@ -74,8 +84,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     day: date | None = None
 
 
-async def export(database: Database, clock: Clock, retailer_id: str, shopper_id: str) -> bytes:
-    """The ZIP. Raises NoSuchShopper."""
+async def export(
+    database: Database, clock: Clock, retailer_id: str, shopper_id: str, elsewhere: Elsewhere | None = None
+) -> bytes:
+    """The ZIP. Raises NoSuchShopper, and CopyTakesLonger where `elsewhere` does."""
     async with database.transaction(retailer_id, snapshot=True) as connection:
         days = [row["day"] for row in await connection.fetch(SQL["journal_days"])]
         shopper_id = await connection.fetchval(SQL["now_known_as"], retailer_id, shopper_id)
@@ -86,6 +98,9 @@ async def export(database: Database, clock: Clock, retailer_id: str, shopper_id:
         parts = [
             await _table(connection, table, retailer_id, shopper_id) for table in DATA_MAP if table.exported
         ]
+    if elsewhere is not None:  # a ping is in both where the engine has not kept all of it
+        listed_here = {name_of(one) for one in inputs}
+        inputs += [one for one in await elsewhere(retailer_id, ids) if name_of(one) not in listed_here]
     records = [State(record=kept.record, day=day) for day, kept in states]
     parts.append(
         _part("record", "consents, preferences, interests, offers had, devices", "shoppers", records, State)
@@ -94,6 +109,15 @@ async def export(database: Database, clock: Clock, retailer_id: str, shopper_id:
     positions = [*_fixes(inputs), *(fix for _, kept in states for fix in _remembered(kept))]
     made = {"shopper_id": shopper_id, "made_at": rfc3339(clock.now_us())}
     return await asyncio.to_thread(_zipped, made, parts, positions)
+
+
+def name_of(item: Input) -> Hashable:
+    """What tells apart inputs that may be kept twice: of a ping whose it is and when it came, since one of
+    the two may have fewer fixes; of anything else all of it.
+    """
+    if isinstance(item, RecordFixes):
+        return item.device_id, item.received_at_us
+    return repr(item)
 
 
 async def _states(

@@ -36,6 +36,10 @@ RETURNING subject, key
 -- What inputs in the topic are opened with.
 SELECT subject, key FROM topic_keys WHERE retailer_id = $1 AND subject = ANY($2::bytea[])
 
+-- subjects_of --
+-- The names of what a shopper's inputs in the topic are sealed with, under any of her ids.
+SELECT subject FROM topic_keys WHERE retailer_id = $1 AND shopper_id = ANY($2::text[])
+
 -- forget_keys --
 -- Keys that were made for somebody who never came to be: a registration that failed, or whose user was known.
 DELETE FROM topic_keys k WHERE k.retailer_id = $1 AND k.created_at BETWEEN $2 AND $3

@@ -8,6 +8,7 @@ import msgspec
 from server.app import Running, running
 from server.config import Config
 from server.ids import new_id
+from server.kafka.cluster import Cluster
 from server.kafka.topics import Topics, set_up
 from tests.fakes import ManualClock
 
@@ -19,7 +20,7 @@ async def kafka_config(config: Config, kafka: str) -> Config:
     assert config.database_url is not None
     config = msgspec.structs.replace(config, kafka=kafka, kafka_topics=new_id("test"))
     topics = Topics(config.kafka_topics)
-    await set_up(kafka, topics, config.database_url, parts=PARTS, replicas=1, journal_days=1)
+    await set_up(Cluster.of(config), topics, config.database_url, parts=PARTS, replicas=1, journal_days=1)
     return config
 
 

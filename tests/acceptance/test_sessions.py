@@ -91,6 +91,20 @@ async def test_behind_https_the_cookie_has_the_prefix_that_browsers_guard(door: 
     assert "Domain" not in said
 
 
+async def test_answers_are_not_guessed_at_kept_or_fetched_in_the_clear(door: Door) -> None:
+    url = door.mall.vicino.url
+    for path in ("/v1/session", "/v1/users", "/openapi.json", "/healthz", "/nothing"):
+        async with door.session.get(url + path, headers={"X-Forwarded-Proto": "https"}) as response:
+            said = response.headers
+        assert said["X-Content-Type-Options"] == "nosniff"
+        assert said["Cache-Control"] == "no-store"
+        assert said["Referrer-Policy"] == "no-referrer"
+        assert "frame-ancestors 'none'" in said["Content-Security-Policy"]
+        assert said["Strict-Transport-Security"] == "max-age=63072000; includeSubDomains"
+    async with door.session.get(f"{url}/v1/session") as response:
+        assert "Strict-Transport-Security" not in response.headers  # by plain HTTP it means nothing
+
+
 async def test_nobody_signs_in_over_a_network_in_the_clear(door: Door) -> None:
     for host in ("shop.example", "192.0.2.7", "127.0.0.1.evil.example"):
         headers = {"Host": host, "Origin": f"http://{host}"}

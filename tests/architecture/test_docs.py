@@ -155,3 +155,12 @@ def test_the_page_of_the_data_map_is_the_data_map() -> None:
     generator = module_of("generate_data_map.py")
 
     assert generator.PAGE.read_text(encoding="utf-8") == generator.page(), "run docs/generate_data_map.py"
+
+
+@pytest.mark.parametrize("name", ["security.md", "asvs.md"])
+def test_every_test_that_is_said_to_show_something_is_there(name: str) -> None:
+    text = (REPOSITORY / "docs" / name).read_text()
+    named = set(re.findall(r"`(tests/[\w/.]+)`", text))
+
+    assert len(named) > 8
+    assert [path for path in sorted(named) if not (REPOSITORY / path).exists()] == []

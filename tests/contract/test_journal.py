@@ -14,6 +14,7 @@ from server.db import Connection, Database
 from server.ids import new_id
 from server.inputs import Input, RecordFixes, Wake
 from server.journal import Entry, Journal, PostgresJournal, Source, split, without_shopper
+from server.kafka.cluster import Cluster
 from server.kafka.journal import KafkaJournal, Reader
 from server.kafka.keys import Keys
 from server.kafka.parcel import Parcel, pack_parcel
@@ -79,7 +80,7 @@ async def journal(servers: str | None, database: Database) -> AsyncIterator[Jour
     await admin.create_topics([NewTopic(topic, 1, 1)])
     await admin.close()
     clock = ManualClock(NOON_US)
-    reader = Reader(servers, topic, 0, Keys(database, clock))
+    reader = Reader(Cluster(servers=servers), topic, 0, Keys(database, clock))
     yield PostedJournal(servers, topic, reader, Keys(database, clock))
     await reader.close()
 

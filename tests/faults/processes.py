@@ -24,8 +24,15 @@ class Died(Exception):  # noqa: N818 - it names what happened
 class Server:
     """`./vicino serve` on one port. It may be killed and started again; its log goes on in one file."""
 
-    def __init__(self, environment: Mapping[str, str], folder: Path, role: str = "all") -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        folder: Path,
+        role: str = "all",
+        checkout: Path = REPOSITORY,
+    ) -> None:
         self._role = role
+        self._checkout = checkout  #: of which version
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"serve-{role}-{self.port}.log"
@@ -41,7 +48,7 @@ class Server:
         """Returns when the server is ready, or at once. Raises Died where it ends instead."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(REPOSITORY / "vicino", "serve", "--role", self._role),
+                *(self._checkout / "vicino", "serve", "--role", self._role),
                 env={
                     **clean_environment(),
                     **self._environment,

@@ -7,6 +7,7 @@ import asyncpg
 from server.config import Config
 from server.doctor.health import Finding, examine_server
 from server.ids import new_id
+from server.kafka.cluster import Cluster
 from server.kafka.topics import Topics, set_up
 from server.standin.fcm import StandinFcm
 
@@ -66,7 +67,7 @@ async def test_kafka_is_well_when_it_is_set_up_and_has_three_copies(
     config = Config(data_dir=tmp_path, kafka=kafka, kafka_topics=prefix)
     assert "kafka setup" in (await found(config, database_url))["Kafka"].remedy
 
-    await set_up(kafka, Topics(prefix), database_url, parts=4, replicas=1, journal_days=1)
+    await set_up(Cluster(servers=kafka), Topics(prefix), database_url, parts=4, replicas=1, journal_days=1)
 
     assert (await found(config, database_url))["Kafka"].told == "1 copies of each record"
     assert (await found(Config(), database_url))["Kafka"].remedy == "set VICINO_KAFKA"

@@ -158,3 +158,15 @@ async def test_fences_are_indexed_anew_when_edits_have_piled_up_and_nothing_is_l
             await asyncio.sleep(0.01)
 
     assert fences_of(world) == fences_of(await from_nothing(database, version))
+
+
+async def test_many_callers_at_once_are_given_one_world(database: Database) -> None:
+    """An edge's pings ask beside each other, while the world is made and while it is indexed anew."""
+    made = [await publishes(database, {"a": fence("a")}), await publishes(database, {"b": fence("b")})]
+    worlds = Worlds(RETAILER, database)
+
+    for version in made:
+        asked = [worlds.exactly(version, SECRET) for _ in range(20)]
+        assert {id(world) for world in await asyncio.gather(*asked)} == {id(worlds.current)}
+        assert worlds.current is not None
+        assert worlds.current.version == version

@@ -19,6 +19,7 @@ from typing import Self
 from aiokafka.admin import AIOKafkaAdminClient
 
 from tests.faults.processes import free_port
+from tests.kafka.secured import Secured
 from tests.support import skip_or_fail
 
 POM = Path(__file__).with_name("pom.xml")
@@ -74,11 +75,18 @@ def _digest(path: Path) -> str:
 class Broker:
     """One process of Kafka, broker and controller at once. It may be killed, paused and started again."""
 
-    def __init__(self, number: int, folder: Path, ports: Sequence[tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        number: int,
+        folder: Path,
+        ports: Sequence[tuple[int, int]],
+        secured: Secured | None = None,
+    ) -> None:
         self.address = f"127.0.0.1:{ports[number][0]}"
         self._folder = folder / str(number)
         self._number = number
         self._ports = ports
+        self._secured = secured
         self._process: asyncio.subprocess.Process | None = None
 
     async def prepare(self, cluster_id: str) -> None:
@@ -100,9 +108,12 @@ class Broker:
             "share.coordinator.state.topic.replication.factor": replicas,
             "share.coordinator.state.topic.min.isr": "1",
         }
+        users: tuple[str, ...] = ()
+        if self._secured is not None:
+            settings, users = self._secured.settings(settings), self._secured.users
         path = self._folder / "server.properties"
         path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-        arguments = ("format", "-t", cluster_id, "-c", str(path))
+        arguments = ("format", "-t", cluster_id, "-c", str(path), *users)
         process = await self._java("kafka.tools.StorageTool", *arguments)
         assert await process.wait() == 0, self.last_words()
 
@@ -137,10 +148,11 @@ class Broker:
 class Kafka:
     """A cluster of brokers, gone with its block."""
 
-    def __init__(self, folder: Path, brokers: int = 1) -> None:
+    def __init__(self, folder: Path, brokers: int = 1, *, secured: Secured | None = None) -> None:
         ports = [(free_port(), free_port()) for _ in range(brokers)]
-        self.brokers = [Broker(number, folder, ports) for number in range(brokers)]
+        self.brokers = [Broker(number, folder, ports, secured) for number in range(brokers)]
         self.servers = ",".join(broker.address for broker in self.brokers)
+        self.secured_servers = "" if secured is None else secured.address
 
     async def __aenter__(self) -> Self:
         # An id that begins with a dash would be taken for an option.

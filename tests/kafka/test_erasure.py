@@ -1,36 +1,19 @@
 """Erasure where the journal is in Kafka: what lies in its topics opens for nobody from then on."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from server.ids import new_id
 from server.kafka.keys import Keys
 from server.kafka.parcel import Key
 from server.kafka.topics import ANSWER_PARTITIONS, Topics
-from tests.acceptance import scaled
 from tests.acceptance.mall import Mall, mall, until
 from tests.acceptance.scaled import PARTS
 from tests.acceptance.test_learning import LEARNING, comes_near, model_in_use, teaches
 from tests.acceptance.test_rights import HER_LON, erased, lives
 from tests.acceptance.traces import dump, found, names_of
-
-
-@pytest.fixture
-def topics() -> Topics:
-    return Topics(new_id("test"))
-
-
-@pytest.fixture
-async def at_noon(
-    database_url: str, tmp_path: Path, kafka: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Mall]:
-    monkeypatch.setattr(scaled, "new_id", lambda _: topics.prefix)
-    async with mall(database_url, tmp_path, kafka=kafka) as opened:
-        yield opened
 
 
 async def records(kafka: str, topic: str, parts: int) -> list[Any]:

@@ -12,6 +12,7 @@ from server.app import running
 from server.config import Config
 from server.errors import BadUse
 from server.ids import new_id
+from server.kafka.cluster import Cluster
 from server.kafka.topics import Topics, described, grow, set_up
 from server.parts import part_of
 from tests.acceptance import scaled
@@ -33,30 +34,30 @@ async def owner(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.
 
 async def test_set_up_makes_the_topics_once(kafka: str, topics: Topics, database_url: str) -> None:
     for _ in range(2):
-        await set_up(kafka, topics, database_url, parts=4, replicas=1, journal_days=1)
+        await set_up(Cluster(servers=kafka), topics, database_url, parts=4, replicas=1, journal_days=1)
 
-    assert await described(kafka, topics) == (4, 1)
+    assert await described(Cluster(servers=kafka), topics) == (4, 1)
     with pytest.raises(BadUse, match="kafka grow"):
-        await set_up(kafka, topics, database_url, parts=8, replicas=1, journal_days=1)
+        await set_up(Cluster(servers=kafka), topics, database_url, parts=8, replicas=1, journal_days=1)
     with pytest.raises(BadUse, match="power of two"):
-        await set_up(kafka, topics, database_url, parts=3, replicas=1, journal_days=1)
+        await set_up(Cluster(servers=kafka), topics, database_url, parts=3, replicas=1, journal_days=1)
 
 
 async def test_partitions_are_split_when_nobody_runs_and_nothing_waits(
     kafka: str, topics: Topics, database_url: str, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    await set_up(kafka, topics, database_url, parts=2, replicas=1, journal_days=1)
+    await set_up(Cluster(servers=kafka), topics, database_url, parts=2, replicas=1, journal_days=1)
     with pytest.raises(BadUse, match="only become more"):
-        await grow(kafka, topics, database_url, parts=2)
+        await grow(Cluster(servers=kafka), topics, database_url, parts=2)
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
         await producer.send_and_wait(topics.journal, b"something", partition=1)
     with pytest.raises(BadUse, match="1 inputs wait"):
-        await grow(kafka, topics, database_url, parts=4)
+        await grow(Cluster(servers=kafka), topics, database_url, parts=4)
     await owner.execute("UPDATE partitions SET next_offset = 1 WHERE part = 1")
 
-    await grow(kafka, topics, database_url, parts=4)
+    await grow(Cluster(servers=kafka), topics, database_url, parts=4)
 
-    assert await described(kafka, topics) == (4, 1)
+    assert await described(Cluster(servers=kafka), topics) == (4, 1)
     assert await owner.fetchval("SELECT count(*) FROM partitions") == 4
 
 
@@ -67,10 +68,10 @@ async def test_the_journal_moves_to_kafka_only_when_everything_is_written(
     await owner.execute("INSERT INTO heads (retailer_id, part, journal_seq) VALUES ('r', 0, 7)")
 
     with pytest.raises(BadUse, match="stop it in good order"):
-        await set_up(kafka, topics, database_url, parts=2, replicas=1, journal_days=1)
+        await set_up(Cluster(servers=kafka), topics, database_url, parts=2, replicas=1, journal_days=1)
 
     await owner.execute("INSERT INTO checkpoints (retailer_id, seq, day) VALUES ('r', 7, '2026-11-18')")
-    await set_up(kafka, topics, database_url, parts=2, replicas=1, journal_days=1)
+    await set_up(Cluster(servers=kafka), topics, database_url, parts=2, replicas=1, journal_days=1)
     with pytest.raises(BadUse, match="VICINO_KAFKA"):
         async with running(Config(database_url=database_url, port=0)):
             pass

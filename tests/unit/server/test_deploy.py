@@ -19,8 +19,18 @@ SETTINGS = {f"VICINO_{field.upper()}" for field in Config.__struct_fields__}
 METRIC = re.compile(r"\bvicino_\w+")
 
 
+class Strict(yaml.SafeLoader):
+    """YAML in which no key comes twice: of two PyYAML takes the last, Kubernetes neither."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        assert len(keys) == len(set(keys)), f"a key comes twice{node.start_mark}"
+        return super().construct_mapping(node, deep)
+
+
 def parts_of(name: str) -> list[dict[str, Any]]:
-    return [one for one in yaml.safe_load_all((DEPLOY / name).read_text()) if one is not None]
+    text = (DEPLOY / name).read_text()
+    return [one for one in yaml.load_all(text, Loader=Strict) if one is not None]
 
 
 def metrics() -> set[str]:
@@ -88,6 +98,9 @@ def test_kubernetes_runs_each_role_unprivileged_and_asks_whether_it_is_ready() -
         assert pod["securityContext"]["runAsNonRoot"]
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
         assert {variable["name"] for variable in container["env"]} <= SETTINGS
+        assert {mount["name"] for mount in container["volumeMounts"]} == {
+            one["name"] for one in pod["volumes"]
+        }
         if one["kind"] == "Deployment":
             assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
             assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
