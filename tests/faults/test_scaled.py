@@ -1,7 +1,7 @@
 """Several processes over a real Kafka: whatever goes wrong with them, every promise is kept.
 
-`VICINO_TEST_SEEDS=7` runs other seeds; `python -m tests.faults.scaled --help` is the long run. The runs share a
-cluster: when one fails, those after it may meet what it has left behind.
+`VICINO_TEST_SEEDS=7` runs other seeds; `python -m tests.faults.scaled --help` is the long run. The runs share
+a cluster: when one fails, those after it may meet what it has left.
 """
 
 import os
