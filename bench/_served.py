@@ -229,9 +229,14 @@ async def _asked(url: str, key: str, bodies: Sequence[Any]) -> list[dict[str, st
 async def opened(url: str, folder: Path, *, fences: int, phones: int) -> tuple[dict[str, str], list[str]]:
     """A retailer with a store, its fences and its phones: the keys and the phones' tokens."""
     keys = await create_retailer(folder)
+    return keys, await furnished(url, keys, fences=fences, phones=phones)
+
+
+async def furnished(url: str, keys: dict[str, str], *, fences: int, phones: int) -> list[str]:
+    """Gives a retailer a store, fences and phones: the phones' tokens."""
     async with aiohttp.ClientSession() as session:
         store = {"external_id": "s", "name": "Shop", "lat": LAT, "lon": LON}
         await post(session, url + "/v1/stores", keys["server_key"], store)
         features = {"type": "FeatureCollection", "features": town(fences)}
         await post(session, url + "/v1/geofences", keys["server_key"], features)
-    return keys, await registered(url, keys["app_key"], phones)
+    return await registered(url, keys["app_key"], phones)

@@ -14,7 +14,7 @@ import msgspec
 from offers.decision import AnswerMissing, RecordedAnswers
 from offers.receipt import recorded_answers, same_decision
 from server.db import Database
-from server.journal import Entry
+from server.journal import Entry, Journal
 from server.learners import Relearned
 from server.line import undecided
 from server.records import same_state
@@ -43,10 +43,17 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def replay_day(
-    database: Database, retailer_id: str, day: date, *, on_batch: Callable[[int], None] = lambda _: None
+    database: Database,
+    retailer_id: str,
+    day: date,
+    *,
+    journal: Journal | None = None,
+    on_batch: Callable[[int], None] = lambda _: None,
 ) -> Replayed:
-    """Replays a retailer's day (UTC). Changes nothing. Raises UnknownRetailer, NothingStored."""
-    async with StoredDay.open(database, retailer_id, day) as stored:
+    """Replays a retailer's day (UTC), of several parts that of the journal given. Changes nothing. Raises
+    UnknownRetailer, NothingStored.
+    """
+    async with StoredDay.open(database, retailer_id, day, journal=journal) as stored:
         replay = _Replay(stored)
         await replay.begin()
         async for entry in stored.entries():
@@ -74,6 +81,8 @@ class _Replay:
         day = self._day
         rows = await day.connection.fetch(SQL["states_of_day"], day.retailer_id, day.day)
         for row in rows:
+            if not day.journal.part.holds(day.retailer_id, row["shopper_id"]):
+                continue
             self._stored.setdefault(row["state_seq"], {})[row["shopper_id"]] = row["state"]
 
     async def run(self, entry: Entry) -> None:

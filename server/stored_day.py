@@ -13,7 +13,7 @@ from typing import Any, Self
 from geo.fences.roll import Roll
 from server.db import Connection, Database
 from server.errors import VicinoError
-from server.journal import Entry, PostgresJournal
+from server.journal import Entry, Journal, PostgresJournal
 from server.phones import Phones
 from server.publish import Bodies, UnknownRetailer, load_published
 from server.records import Record, take_record
@@ -32,10 +32,17 @@ class NothingStored(VicinoError):  # noqa: N818 - it names what was found
 class StoredDay:
     """One retailer's day (UTC). `records` and `phones` are its shoppers as they stand in the replay."""
 
-    def __init__(
-        self, connection: Connection, retailer_id: str, day: date, secret: bytes, edit: Edit | None
+    def __init__(  # noqa: PLR0917 - what it is made of
+        self,
+        connection: Connection,
+        retailer_id: str,
+        day: date,
+        secret: bytes,
+        edit: Edit | None,
+        journal: Journal,
     ) -> None:
         self.connection = connection
+        self.journal = journal
         self.retailer_id = retailer_id
         self.day = day
         self.records: dict[str, Record] = {}
@@ -49,19 +56,26 @@ class StoredDay:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, database: Database, retailer_id: str, day: date, edit: Edit | None = None
+        cls,
+        database: Database,
+        retailer_id: str,
+        day: date,
+        edit: Edit | None = None,
+        journal: Journal | None = None,
     ) -> AsyncIterator[Self]:
-        """The day; with `edit`, as if other things had been published. Raises UnknownRetailer."""
+        """The day; with `edit`, as if other things had been published; with `journal`, of the shoppers of its
+        part. Raises UnknownRetailer.
+        """
         async with database.transaction(retailer_id, snapshot=True) as connection:
             secret = await connection.fetchval(SQL["secret"], retailer_id)
             if secret is None:
                 raise UnknownRetailer(f"no retailer {retailer_id}")
-            yield cls(connection, retailer_id, day, secret, edit)
+            yield cls(connection, retailer_id, day, secret, edit, journal or PostgresJournal())
 
     async def entries(self) -> AsyncIterator[Entry]:
         """The micro-batches in order. Raises NothingStored where there is none."""
         found = False
-        async for entry in PostgresJournal().day(self.connection, self.retailer_id, self.day):
+        async for entry in self.journal.day(self.connection, self.retailer_id, self.day):
             found = True
             yield entry
         if not found:

@@ -1,9 +1,12 @@
 """An engine among several: a member of the consumer group, which owns the partitions that the group gives it.
 
     assigned -> raise the epoch (an earlier owner's transactions fail from now on) -> seek -> lanes catch up
-    revoked  -> finish what is under way, or drop it -> write what lags behind
+    no more  -> finish what is under way, or drop it -> write what lags behind
 
-Kafka's offsets are not the truth: they are in PostgreSQL, each written with what follows from the batch.
+The group says who shall own what, the epoch in PostgreSQL who does. So partitions that stay where they are
+go on while the group divides the others anew; and a member that was gone without knowing it finds the epoch
+raised. Only an assignment raises another's epoch: whoever finds his own raised joins the group again. Kafka's
+offsets are not the truth: they are in PostgreSQL, each written with what follows from the batch.
 """
 
 import asyncio
@@ -12,21 +15,22 @@ from typing import Any
 
 import asyncpg
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaError
+from aiokafka.errors import InvalidSessionTimeoutError, KafkaError
 
 from server.clock import Clock
 from server.db import Database, DatabaseError
 from server.edge.room import Room
 from server.errors import BadUse
 from server.kafka.cluster import Cluster
+from server.kafka.group import SESSION_MS, UNCHANGED_SESSION_MS, member_of
 from server.kafka.journal import Reader
-from server.kafka.keys import Keys, Opened
+from server.kafka.keys import Keys
+from server.kafka.outgoing import Outgoing
 from server.kafka.owner import Hooks, Owner
-from server.kafka.parcel import Reply, Sealed, pack_replies
 from server.kafka.topics import Topics
-from server.parts import Part, number_of_parts, part_of
+from server.parts import Part, number_of_parts
 from server.sql import queries
 
 SQL = queries("kafka")
@@ -36,8 +40,6 @@ FETCH_MS = 100  #: so long a fetch waits for something to come
 FETCH_MOST = 2_000  #: records
 NOTE_S = 1.0  #: how often it is noted how far partitions are
 AGAIN_S = 0.5  #: before a partition is read again whose lane was lost
-SESSION_MS = 6_000  #: a member that is not heard of for so long has its partitions taken away
-HEARTBEAT_MS = 1_000
 
 
 class Member(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -62,24 +64,25 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._clock = clock
         self._room = room
         self._keys = Keys(database, clock)
+        self._outgoing = Outgoing(cluster, topics)
         self._on_lag = on_lag  #: told a partition, and how many records wait in it
         self._hooks = Hooks(
             on_push=on_push,
             on_doubt=on_doubt,
             on_quarantine=on_quarantine,
-            on_told=self._tell,
-            on_dead=self._bury,
-            on_stray=self._pass_on,
+            on_told=self._outgoing.tell,
+            on_dead=self._outgoing.bury,
+            on_stray=self._outgoing.pass_on,
         )
         self._parts = 0
         self._owners: dict[int, Owner] = {}
-        self._wanted: set[int] = set()  #: partitions that are this member's and that it does not own yet
-        self._owning = asyncio.Lock()
-        self._stopping = False  #: nothing is taken over any more
-        self._answers: dict[tuple[int, str], list[Reply]] = {}
-        self._sending: set[asyncio.Future[Any]] = set()
+        self._ending: set[asyncio.Task[None]] = set()  #: owners of what it owns no more
+        self._given: set[int] = set()  #: the partitions that the group gave it last …
+        self._moving = False  #: … and whether it is giving others just now
+        #: Partitions to be taken over; after a failure only where they are still of this epoch.
+        self._wanted: dict[int, int | None] = {}
+        self._session_ms = SESSION_MS
         self._consumer: AIOKafkaConsumer | None = None
-        self._producer: AIOKafkaProducer | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -88,19 +91,8 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
             self._parts = await number_of_parts(connection)
         if not self._parts:
             raise BadUse("Kafka is not set up for this database: `./vicino kafka setup`")
-        self._producer = AIOKafkaProducer(**self._cluster.client, acks=1)
-        await self._producer.start()
-        self._consumer = AIOKafkaConsumer(
-            **self._cluster.client,
-            group_id=self._topics.group,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            session_timeout_ms=SESSION_MS,
-            heartbeat_interval_ms=HEARTBEAT_MS,
-            max_poll_interval_ms=60_000,
-        )
-        self._consumer.subscribe([self._topics.journal], listener=self)
-        await self._consumer.start()
+        await self._outgoing.start()
+        await self._join()
         self._tasks = [
             asyncio.create_task(self._consume(), name="consume"),
             asyncio.create_task(self._note(), name="note"),
@@ -108,16 +100,14 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def stop(self) -> None:
         """Leaves the group, when what is under way is done and everything that lags behind is written."""
-        self._stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._consumer is not None:
-            await self._close(list(self._owners), finish=True)
+            self._end(list(self._owners), finish=True)
+            await asyncio.gather(*self._ending)
             await self._consumer.stop()
-        await asyncio.gather(*self._sending, return_exceptions=True)
-        if self._producer is not None:
-            await self._producer.stop()
+        await self._outgoing.stop()
 
     @property
     def ready(self) -> bool:
@@ -134,64 +124,115 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         for owner in self._owners.values():
             owner.published(retailer_id)
 
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        await self._close([one.partition for one in revoked], finish=True)
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002
+        """The group begins to divide the partitions anew. What is under way goes on."""
+        self._moving = True
 
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        self._wanted |= {one.partition for one in assigned}
-        await self._own_wanted()
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """It has: nothing is waited for here, since nobody hears of this member meanwhile."""
+        assert self._consumer is not None
+        self._given = {one.partition for one in assigned if one.partition < self._parts}
+        if len(self._given) < len(assigned):
+            log.error("partitions_not_noted", remedy="grow topics by ./vicino kafka grow alone")
+        self._wanted = dict.fromkeys(self._given)
+        for number in self._given & self._owners.keys():
+            self._consumer.seek(self._partition(number), self._owners[number].next)
+        self._moving = False
 
-    async def _own_wanted(self) -> None:
-        """Takes over what the group has given. What cannot be had now is asked for again."""
-        async with self._owning:
-            for number in () if self._stopping else sorted(self._wanted):
-                try:
-                    await self._own(number)
-                except (DatabaseError, asyncpg.PostgresError) as error:
-                    log.warning("partition_not_had", part=number, error=type(error).__name__)
-                else:
-                    self._wanted.discard(number)
-                    log.info("partition_owned", part=number)
+    async def _own_what_was_given(self) -> None:
+        """Takes over what the group has given, and ends what it has not. What was lost is read again where it
+        is still this member's; else it joins again.
+        """
+        lost = {number: owner.part.epoch for number, owner in self._owners.items() if owner.lost}
+        if self._moving or not (lost or self._wanted or self._owners.keys() - self._given):
+            return
+        self._end(self._owners.keys() - self._given, finish=True)
+        await asyncio.gather(*self._end(lost, finish=False))
+        if lost and not self._wanted:
+            await asyncio.sleep(AGAIN_S)
+        still = {number: epoch for number, epoch in lost.items() if number in self._given}
+        self._wanted = still | self._wanted
+        await asyncio.gather(*(self._attempt(number, epoch) for number, epoch in self._wanted.items()))
 
-    async def _own(self, number: int) -> None:
-        """Takes a partition over from where it was written last. What an earlier owner is at fails."""
+    async def _attempt(self, number: int, epoch: int | None) -> None:
+        """Takes a partition over; what cannot be had now is asked for again."""
+        try:
+            owned = await self._own(number, epoch)
+        except (DatabaseError, asyncpg.PostgresError) as error:
+            log.warning("partition_not_had", part=number, error=type(error).__name__)
+            await asyncio.sleep(AGAIN_S)
+            return
+        if self._wanted.get(number) == epoch:  # and was not given once more meanwhile
+            self._wanted.pop(number, None)
+        if owned:
+            log.info("partition_owned", part=number)
+        elif not self._moving:
+            log.warning("partition_is_anothers", part=number)
+            assert self._consumer is not None
+            self._moving = True
+            self._consumer.subscribe([self._topics.journal], listener=self)  # joins again
+
+    async def _own(self, number: int, epoch: int | None) -> bool:
+        """Takes a partition over from where it was written last; what an earlier owner is at fails. False
+        where it is not of the given epoch any more.
+        """
+        owner = self._owners.get(number)
         async with self._database.system() as connection:
-            row = await connection.fetchrow(SQL["take_partition"], number)
+            if owner is not None and await connection.fetchval(SQL["epoch_of"], number) == owner.part.epoch:
+                return True  # it has been this member's all the time
+            row = await connection.fetchrow(SQL["take_partition"], number, epoch)
             heads = {
                 one["retailer_id"]: one["next_offset"]
                 for one in await connection.fetch(SQL["heads_of"], number)
             }
-        if row is None:
-            raise BadUse(f"Kafka's partition {number} is not noted in this database: `./vicino kafka grow`")
+        if row is None or self._moving:
+            return row is not None
+        await asyncio.gather(*self._end([number], finish=False))
+        self._begin(number, row["epoch"], row["next_offset"], heads)
+        return True
+
+    def _begin(self, number: int, epoch: int, begins: int, heads: dict[str, int]) -> None:
+        """The partition's lanes, from an offset on."""
         assert self._consumer is not None
-        self._consumer.seek(TopicPartition(self._topics.journal, number), row["next_offset"])
-        part = Part(number=number, of=self._parts, epoch=row["epoch"])
+        if self._partition(number) not in self._consumer.assignment():
+            return  # it was taken away again
+        self._consumer.seek(self._partition(number), begins)
+        part = Part(number=number, of=self._parts, epoch=epoch)
         reader = Reader(self._cluster, self._topics.journal, number, self._keys)
-        begins, hooks = row["next_offset"], self._hooks
-        owner = Owner(part, begins, heads, reader, self._database, self._clock, self._room, hooks)
-        self._owners[number] = owner
+        made = (reader, self._database, self._clock, self._room, self._hooks)
+        self._owners[number] = owner = Owner(part, begins, heads, *made)
         owner.wake_up(heads)
 
-    async def _close(self, parts: Collection[int], *, finish: bool) -> None:
-        async with self._owning:
-            self._wanted.difference_update(parts)
-            owners = [self._owners.pop(number) for number in parts if number in self._owners]
-            await asyncio.gather(*(owner.close(finish=finish) for owner in owners))
-            for owner in owners if finish else ():
-                await self._noted(owner)
+    def _end(self, parts: Iterable[int], *, finish: bool) -> "list[asyncio.Task[None]]":
+        """Gives partitions up. Who takes one over meanwhile is not disturbed by what is still done in it."""
+        tasks = []
+        for owner in [self._owners.pop(number) for number in parts if number in self._owners]:
+            tasks.append(task := asyncio.create_task(self._ended(owner, finish=finish)))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+        return tasks
+
+    async def _ended(self, owner: Owner, *, finish: bool) -> None:
+        await owner.close(finish=finish)
+        if finish:
+            await self._noted(owner)
+
+    def _partition(self, number: int) -> TopicPartition:
+        return TopicPartition(self._topics.journal, number)
 
     async def _consume(self) -> None:
         """Gives records to their partitions' owners, as long as those are not full."""
         assert self._consumer is not None
         while True:
-            await self._read_again()
-            for number, owner in list(self._owners.items()):
-                partition = TopicPartition(self._topics.journal, number)
-                paused = partition in self._consumer.paused()
-                if owner.full != paused and partition in self._consumer.assignment():
-                    (self._consumer.pause if owner.full else self._consumer.resume)(partition)
+            await self._own_what_was_given()
             try:
-                fetched = await self._consumer.getmany(timeout_ms=FETCH_MS, max_records=FETCH_MOST)
+                fetched = await self._fetched()
+            except InvalidSessionTimeoutError:
+                log.warning("session_not_allowed", ms=self._session_ms, instead_ms=UNCHANGED_SESSION_MS)
+                self._session_ms = UNCHANGED_SESSION_MS
+                await self._consumer.stop()
+                await self._join()
+                continue
             except KafkaError as error:
                 log.warning("fetch_failed", error=type(error).__name__, detail=str(error))
                 await asyncio.sleep(AGAIN_S)
@@ -201,6 +242,24 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
             for whose, records in theirs:
                 if whose is not None:
                     await self._give(whose, records)
+
+    async def _fetched(self) -> dict[TopicPartition, list[Any]]:
+        """What has come to those that are not full. Raises KafkaError."""
+        assert self._consumer is not None
+        for number, owner in self._owners.items():
+            partition = self._partition(number)
+            paused = partition in self._consumer.paused()
+            if owner.full != paused and partition in self._consumer.assignment():
+                (self._consumer.pause if owner.full else self._consumer.resume)(partition)
+        fetched: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
+            timeout_ms=FETCH_MS, max_records=FETCH_MOST
+        )
+        return fetched
+
+    async def _join(self) -> None:
+        """Joins the group: partitions may be given before this returns."""
+        self._consumer = member_of(self._cluster, self._topics, self, self._session_ms)
+        await self._consumer.start()
 
     async def _give(self, owner: Owner, records: Collection[Any]) -> None:
         """Gives records to their partition's owner, opened. Without the database nothing goes on anyhow."""
@@ -215,25 +274,13 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
                 owner.take(opened)
             return
 
-    async def _read_again(self) -> None:
-        """Takes partitions over anew whose lanes were lost, if they are still this member's."""
-        lost = [number for number, owner in self._owners.items() if owner.lost]
-        if lost:
-            await self._close(lost, finish=False)
-            await asyncio.sleep(AGAIN_S)
-            assert self._consumer is not None
-            ours = {one.partition for one in self._consumer.assignment()}
-            self._wanted |= ours.intersection(lost)
-        if self._wanted:
-            await self._own_wanted()
-
     async def _note(self) -> None:
         """Notes how far partitions are, so that the next owner need not read what is done."""
         while True:
             await asyncio.sleep(NOTE_S)
             for owner in list(self._owners.values()):
                 await self._noted(owner)
-                partition = TopicPartition(self._topics.journal, owner.part.number)
+                partition = self._partition(owner.part.number)
                 assert self._consumer is not None
                 if partition in self._consumer.assignment():
                     newest = self._consumer.highwater(partition)
@@ -247,34 +294,3 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
                 await connection.execute(SQL["note_partition"], *arguments)
         except (DatabaseError, asyncpg.PostgresError) as error:  # the next owner reads a little more
             log.warning("not_noted", part=owner.part.number, error=type(error).__name__)
-
-    def _tell(self, to: Sealed, answer: Reply) -> None:
-        """Has an answer sent, with the others of its batch."""
-        if not self._answers:
-            asyncio.get_running_loop().call_soon(self._send_answers)
-        self._answers.setdefault((to.partition, to.edge), []).append(answer)
-
-    def _send_answers(self) -> None:
-        answers, self._answers = self._answers, {}
-        for (partition, edge), replies in answers.items():
-            self._send(self._topics.answers, pack_replies(replies), edge.encode(), partition)
-
-    def _bury(self, packed: bytes, why: str) -> None:
-        self._send(self._topics.dead, packed, why.encode()[:500], 0)
-
-    def _pass_on(self, record: Opened, shopper_id: str) -> None:
-        assert record.sealed is not None, "whose shopper is known"
-        number = part_of(record.sealed.retailer_id, shopper_id, self._parts)
-        self._send(self._topics.journal, record.value, record.sealed.subject, number)
-
-    def _send(self, topic: str, value: bytes, key: bytes, partition: int) -> None:
-        async def send() -> None:
-            assert self._producer is not None
-            try:
-                await self._producer.send_and_wait(topic, value, key=key, partition=partition)
-            except KafkaError as error:
-                log.warning("not_sent", topic=topic, error=type(error).__name__)
-
-        sending = asyncio.ensure_future(send())
-        self._sending.add(sending)
-        sending.add_done_callback(self._sending.discard)

@@ -1,7 +1,7 @@
 """One partition and the engine that owns it: its lanes, one a retailer, and how far they are."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -20,7 +20,7 @@ from server.kafka.keys import Opened
 from server.kafka.parcel import Look, Parcel, Reply, Sealed, Told, reply
 from server.lane import Lane, LaneLost, Waiting
 from server.line import Elsewhere
-from server.parts import Part
+from server.parts import Part, part_of
 from server.pipeline import Pipeline
 from server.redeem import Item
 from server.sql import queries
@@ -42,8 +42,8 @@ class Hooks(msgspec.Struct, frozen=True, kw_only=True):
     on_doubt: Callable[[str], None]
     on_quarantine: Callable[[str, str], None]
     on_told: Callable[[Sealed, Reply], None]  #: an answer that an edge waits for
-    on_dead: Callable[[bytes, str], None]  #: a record that cannot be read, and why
-    on_stray: Callable[[Opened, str], None]  #: a record, and its shopper, who is of another partition
+    on_dead: Callable[[bytes, str], Coroutine[Any, Any, None]]  #: a record that cannot be read, and why
+    on_stray: Callable[[Opened, int], Coroutine[Any, Any, None]]  #: a record, and the partition it is of
 
 
 class PartLane(Lane):
@@ -105,17 +105,24 @@ class Owner:
         self._lanes: dict[str, PartLane] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._looks: set[asyncio.Task[None]] = set()
+        self._moves: set[asyncio.Task[None]] = set()
+        self._unmoved = False  #: whether a record could not be put elsewhere
         self._flight: dict[int, None] = {}  #: offsets in hand, in their order
         self._next = begins  #: the offset after the newest that was taken
 
     @property
     def lost(self) -> bool:
-        """Whether a lane has ended: the partition has to be read again."""
-        return any(task.done() for task in self._tasks.values())
+        """Whether something could not be done: the partition has to be read again."""
+        return self._unmoved or any(task.done() for task in self._tasks.values())
 
     @property
     def full(self) -> bool:
         return len(self._flight) >= FULL
+
+    @property
+    def next(self) -> int:
+        """The offset after the newest that was taken."""
+        return self._next
 
     @property
     def done_upto(self) -> int:
@@ -130,7 +137,7 @@ class Owner:
             self._next = record.offset + 1
             if record.sealed is None:
                 log.warning("dead_letter", part=self.part.number, offset=record.offset, error=record.trouble)
-                self._hooks.on_dead(record.value, record.trouble)
+                self._move(record, self._hooks.on_dead(record.value, record.trouble))
             elif (parcel := record.parcel) is None:
                 self._answer(record, shut=True)
             elif isinstance(parcel.item, Look):
@@ -141,12 +148,30 @@ class Owner:
     def _put(self, record: Opened, parcel: Parcel, item: Item) -> None:
         shopper_id, offset = getattr(item, "shopper_id", ""), record.offset
         if shopper_id and not self.part.holds(parcel.retailer_id, shopper_id):
-            self._hooks.on_stray(record, shopper_id)  # by an edge that has not heard of new partitions yet
+            number = part_of(parcel.retailer_id, shopper_id, self.part.of)
+            self._move(
+                record, self._hooks.on_stray(record, number)
+            )  # its edge has not heard of new partitions
             return
         self._flight[offset] = None
         self._lane(parcel.retailer_id).place(item, offset).add_done_callback(
             lambda done: self._done(record, done)
         )
+
+    def _move(self, record: Opened, moving: Coroutine[Any, Any, None]) -> None:
+        """Has a record put elsewhere: it is done here when it is safe there."""
+
+        def moved(done: asyncio.Task[None]) -> None:
+            self._moves.discard(done)
+            if not done.cancelled() and done.exception() is None:
+                self._flight.pop(record.offset, None)
+            else:
+                self._unmoved = True
+
+        self._flight[record.offset] = None
+        task = asyncio.create_task(moving)
+        self._moves.add(task)
+        task.add_done_callback(moved)
 
     def _done(self, record: Opened, done: "asyncio.Future[Any]") -> None:
         error = None if done.cancelled() else done.exception()
@@ -219,8 +244,9 @@ class Owner:
         with suppress(TimeoutError):
             async with asyncio.timeout(FINISH_S if finish else 0):
                 while self._flight and not self.lost:
-                    await asyncio.wait(self._tasks.values(), timeout=0.01)  # batches end by themselves
-        ends = [*self._tasks.values(), *self._looks]
+                    # Batches end by themselves.
+                    await asyncio.wait([*self._tasks.values(), *self._moves], timeout=0.01)
+        ends = [*self._tasks.values(), *self._looks, *self._moves]
         for task in ends:
             task.cancel()
         await asyncio.gather(*ends, return_exceptions=True)

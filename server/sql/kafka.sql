@@ -1,6 +1,12 @@
 -- take_partition --
--- A new owner: what an earlier one still tries to write fails, since its epoch is over.
-UPDATE partitions SET epoch = epoch + 1 WHERE part = $1 RETURNING epoch, next_offset
+-- A new owner: what an earlier one still tries to write fails, since its epoch is over. Given an epoch, only
+-- if there was none since.
+UPDATE partitions SET epoch = epoch + 1 WHERE part = $1 AND epoch = coalesce($2, epoch)
+RETURNING epoch, next_offset
+
+-- epoch_of --
+-- The partition's epoch.
+SELECT epoch FROM partitions WHERE part = $1
 
 -- heads_of --
 -- How far each retailer is in a partition.

@@ -5,11 +5,12 @@ it is. Some phones give up in the middle, some send twice, some late.
 """
 
 import asyncio
+import itertools
 import json
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -56,7 +57,7 @@ class Client:
         self._crowd = crowd
 
     async def call(
-        self, method: str, path: str, body: Any = None, *, key: str = "", patience_s: float = TIMEOUT_S
+        self, method: str, path: str, body: Any = None, *, key: str = "", patience_s: float | None = None
     ) -> tuple[int, Any]:
         """One request. (0, None) where no answer came in time, or the connection broke."""
         headers = {"Authorization": f"Bearer {self.credential}", **({"Idempotency-Key": key} if key else {})}
@@ -65,9 +66,9 @@ class Client:
         status, answer = 0, None
         try:
             async with (
-                asyncio.timeout(patience_s),
+                asyncio.timeout(patience_s or self._crowd.patience_s),
                 self._crowd.session.request(
-                    method, self._crowd.url + path, data=data, headers=headers
+                    method, next(self._crowd.edges) + path, data=data, headers=headers
                 ) as response,
             ):
                 text = await response.text()
@@ -94,16 +95,18 @@ class Crowd:
 
     def __init__(
         self,
-        url: str,
+        urls: Sequence[str],
         retailers: list[Retailer],
         outside: Outside,
         clock: Clock,
         *,
         seed: int,
         phones: int,
+        patience_s: float = TIMEOUT_S,
     ) -> None:
-        self.url = url
+        self.edges = itertools.cycle(urls)  #: one after the other, as a load balancer has it
         self.outside = outside
+        self.patience_s = patience_s  #: with a request that gets no answer
         self.over = False
         self.session: aiohttp.ClientSession
         self.clock_us = clock.now_us

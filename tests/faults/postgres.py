@@ -5,7 +5,7 @@ import contextlib
 import os
 import random
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -58,13 +58,18 @@ async def postgres(folder: Path) -> AsyncIterator[Postgres]:
         yield Postgres(server)
 
 
-class SlowWire:
-    """A TCP proxy before PostgreSQL: every chunk may come late, and all connections may break."""
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
-    def __init__(self, socket: Path, chosen: random.Random) -> None:
-        self._socket = socket
+
+class SlowWire:
+    """A TCP proxy: every chunk may come late, none may come, and all connections may break."""
+
+    def __init__(self, connect: Callable[[], Awaitable[Streams]], chosen: random.Random) -> None:
+        self._connect = connect
         self._random = chosen
         self._open: set[asyncio.StreamWriter] = set()
+        self._whole = asyncio.Event()
+        self._whole.set()
         self.delay_s = 0.0  #: of each chunk, on average
 
     def break_all(self) -> None:
@@ -72,11 +77,20 @@ class SlowWire:
         for writer in self._open:
             writer.transport.abort()
 
+    def cut(self) -> None:
+        """Nothing comes through any more, and nobody is told; as where a network falls apart."""
+        self._whole.clear()
+
+    def mend(self) -> None:
+        """It comes through again, what was sent meanwhile too."""
+        self._whole.set()
+
     async def serve(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         """One connection."""
         self._open.add(back)
         try:
-            far, forth = await asyncio.open_unix_connection(self._socket)
+            await self._whole.wait()
+            far, forth = await self._connect()
         except OSError:
             back.transport.abort()
         else:
@@ -89,15 +103,17 @@ class SlowWire:
             while chunk := await source.read(65_536):
                 if self.delay_s:
                     await asyncio.sleep(self._random.uniform(0, 2 * self.delay_s))
+                await self._whole.wait()
                 sink.write(chunk)
                 await sink.drain()
+        await self._whole.wait()
         sink.transport.abort()
 
 
 @asynccontextmanager
 async def slow_wire(server: Postgres, chosen: random.Random) -> AsyncIterator[tuple[SlowWire, str]]:
     """The proxy, not slow yet, and the URL of the same database through it."""
-    wire = SlowWire(server.socket, chosen)
+    wire = SlowWire(lambda: asyncio.open_unix_connection(server.socket), chosen)
     listening = await asyncio.start_server(wire.serve, "127.0.0.1", 0)
     host, port = listening.sockets[0].getsockname()
     user, _, rest = server.url.removeprefix("postgresql://").partition("@/")

@@ -72,6 +72,14 @@ class Server:
         except TimeoutError:
             raise Died(f"the server is not ready after {START_S} s; {await self.abort()}") from None
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     async def ended(self, within_s: float) -> int:
         """Waits until the process has ended; its status, -9 where it was killed. Raises TimeoutError."""
         assert self._process is not None

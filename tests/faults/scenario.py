@@ -186,7 +186,9 @@ async def surroundings(folder: Path, seed: int, clock: Clock) -> AsyncIterator[S
 async def crowded(around: Surroundings, url: str, phones: int) -> AsyncIterator[Town]:
     """A crowd is there for the block; then things must get going again before everybody goes home."""
     outside = Outside()
-    async with Crowd(url, around.retailers, outside, around.clock, seed=around.seed, phones=phones) as crowd:
+    async with Crowd(
+        [url], around.retailers, outside, around.clock, seed=around.seed, phones=phones
+    ) as crowd:
         yield (town := Town(around=around, crowd=crowd, outside=outside))
         await town.crowd.until_taken(3 * phones, RECOVERY_S)
 

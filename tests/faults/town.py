@@ -68,15 +68,19 @@ class Retailer(msgspec.Struct, frozen=True, kw_only=True):
     till_key: str
 
 
-async def open_shops(database_url: str, now: datetime) -> list[Retailer]:
-    """One that may speak all day, and one whose quiet hours last the whole run; each with its shop."""
+async def open_shops(database_url: str, now: datetime, *, number: int = 0) -> list[Retailer]:
+    """One that may speak all day, and one whose quiet hours last the whole run; each with its shop. Their
+    names end with the run's number, where several share a database.
+    """
     hours = {"from": f"{now - timedelta(hours=3):%H:%M}", "until": f"{now + timedelta(hours=9):%H:%M}"}
     made = []
     async with await Database.open(database_url) as database:
         for name, quiet_hours in (("open", None), ("quiet", hours)):
             settings = {"quiet_hours": quiet_hours, "shopper_per_day": 3, "push_ttl_s": 300}
             keys = await create_retailer(database, name, settings)
-            made.append(Retailer(name=name, quiet=quiet_hours is not None, **keys))
+            made.append(
+                Retailer(name=f"{name}-{number}" if number else name, quiet=quiet_hours is not None, **keys)
+            )
             for kind, bodies in PUBLISHED.items():
                 body = "\n".join(json.dumps(one) for one in bodies).encode()
                 now_us = round(now.timestamp() * 1e6)

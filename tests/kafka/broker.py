@@ -7,7 +7,6 @@ outside of the checkout.
 import asyncio
 import os
 import shutil
-import signal
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
@@ -29,7 +28,7 @@ JAVA = ("-Xms96m", "-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-
 SETTINGS = {
     "process.roles": "broker,controller",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,FAR:PLAINTEXT",
     "inter.broker.listener.name": "PLAINTEXT",
     "auto.create.topics.enable": "false",
     "offsets.topic.num.partitions": "4",
@@ -40,6 +39,8 @@ SETTINGS = {
     "num.io.threads": "2",
     "num.replica.fetchers": "1",
     "controlled.shutdown.enable": "true",
+    "broker.heartbeat.interval.ms": "500",
+    "broker.session.timeout.ms": "3000",
 }
 
 
@@ -80,9 +81,12 @@ class Broker:
         number: int,
         folder: Path,
         ports: Sequence[tuple[int, int]],
+        *,
+        far: tuple[int, int] | None = None,
         secured: Secured | None = None,
     ) -> None:
         self.address = f"127.0.0.1:{ports[number][0]}"
+        self._far = far
         self._folder = folder / str(number)
         self._number = number
         self._ports = ports
@@ -108,6 +112,10 @@ class Broker:
             "share.coordinator.state.topic.replication.factor": replicas,
             "share.coordinator.state.topic.min.isr": "1",
         }
+        if self._far is not None:
+            here, there = self._far
+            settings["listeners"] += f",FAR://127.0.0.1:{here}"
+            settings["advertised.listeners"] += f",FAR://127.0.0.1:{there}"
         users: tuple[str, ...] = ()
         if self._secured is not None:
             settings, users = self._secured.settings(settings), self._secured.users
@@ -127,9 +135,11 @@ class Broker:
             self._process.kill()
             await self._process.wait()
 
-    def signal(self, number: signal.Signals) -> None:
+    async def stop(self) -> None:
+        """Ends it in good order: what it leads is led by others then."""
         assert self._process is not None
-        self._process.send_signal(number)
+        self._process.terminate()
+        await self._process.wait()
 
     @property
     def running(self) -> bool:
@@ -146,11 +156,24 @@ class Broker:
 
 
 class Kafka:
-    """A cluster of brokers, gone with its block."""
+    """A cluster of brokers, gone with its block.
 
-    def __init__(self, folder: Path, brokers: int = 1, *, secured: Secured | None = None) -> None:
+    `far`: for each broker a port where it listens too, and one by which those who came there reach it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        brokers: int = 1,
+        *,
+        far: Sequence[tuple[int, int]] = (),
+        secured: Secured | None = None,
+    ) -> None:
         ports = [(free_port(), free_port()) for _ in range(brokers)]
-        self.brokers = [Broker(number, folder, ports, secured) for number in range(brokers)]
+        self.brokers = [
+            Broker(number, folder, ports, far=far[number] if far else None, secured=secured)
+            for number in range(brokers)
+        ]
         self.servers = ",".join(broker.address for broker in self.brokers)
         self.secured_servers = "" if secured is None else secured.address
 
@@ -178,6 +201,25 @@ class Kafka:
                 for broker in self.brokers:
                     assert broker.running, broker.last_words()
                 await asyncio.sleep(0.1)  # another process: it can only be asked
+
+    async def in_sync(self, topic: str) -> None:
+        """Returns when every broker has all that the topic has."""
+        async with asyncio.timeout(START_S):
+            while await _least_in_sync(self.servers, topic) < len(self.brokers):
+                await asyncio.sleep(0.1)
+
+
+async def _least_in_sync(servers: str, topic: str) -> int:
+    """How many copies of the partition with the fewest are in sync; 0 where nobody says so."""
+    client = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=2000)
+    try:
+        await client.start()
+        [told] = await client.describe_topics([topic])
+        return min(len(one["isr"]) for one in told["partitions"])
+    except Exception:  # noqa: BLE001 - whatever it says, they are not
+        return 0
+    finally:
+        await client.close()
 
 
 async def _brokers_at(servers: str) -> int:
