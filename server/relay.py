@@ -40,9 +40,9 @@ class RelayRules(Struct, frozen=True, kw_only=True, gc=False):
     """How a relay works."""
 
     #: Pushes claimed and not yet recorded, at most; no more than the provider sends at once.
-    in_flight: int = 250
+    in_flight: int = 400
     #: How long a claim waits for half of that room: to claim many costs little more than to claim one.
-    gather_s: float = 0.02
+    gather_s: float = 0.05
     #: A claim that is not recorded within this is open to every relay again.
     lease_s: float = 30.0
     #: An attempt is given up within the lease, so that its result still counts.
