@@ -37,9 +37,8 @@ def fcm_message(push: Push, *, now_us: int) -> dict[str, Any] | PushInvalid:
     where that is not enough, or where the item uses a key that FCM keeps for itself.
     """
     data = {**push.item, "push_id": push.push_id}
-    reserved = sorted(key for key in data if is_reserved(key))
-    if reserved:
-        return PushInvalid(reason=f"reserved_key:{reserved[0]}")
+    if reserved := [key for key in data if is_reserved(key)]:
+        return PushInvalid(reason=f"reserved_key:{min(reserved)}")
     fitted = _fit(data)
     if isinstance(fitted, PushInvalid):
         return fitted
@@ -141,16 +140,19 @@ def _webpush(push: Push, collapse: str, shown: dict[str, str] | None, now_us: in
 
 
 def _fit(data: dict[str, str]) -> dict[str, str] | PushInvalid:
+    excess = _payload_bytes(data) - PAYLOAD_BYTES
+    if excess <= 0:
+        return data
     fitted = dict(data)
     for text in ("body", "title"):
-        while (excess := _payload_bytes(fitted) - PAYLOAD_BYTES) > 0 and fitted.get(text):
+        while excess > 0 and fitted.get(text):
             # A character takes at most 8 bytes, 4 here and 4 in the notification: an eighth of the excess
             # never cuts too much, and one character at least makes sure that the loop ends.
             fitted[text] = shorten(fitted[text], len(fitted[text]) - max(1, excess // 8))
-    return fitted if _payload_bytes(fitted) <= PAYLOAD_BYTES else PushInvalid(reason="too_big")
+            excess = _payload_bytes(fitted) - PAYLOAD_BYTES
+    return fitted if excess <= 0 else PushInvalid(reason="too_big")
 
 
 def _payload_bytes(data: dict[str, str]) -> int:
     """UTF-8 bytes of the data map, and of the title and body that travel again as the notification."""
-    shown = sum(len(data.get(text, "").encode()) for text in ("title", "body"))
-    return shown + sum(len(key.encode()) + len(value.encode()) for key, value in data.items())
+    return len("".join([*data, *data.values(), data.get("title", ""), data.get("body", "")]).encode())

@@ -21,6 +21,8 @@ from server.outbox import Result, save
 _LOG = structlog.get_logger("vicino.relay")
 #: How long a stop waits for its last results to be written.
 _RECORD_GRACE_S = 5.0
+#: How long a result waits for those of others under way: to write many costs little more than to write one.
+_GATHER_S = 0.02
 
 #: Told of every push that a relay settled, after the commit: for metrics and live views.
 Observer = Callable[[PushRow, Settlement], None]
@@ -84,9 +86,11 @@ class Recorder:
     async def _record_results(self) -> None:
         while True:
             results = [await self._results.get()]
-            # Whatever came in while the last results were written goes into the next transaction together.
-            while not self._results.empty():
-                results.append(self._results.get_nowait())
+            # What came in while the last results were written, and what comes now, goes into one transaction.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GATHER_S):
+                    while len(results) < self.in_flight:
+                        results.append(await self._results.get())
             results.sort(key=_retailer)
             for retailer_id, group in groupby(results, key=_retailer):
                 await self._record(retailer_id, list(group))

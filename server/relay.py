@@ -40,7 +40,9 @@ class RelayRules(Struct, frozen=True, kw_only=True, gc=False):
     """How a relay works."""
 
     #: Pushes claimed and not yet recorded, at most; no more than the provider sends at once.
-    in_flight: int = 100
+    in_flight: int = 400
+    #: How long a claim waits for half of that room: to claim many costs little more than to claim one.
+    gather_s: float = 0.05
     #: A claim that is not recorded within this is open to every relay again.
     lease_s: float = 30.0
     #: An attempt is given up within the lease, so that its result still counts.
@@ -131,8 +133,7 @@ class Relay:
 
     async def _claim_round(self) -> int:
         """Claims for every retailer with due pushes, each its share of the room; the number of claims."""
-        while self._recorder.in_flight >= self._rules.in_flight and not self._stopping:
-            await self._recorder.freed()
+        await self._room()
         if not (allowed := self._pace.allows(self._clock.now_us())):
             return 0
         told, self._told = sorted(self._told), set()
@@ -147,6 +148,16 @@ class Relay:
             if room > 0:
                 claims += await self._claim(retailer_id, max(1, room // (len(retailers) - waiting)))
         return claims
+
+    async def _room(self) -> None:
+        """Waits for room for one push, and a little for more."""
+        most = self._rules.in_flight
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._rules.gather_s):
+                while self._recorder.in_flight > most // 2 and not self._stopping:
+                    await self._recorder.freed()
+        while self._recorder.in_flight >= most and not self._stopping:
+            await self._recorder.freed()
 
     async def _due_retailers(self) -> list[str]:
         if not self._backoff.ready(_EVERYBODY):

@@ -9,19 +9,20 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote, urlsplit
 
-import aiohttp
 import msgspec
-from yarl import URL
 
 from notifications.fcm_message import fcm_message
+from notifications.providers.connections import ConnectionLost, Connections, Unreachable
 from notifications.providers.fcm_errors import outcome_of, read_reply
 from notifications.providers.google_token import AccessTokens, load_service_account
 from notifications.push import Ambiguous, Misconfigured, Outcome, Push, PushInvalid, RetryLater
 
 ENDPOINT = "https://fcm.googleapis.com"
-#: Requests under way at once; FCM allows far more, a relay on one core does not need it.
-CONCURRENCY = 100
+#: Requests under way at once, each on a connection of its own. Where FCM takes a tenth of a second for each,
+#: that is 4,000 a second.
+CONCURRENCY = 400
 #: At least 15 s: with 10 s, slow successes were measured to come back as duplicates.
 ATTEMPT_TIMEOUT_S = 15.0
 CONNECT_TIMEOUT_S = 5.0
@@ -49,15 +50,11 @@ class FcmProvider:
     ) -> None:
         self._tokens = tokens
         self._now_us = now_us
-        self._url = URL(f"{endpoint.rstrip('/')}/v1/projects/{project_id}/messages:send", encoded=True)
+        self._path = f"{urlsplit(endpoint).path.rstrip('/')}/v1/projects/{quote(project_id)}/messages:send"
         self._slots = asyncio.Semaphore(concurrency)
+        self._attempt_timeout_s = attempt_timeout_s
         self._paused_until_us: dict[str, int] = {}
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=concurrency),
-            timeout=aiohttp.ClientTimeout(total=attempt_timeout_s, sock_connect=CONNECT_TIMEOUT_S),
-            # A stand-in on this machine is not behind the environment's proxy.
-            trust_env=self._url.scheme == "https",
-        )
+        self._connections = Connections(endpoint, connect_timeout_s=CONNECT_TIMEOUT_S)
 
     @classmethod
     async def open(
@@ -89,7 +86,7 @@ class FcmProvider:
         await self.aclose()
 
     async def aclose(self) -> None:
-        await self._session.close()
+        self._connections.close()
         await self._tokens.aclose()
 
     async def send(self, push: Push) -> Outcome:
@@ -116,25 +113,27 @@ class FcmProvider:
         return outcome if other == token else await self._post(push, other)
 
     async def _post(self, push: Push, token: str) -> Outcome:
-        if self._session.closed:
+        if self._connections.closed:
             return RetryLater(reason="closed")
         # Built after the waits, also for a token, because it holds the time that is left.
         message = fcm_message(push, now_us=self._now_us())
         if isinstance(message, PushInvalid):
             return message
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json; charset=utf-8"}
         body = msgspec.json.encode(message)
         try:
-            async with self._session.post(
-                self._url, data=body, headers=headers, allow_redirects=False
-            ) as response:
-                content = await response.read()
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-            # No connection, so nothing was sent.
+            async with asyncio.timeout(self._attempt_timeout_s):
+                reply = await self._connections.request(self._head(token, len(body)) + body)
+        except Unreachable:
             return RetryLater(reason="unreachable")
         except TimeoutError:
             return Ambiguous(reason="timeout")
-        except (aiohttp.ClientError, OSError):
+        except ConnectionLost:
             return Ambiguous(reason="connection_lost")
-        retry_after = response.headers.get("Retry-After")
-        return outcome_of(read_reply(response.status, retry_after, content, now_us=self._now_us()))
+        return outcome_of(read_reply(reply.status, reply.retry_after, reply.body, now_us=self._now_us()))
+
+    def _head(self, token: str, length: int) -> bytes:
+        return (
+            f"POST {self._path} HTTP/1.1\r\nHost: {self._connections.host}\r\nUser-Agent: vicino\r\n"
+            f"Authorization: Bearer {token}\r\nContent-Type: application/json; charset=utf-8\r\n"
+            f"Content-Length: {length}\r\n\r\n"
+        ).encode()

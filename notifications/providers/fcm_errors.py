@@ -47,6 +47,13 @@ class FcmReply(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
 
 
+class _TakenOver(msgspec.Struct, frozen=True, gc=False):
+    name: str | None = None
+
+
+_taken_over = msgspec.json.Decoder(_TakenOver)
+
+
 def outcome_of(reply: FcmReply) -> Outcome:
     """What `reply` means. FcmError's code decides; without one that we know, the HTTP status does."""
     if reply.status // 100 == 2:
@@ -112,6 +119,8 @@ def _by_status(status: int) -> Callable[[FcmReply], Outcome]:
 
 def read_reply(status: int, retry_after: str | None, body: bytes, *, now_us: int) -> FcmReply:
     """The parts of an answer that mean something; a gateway's page, or any other body, leaves them empty."""
+    if status // 100 == 2:
+        return FcmReply(status=status, name=_name_in(body))
     wait_s = retry_after_s(retry_after, now_us=now_us)
     try:
         document = msgspec.json.decode(body, type=dict[str, Any])
@@ -129,8 +138,14 @@ def read_reply(status: int, retry_after: str | None, body: bytes, *, now_us: int
         # The subject goes on with the project's or the device's name, which no log needs.
         quota=_first([subject.partition(":")[0] for subject in subjects]),
         about_address=any(_ADDRESS_WORDS.search(text) for text in _texts([error], "message")),
-        name=_first(_texts([document], "name")),
     )
+
+
+def _name_in(body: bytes) -> str | None:
+    try:
+        return _taken_over.decode(body).name
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def retry_after_s(header: str | None, *, now_us: int) -> float | None:

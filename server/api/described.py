@@ -201,6 +201,14 @@ DESCRIBED: dict[str, Described] = {
 }
 
 _LINES = ("application/x-ndjson", "text/csv", "application/json")
+DESCRIBED["POST /v1/inventory"] = Described(
+    repeatable=True,
+    body=dict[str, Any],
+    answer=ImportReport,
+    forms=_LINES,
+    example={"store_code": "shoes-1", "id": "T-1", "quantity": 3},
+    told=REPORT | {"kind": "inventory"},
+)
 _FEATURES = ("application/geo+json", "application/json")
 for _kind, _one, _forms in (
     ("stores", STORE, _LINES),

@@ -71,4 +71,15 @@ def _published(kind: ImportKind) -> list[Route]:
     ]
 
 
-PUBLISHED: Final = [route for kind in get_args(ImportKind) for route in _published(kind)]
+PUBLISHED: Final = [
+    *(route for kind in get_args(ImportKind) if kind in _NOUNS for route in _published(kind)),
+    row(
+        "POST",
+        "/v1/inventory",
+        _MAY_CHANGE["catalog"],
+        management.put_many("inventory"),
+        "What stores have of products, a line each; `dry_run=true` only tells",
+        query=("dry_run",),
+        body_most=_IMPORT_MOST,
+    ),
+]

@@ -39,6 +39,7 @@ Examples:
   ./vicino import stores shops.csv --retailer rtl_… --radius 60
   ./vicino import geofences malls.geojson --retailer rtl_… --dry-run
   ./vicino import catalog products.ndjson --retailer rtl_…
+  ./vicino import inventory shelves.tsv --retailer rtl_…
   ./vicino import offers summer.ndjson --retailer rtl_… --json
 
 Every record stands by itself: good ones are published even where others are refused. The same file can be
@@ -79,7 +80,7 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
 )
 @click.pass_obj
 def command(config: Config, /, *, as_json: bool, **options: Any) -> int:
-    """Import stores, geofences, the catalog, offers or sensitive places from FILE."""
+    """Import stores, geofences, the catalog, what stores have, offers or sensitive places from FILE."""
     request = _Request(**options)
     if request.kind != "stores" and request.radius_m is not None:
         raise click.UsageError("--radius is for stores")

@@ -20,6 +20,7 @@ from server.imports.author import Author, publish_as
 from server.imports.circles import circles_around
 from server.imports.formats import named_format, plain_bytes
 from server.imports.geocoding import Geocoder
+from server.imports.inventory import shelved
 from server.imports.judging import judged
 from server.imports.kinds import judge, reader
 from server.imports.locating import locate_stores
@@ -109,7 +110,9 @@ async def _publish(
 ) -> ImportReport:
     await check_references(connection, retailer_id, kind, sieve, now_us)
     bodies = await asyncio.to_thread(lambda: {name: record.body for name, record in sieve.accepted.items()})
-    if kind == "offers":
+    if kind == "inventory":
+        bodies = await shelved(connection, retailer_id, sieve)
+    elif kind == "offers":
         bodies |= await _drafts(connection, retailer_id, sieve, bodies)
     changes = [Change(kind=PUBLISHED_KIND[kind], bodies=bodies)]
     if radius_m is not None:

@@ -25,6 +25,7 @@ from offers.problem import BodyRejected
 from server.imports.catalog import read_catalog
 from server.imports.features import read_features
 from server.imports.formats import Format
+from server.imports.inventory import inventory_body, read_inventory
 from server.imports.json_reader import read_json
 from server.imports.judging import Accepted, Verdict
 from server.imports.problem import Place, Problem, Record, problem_at
@@ -51,6 +52,8 @@ def reader(
         return read_stores(data, form, today=today)
     if kind == "catalog":
         return read_catalog(data, form)
+    if kind == "inventory":
+        return read_inventory(data, form)
     if kind == "offers":
         return read_json(data, form)
     return read_features(data, form)
@@ -84,6 +87,14 @@ def _judge_store(record: Record) -> Verdict:
 
 def _judge_product(record: Record) -> Verdict:
     return _judge_body(record, "sku", lambda body: product_body(product_from_body(body, lax=record.texts)))
+
+
+def _judge_inventory(record: Record) -> Verdict:
+    try:
+        body = inventory_body(record.body, lax=record.texts)
+    except BodyRejected as rejected:
+        return _problems(record.place, rejected.problems, record.body.get("id"))
+    return _accepted(record, f"{body['sku']} at {body['store']}", body, "id")
 
 
 def _judge_offer(record: Record) -> Verdict:
@@ -150,6 +161,7 @@ _JUDGES: dict[ImportKind, Callable[[Record], Verdict]] = {
     "stores": _judge_store,
     "geofences": partial(_judge_feature, _fence),
     "catalog": _judge_product,
+    "inventory": _judge_inventory,
     "offers": _judge_offer,
     "sensitive": partial(_judge_feature, _sensitive),
 }

@@ -1,10 +1,10 @@
-"""Reads products from a Google Merchant feed: RSS 2.0 or Atom with `g:` attributes, a piece at a time.
+"""Reads Google Merchant feeds: RSS 2.0 or Atom with `g:` attributes, a piece at a time.
 
 Names and forms of the attributes: Google's product data specification. expat, as for GPX: a DOCTYPE ends the
 parse where it begins, so no entity is ever declared or fetched.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from xml.parsers import expat
 
@@ -21,6 +21,7 @@ _TAKEN = frozenset(
     (
         *("id", "title", "product_type", "google_product_category", "price", "sale_price", "image_link"),
         *("sale_price_effective_date", "availability", "cost_of_goods_sold", "sell_on_google_quantity"),
+        *("store_code", "quantity"),
     )
 )
 
@@ -75,7 +76,12 @@ class _Items:
 
 
 def read_merchant(data: bytes) -> Iterator[Record | Problem]:
-    """The products of a feed. Where the XML breaks, what stood before is read and the break told."""
+    """The products of a feed."""
+    return read_feed(data, product_of)
+
+
+def read_feed(data: bytes, body_of: Callable[[dict[str, str]], dict[str, Any]]) -> Iterator[Record | Problem]:
+    """The items of a feed, as bodies. Where the XML breaks, what stood before is read and the break told."""
     parser = expat.ParserCreate()
     parser.buffer_text = True
     items, index = _Items(parser), 0
@@ -89,7 +95,7 @@ def read_merchant(data: bytes) -> Iterator[Record | Problem]:
         except expat.ExpatError as error:
             broken = problem_at(Place(-1, error.lineno), "bad_xml", "", expat.ErrorString(error.code))
         for line, item in items.found:
-            yield Record(Place(index, line), product_of(item), texts=True)
+            yield Record(Place(index, line), body_of(item), texts=True)
             index += 1
         items.found.clear()
         if broken is not None:
@@ -100,8 +106,8 @@ def read_merchant(data: bytes) -> Iterator[Record | Problem]:
 def product_of(item: dict[str, str]) -> dict[str, Any]:
     """A product's body, as texts, of an item's attributes; what is absent stays absent."""
     sale = item.get("sale_price") if "sale_price_effective_date" not in item else None
-    price, currency = _money(sale or item.get("price", ""))
-    cost, cost_currency = _money(item.get("cost_of_goods_sold", ""))
+    price, currency = money(sale or item.get("price", ""))
+    cost, cost_currency = money(item.get("cost_of_goods_sold", ""))
     away = item.get("availability", "").lower() in _AWAY
     body = {
         "sku": item.get("id"),
@@ -116,7 +122,7 @@ def product_of(item: dict[str, str]) -> dict[str, Any]:
     return {field: value for field, value in body.items() if value}
 
 
-def _money(text: str) -> tuple[str | None, str | None]:
+def money(text: str) -> tuple[str | None, str | None]:
     """`15.00 USD` (or `USD 15.00`) as amount and currency; what cannot be told apart is left to the judge."""
     parts = text.split()
     if len(parts) == 2 and parts[0].isalpha():

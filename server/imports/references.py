@@ -46,6 +46,22 @@ _REFERENCES: dict[ImportKind, tuple[_Reference, ...]] = {
             refuses=True,
         ),
     ),
+    "inventory": (
+        _Reference(
+            kind="store",
+            field="store_code",
+            names=lambda line: (line.body["store"],),
+            code="unknown_store",
+            refuses=True,
+        ),
+        _Reference(
+            kind="product",
+            field="id",
+            names=lambda line: (line.body["sku"],),
+            code="unknown_product",
+            refuses=True,
+        ),
+    ),
     "offers": (
         _Reference(kind="store", field="stores", names=_stores, code="unknown_store", refuses=True),
         _Reference(
@@ -65,7 +81,7 @@ _REFERENCES: dict[ImportKind, tuple[_Reference, ...]] = {
 async def check_references(
     connection: Connection, retailer_id: str, kind: ImportKind, sieve: Sieve, now_us: int
 ) -> None:
-    """Refuses geofences and offers of stores that are not published; warns of what may yet come."""
+    """Refuses geofences, offers and stock of what is not published; warns of what may yet come."""
     for reference in _REFERENCES.get(kind, ()):
         # In a thread: over a large catalog it takes longer than the event loop may be held up.
         named = await asyncio.to_thread(_named, sieve, reference)

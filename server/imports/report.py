@@ -7,13 +7,14 @@ from msgspec import Struct
 from server.imports.problem import Problem
 from server.publish import Difference, Kind
 
-ImportKind: TypeAlias = Literal["stores", "geofences", "catalog", "offers", "sensitive"]
+ImportKind: TypeAlias = Literal["stores", "geofences", "catalog", "inventory", "offers", "sensitive"]
 
-#: The kind under which each import's records are published.
+#: The kind under which each import's records are published; what stores have is a part of the products.
 PUBLISHED_KIND: dict[ImportKind, Kind] = {
     "stores": "store",
     "geofences": "geofence",
     "catalog": "product",
+    "inventory": "product",
     "offers": "offer",
     "sensitive": "sensitive",
 }

@@ -7,12 +7,12 @@ SELECT retailers_with_due_pushes($1) AS retailer_id
 -- The fencing token grows with each claim. What is over by now is not claimed but ended, in the same go.
 WITH over AS (
   UPDATE outbox SET state = 'expired', reason = coalesce(reason, 'expired'), leased_until = NULL
-  WHERE retailer_id = $1 AND expires_at <= $2
-    AND (state = 'pending' OR (state = 'leased' AND leased_until <= $2))
+  WHERE retailer_id = $1 AND expires_at <= $2 AND state IN ('pending', 'leased')
+    AND (state = 'pending' OR leased_until <= $2)
 ), due AS (
   SELECT push_id, state = 'leased' AS in_doubt FROM outbox
-  WHERE retailer_id = $1 AND expires_at > $2
-    AND ((state = 'pending' AND due_at <= $2) OR (state = 'leased' AND leased_until <= $2))
+  WHERE retailer_id = $1 AND expires_at > $2 AND state IN ('pending', 'leased') AND due_at <= $2
+    AND (state = 'pending' OR leased_until <= $2)
   ORDER BY due_at, push_id
   LIMIT $4
   FOR UPDATE SKIP LOCKED
@@ -20,16 +20,18 @@ WITH over AS (
   UPDATE outbox o
   SET state = 'leased', leased_until = $3, fencing = o.fencing + 1, attempts = o.attempts + 1,
       claimed_at = coalesce(o.claimed_at, $2)
-  FROM due
-  WHERE o.retailer_id = $1 AND o.push_id = due.push_id
-  RETURNING o.*, due.in_doubt
+  WHERE o.retailer_id = $1 AND o.push_id = ANY (ARRAY(SELECT push_id FROM due))
+  RETURNING o.*
 )
-SELECT c.push_id, c.kind, c.at_most_once, c.in_doubt, c.decision_id, c.shopper_id, c.device_id, c.store, c.item, c.attempts, c.fencing,
+SELECT c.push_id, c.kind, c.at_most_once, due.in_doubt, c.decision_id, c.shopper_id, c.device_id, c.store, c.item, c.attempts, c.fencing,
        c.received_at, c.decided_at, c.journaled_at, c.claimed_at, c.leased_until, c.expires_at,
        d.platform, a.kind AS address_kind, a.value
-FROM claimed c
-LEFT JOIN devices d USING (retailer_id, device_id)
-LEFT JOIN push_addresses a USING (retailer_id, device_id)
+FROM claimed c JOIN due USING (push_id)
+-- Looked up one by one: a join may read a whole table for a few rows of it.
+LEFT JOIN LATERAL (SELECT platform FROM devices
+                   WHERE retailer_id = $1 AND device_id = c.device_id LIMIT 1) d ON true
+LEFT JOIN LATERAL (SELECT kind, value FROM push_addresses
+                   WHERE retailer_id = $1 AND device_id = c.device_id LIMIT 1) a ON true
 ORDER BY c.due_at, c.push_id
 
 -- settle_pushes --
@@ -42,7 +44,7 @@ WITH told AS (
 ), before AS (
   SELECT o.push_id, o.state = 'withdrawn' AND o.reason = 'left' AS had_left
   FROM outbox o JOIN told USING (push_id)
-  WHERE o.retailer_id = $1 AND o.fencing = told.fencing
+  WHERE o.retailer_id = $1 AND o.push_id = ANY ($2::text[]) AND o.fencing = told.fencing
     AND (o.state = 'leased' OR (o.state = 'withdrawn' AND told.state = 'sent'))
   ORDER BY o.push_id FOR UPDATE OF o
 )
@@ -50,7 +52,7 @@ UPDATE outbox o
 SET state = s.state, reason = s.reason, due_at = coalesce(s.due_at, o.due_at), leased_until = NULL,
     accepted_at = s.accepted_at, provider_id = s.provider_id
 FROM told s JOIN before b USING (push_id)
-WHERE o.retailer_id = $1 AND o.push_id = s.push_id
+WHERE o.retailer_id = $1 AND o.push_id = ANY ($2::text[]) AND o.push_id = s.push_id
 RETURNING o.push_id, b.had_left
 
 -- recall_pushes --
