@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 from numba.core import types
+from numba.core.runtime.nrt import rtsys
 from numba.extending import intrinsic
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -27,6 +28,7 @@ _Scalar = TypeVar("_Scalar", bound=np.generic)
 _GEO = Path(__file__).parent
 _CONFIG: Any = numba.config
 _LLVM: Any = numba.core.cgutils
+_Cache: Any = numba.core.caching.FunctionCache
 
 
 def _made_of() -> str:
@@ -48,12 +50,21 @@ def _can_write(folder: Path) -> bool:
 
 FOLDER = _GEO / "__pycache__" / f"compiled-{_made_of()}"
 _CONFIG.CACHE_DIR = str(FOLDER)
-_OPTIONS: dict[str, Any] = {
-    "cache": _can_write(FOLDER),
-    "error_model": "numpy",
-    "forceinline": True,
-    "_nrt": False,
-}
+_KEEPS = _can_write(FOLDER)
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "forceinline": True, "_nrt": False}
+
+
+class _Kept(_Cache):  # type: ignore[misc] # Numba has no types
+    """Machine code on disk. To read it in takes nothing of what compiling takes, which Numba prepares for all
+    the same: half a second of processor time at every start. Where something has to be compiled, that is done
+    then.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """What Numba's own does, without the preparations but for what runs beside the code."""
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
 
 
 def compiled(function: _Function) -> _Function:
@@ -61,7 +72,10 @@ def compiled(function: _Function) -> _Function:
 
     It must not make arrays: Numba then counts nobody's references, which takes most of the time otherwise.
     """
-    return cast("_Function", numba.njit(**_OPTIONS)(function))
+    made: Any = numba.njit(**_OPTIONS)(function)
+    if _KEEPS:
+        made._cache = _Kept(function)  # noqa: SLF001 - as its `enable_caching` does
+    return cast("_Function", made)
 
 
 def _touch(_context: Any, array: Any, index: Any) -> Any:
