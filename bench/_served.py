@@ -46,7 +46,8 @@ async def process(*arguments: str, **environ: str) -> AsyncIterator[tuple[str, i
         sys.executable,
         "-P",
         *arguments,
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)} | environ,
+        # Bytecode is kept from the first start on, as it is by default.
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": ""} | environ,
         stderr=asyncio.subprocess.PIPE,
     )
     assert child.stderr is not None

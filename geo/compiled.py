@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 from numba.core import types
+from numba.core.runtime.nrt import rtsys
 from numba.extending import intrinsic
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -28,6 +29,7 @@ _Scalar = TypeVar("_Scalar", bound=np.generic)
 _PACKAGES = Path(__file__).parents[1]
 _CONFIG: Any = numba.config
 _LLVM: Any = numba.core.cgutils
+_Cache: Any = numba.core.caching.FunctionCache
 
 
 def _made_of(package: Path) -> str:
@@ -48,19 +50,30 @@ def _can_write(folder: Path) -> bool:
 
 
 @cache
-def _options(package: str) -> dict[str, Any]:
-    """How functions of a package are compiled, after it is set where they are kept."""
-    return {
-        "cache": _can_write(_folder(package)),
-        "error_model": "numpy",
-        "forceinline": True,
-        "_nrt": False,
-    }
+def _folder(package: str) -> Path:
+    return _PACKAGES / package / "__pycache__" / f"compiled-{_made_of(_PACKAGES / package)}"
 
 
 @cache
-def _folder(package: str) -> Path:
-    return _PACKAGES / package / "__pycache__" / f"compiled-{_made_of(_PACKAGES / package)}"
+def _keeps(package: str) -> bool:
+    """Whether the package's machine code can be kept. Where it is kept is set beforehand."""
+    return _can_write(_folder(package))
+
+
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "forceinline": True, "_nrt": False}
+
+
+class _Kept(_Cache):  # type: ignore[misc] # Numba has no types
+    """Machine code on disk. To read it in takes nothing of what compiling takes, which Numba prepares for all
+    the same: half a second of processor time at every start. Where something has to be compiled, that is done
+    then.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """What Numba's own does, without the preparations but for what runs beside the code."""
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
 
 
 def compiled(function: _Function) -> _Function:
@@ -70,7 +83,10 @@ def compiled(function: _Function) -> _Function:
     """
     package = function.__module__.split(".", 1)[0]
     _CONFIG.CACHE_DIR = str(_folder(package))
-    return cast("_Function", numba.njit(**_options(package))(function))
+    made: Any = numba.njit(**_OPTIONS)(function)
+    if _keeps(package):
+        made._cache = _Kept(function)  # noqa: SLF001 - as its `enable_caching` does
+    return cast("_Function", made)
 
 
 def _touch(_context: Any, array: Any, index: Any) -> Any:

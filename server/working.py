@@ -6,7 +6,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from aiokafka.errors import KafkaError
 
 from notifications.outbox import TERMINAL, PushRow, Settlement
 from notifications.providers.base import Provider
@@ -19,10 +18,6 @@ from server.desk import Desk
 from server.edge.room import Room
 from server.engine import Engine
 from server.errors import BadUse, VicinoError
-from server.kafka.cluster import Cluster
-from server.kafka.desk import KafkaDesk
-from server.kafka.member import Member
-from server.kafka.topics import Topics
 from server.metrics import Metrics
 from server.privacy.retention import Keep
 from server.publish import CHANNEL
@@ -33,7 +28,9 @@ from server.wanted import still_wanted
 from server.watch import PUSHES, Watch
 from server.webhooks.courier import Courier
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what is for Kafka alone is read in where the journal is there: a start waits for it
+    from server.kafka.desk import KafkaDesk
+    from server.kafka.member import Member
     from server.tracing import Traces
 
 
@@ -149,8 +146,14 @@ async def _engine(process: Process, on_push: Callable[[str], None]) -> AsyncIter
 
 
 @asynccontextmanager
-async def _desk(process: Process) -> AsyncIterator[KafkaDesk]:
+async def _desk(process: Process) -> "AsyncIterator[KafkaDesk]":
     """An edge's desk. Raises KafkaAway."""
+    from aiokafka.errors import KafkaError  # noqa: PLC0415 - see above
+
+    from server.kafka.cluster import Cluster  # noqa: PLC0415
+    from server.kafka.desk import KafkaDesk  # noqa: PLC0415
+    from server.kafka.topics import Topics  # noqa: PLC0415
+
     cluster, topics = Cluster.of(process.config), Topics(process.config.kafka_topics)
     desk = KafkaDesk(cluster, topics, process.database, process.clock, process.database_url)
     try:
@@ -164,8 +167,14 @@ async def _desk(process: Process) -> AsyncIterator[KafkaDesk]:
 
 
 @asynccontextmanager
-async def _member(process: Process, desk: KafkaDesk, on_push: Callable[[str], None]) -> AsyncIterator[Member]:
+async def _member(
+    process: Process, desk: "KafkaDesk", on_push: Callable[[str], None]
+) -> "AsyncIterator[Member]":
     """An engine among several; and the upkeep of the installation, if it is this process's turn."""
+    from server.kafka.cluster import Cluster  # noqa: PLC0415
+    from server.kafka.member import Member  # noqa: PLC0415
+    from server.kafka.topics import Topics  # noqa: PLC0415
+
     config, clock = process.config, process.clock
     member = Member(
         Cluster.of(config),

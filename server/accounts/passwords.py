@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from functools import cache
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -14,8 +15,6 @@ LEAST, MOST = 12, 200  #: characters
 _HASHER: Final = PasswordHasher()
 #: Each takes 64 MiB and a core for some 50 ms: whoever guesses waits in line.
 _TURNS: Final = asyncio.Semaphore(2)
-#: What nobody's password is compared with, so that an unknown address takes as long as a known one.
-_NOBODY: Final = _HASHER.hash(secrets.token_urlsafe(32))
 
 
 def new_password() -> str:
@@ -39,12 +38,19 @@ async def hashed(password: str) -> str:
 async def is_right(password_hash: str | None, password: str) -> bool:
     """Whether it is the password; None takes as long, and is never right."""
     async with _TURNS:
-        right = await asyncio.to_thread(_verify, password_hash or _NOBODY, password)
+        right = await asyncio.to_thread(_verify, password_hash, password)
     return right and password_hash is not None
 
 
-def _verify(password_hash: str, password: str) -> bool:
+@cache
+def _nobodys() -> str:
+    """What nobody's password is compared with, so that an unknown address takes as long as a known one."""
+    return _HASHER.hash(secrets.token_urlsafe(32))
+
+
+def _verify(password_hash: str | None, password: str) -> bool:
+    nobodys = _nobodys()  # made by whichever is first, so that its time says nothing of the address
     try:
-        return _HASHER.verify(password_hash, password)
+        return _HASHER.verify(password_hash or nobodys, password)
     except (VerificationError, InvalidHashError):
         return False

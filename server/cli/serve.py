@@ -41,8 +41,7 @@ def command(config: Config, role: Role) -> None:
 
 def _spare_pauses() -> None:
     """Keeps short what stops everything else: the collector's rounds, and threads that build a world."""
-    gc.collect()
-    gc.freeze()  # what a start has made stays: nothing of it need be looked at again
+    gc.freeze()  # what a start has made stays: nothing of it need be looked at again, not even once
     gc.set_threshold(50_000, 20, 100)
     sys.setswitchinterval(0.001)
 

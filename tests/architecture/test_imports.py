@@ -62,5 +62,24 @@ def test_importing_does_nothing() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_start_reads_in_nothing_that_the_first_answer_does_not_need() -> None:
+    """Every restart would wait for it: half a second for what compiles, where all is compiled already."""
+    needless = {"aiokafka", "firebase_admin", "geopy", "scipy.linalg", "sklearn", "numba.np.linalg"}
+    compiles = "import geo.warm; geo.warm.warm()"
+    starts = f"import sys, server.app; {compiles}; print(*sys.modules.keys() & {needless})"
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=REPOSITORY,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for script in (compiles, starts)
+    ]
+    assert told == ["", "\n"]
+
+
 def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"}
