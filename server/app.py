@@ -33,9 +33,6 @@ from server.errors import BadUse
 from server.ids import new_id
 from server.imports import Geocoder
 from server.intake import Intake
-from server.kafka.cluster import Cluster
-from server.kafka.hers import Hers
-from server.kafka.topics import Topics
 from server.live import Live
 from server.metrics import Metrics
 from server.migrate import migrate
@@ -178,6 +175,11 @@ def _elsewhere(process: Process) -> Elsewhere | None:
     config = process.config
     if config.kafka is None:
         return None
+    # What is for Kafka alone is read in where the journal is there: a start waits for it.
+    from server.kafka.cluster import Cluster  # noqa: PLC0415
+    from server.kafka.hers import Hers  # noqa: PLC0415
+    from server.kafka.topics import Topics  # noqa: PLC0415
+
     cluster, topics = Cluster.of(config), Topics(config.kafka_topics)
     return Hers(cluster, topics, process.database, process.clock, within_s=COPY_S).inputs
 
