@@ -17,13 +17,14 @@ HSTS = "max-age=63072000; includeSubDomains"
 
 
 #: The request's name in the log. Digits of hexadecimal alone: nothing that says who somebody is can be one.
-REQUEST_ID: Final = "X-Request-Id"
+HEADER: Final = "X-Request-Id"
+REQUEST_ID: Final = web.RequestKey("request_id", str)
 _NAME = re.compile(r"[0-9a-f-]{8,64}")
 
 
 def request_id_of(request: web.Request) -> str:
     """That which a proxy of ours has given it, or a new one."""
-    told = request.headers.get(REQUEST_ID, "")
+    told = request.headers.get(HEADER, "")
     if _NAME.fullmatch(told) and request.app[SERVICES].door.trusts(request.remote):
         return told
     return secrets.token_hex(8)
@@ -38,6 +39,6 @@ async def guard_answer(request: web.Request, response: web.StreamResponse) -> No
     if response.content_type != "text/html":  # pages have a policy of their own
         headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
     if (name := request.get(REQUEST_ID)) is not None:
-        headers[REQUEST_ID] = name
+        headers[HEADER] = name
     if is_https(request):
         headers.setdefault("Strict-Transport-Security", HSTS)
