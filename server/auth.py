@@ -29,9 +29,8 @@ SET_ADDRESSES = queries("engine")["set_addresses"]
 ACCESS_TTL_US = 15 * 60 * 1_000_000
 REFRESH_TTL_US = 90 * 86_400 * 1_000_000
 KEY_CACHE_US = 5 * 1_000_000  #: how long a key's owner is remembered, and so how long a revoked key may live
-SIGNING_KEYS_US = (
-    60 * 1_000_000
-)  #: how long they are remembered, and so how long one that was dropped may live …
+#: How long signing keys are remembered, and so how long one that was dropped may live …
+SIGNING_KEYS_US = 60 * 1_000_000
 AGAIN_US = 1_000_000  #: … but not where a token names another; so often it is looked, whoever names whatever
 CACHE_MOST = 100_000
 

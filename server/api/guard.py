@@ -6,12 +6,14 @@ from typing import Any
 import asyncpg
 import structlog
 from aiohttp import web
+from structlog.contextvars import bound_contextvars
 
 from offers.problem import BodyRejected
 from server import crash
 from server.accounts.roles import ROLES
 from server.accounts.sessions import User
 from server.api.cookie import signed_in
+from server.api.headers import REQUEST_ID, request_id_of
 from server.api.route import ANYBODY, SERVICES, Route
 from server.auth import Caller
 from server.db import out_of_order
@@ -172,16 +174,21 @@ def _named(kinds: tuple[str, ...]) -> str:
 
 @web.middleware
 async def tell_failures(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Turns every failure into problem details; what nobody foresaw is logged and says nothing of itself."""
-    try:
-        refuse_ambiguous(request)
-        response: web.StreamResponse = await handler(request)
-    except web.HTTPException as error:
-        return _of_http(error).response()
-    except Exception as error:  # noqa: BLE001 - it is told, and logged where nobody foresaw it
-        door = request.app[SERVICES].door
-        return told_of(error, door, request.method, _route_name(request)).response()
-    return response
+    """Turns every failure into problem details; what nobody foresaw is logged and says nothing of itself.
+
+    Whatever is logged meanwhile has the request's id.
+    """
+    request[REQUEST_ID] = request_id_of(request)
+    with bound_contextvars(request_id=request[REQUEST_ID]):
+        try:
+            refuse_ambiguous(request)
+            response: web.StreamResponse = await handler(request)
+        except web.HTTPException as error:
+            return _of_http(error).response()
+        except Exception as error:  # noqa: BLE001 - it is told, and logged where nobody foresaw it
+            door = request.app[SERVICES].door
+            return told_of(error, door, request.method, _route_name(request)).response()
+        return response
 
 
 @web.middleware

@@ -8,10 +8,13 @@ from typing import Any
 import aiohttp
 import asyncpg
 import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from server.accounts import audit
 from server.accounts.totp import STEP_S, code_at
 from server.accounts.users import NewUser, add_user
+from server.db import Database
 from tests.acceptance.mall import Mall, mall
 
 PASSWORD = "correct-horse-battery"
@@ -103,6 +106,24 @@ async def test_answers_are_not_guessed_at_kept_or_fetched_in_the_clear(door: Doo
         assert said["Strict-Transport-Security"] == "max-age=63072000; includeSubDomains"
     async with door.session.get(f"{url}/v1/session") as response:
         assert "Strict-Transport-Security" not in response.headers  # by plain HTTP it means nothing
+
+
+async def test_what_is_logged_of_a_request_has_its_id_and_so_has_the_answer(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("nobody foresaw it")
+
+    url = f"{door.mall.vicino.url}/v1/stores"
+    key = {"Authorization": f"Bearer {door.mall.keys['server_key']}"}
+    monkeypatch.setattr(Database, "transaction", broken)
+    for told, kept in (("4bf92f3577b34da6", True), ("shp_of_somebody", False)):
+        with capture_logs(processors=[merge_contextvars]) as logged:
+            async with door.session.get(url, headers=key | {"X-Request-Id": told}) as response:
+                assert response.status == 500
+                name = response.headers["X-Request-Id"]
+        assert [one["request_id"] for one in logged if one["event"] == "unforeseen"] == [name]
+        assert (name == told) == kept
 
 
 async def test_nobody_signs_in_over_a_network_in_the_clear(door: Door) -> None:

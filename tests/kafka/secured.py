@@ -5,6 +5,8 @@ import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 
+from aiokafka.conn import create_conn
+from aiokafka.protocol.admin import CreateAclsRequest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -13,6 +15,9 @@ from cryptography.x509.oid import NameOID
 from tests.faults.processes import free_port
 
 USER, PASSWORD = "vicino", "correct horse battery"
+#: Of Kafka's protocol.
+TOPIC, GROUP, PREFIXED, ALLOW = 2, 3, 4, 3
+READ, WRITE, CREATE, ALTER, DESCRIBE = 3, 4, 5, 7, 8
 _JAAS = "org.apache.kafka.common.security"
 
 
@@ -92,6 +97,9 @@ class Secured:
             "listeners": f"{others['listeners']},{here}",
             "advertised.listeners": f"{others['advertised.listeners']},{here}",
             "listener.security.protocol.map": f"{others['listener.security.protocol.map']},SECURED:SASL_SSL",
+            # Who comes by the other listeners may do everything, the user what `permit` says.
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": str(self._store),
             "ssl.truststore.type": "PEM",
@@ -103,6 +111,20 @@ class Secured:
                 f'{_JAAS}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
             ),
         }
+
+
+async def permit(server: str, prefix: str) -> None:
+    """What docs/scale.md says that the user needs, of topics and groups whose names begin so."""
+    host, _, port = server.rpartition(":")
+    broker = await create_conn(host, int(port))
+    try:
+        wanted = [*((TOPIC, may) for may in (READ, WRITE, DESCRIBE, CREATE, ALTER)), (GROUP, READ)]
+        for what, may in wanted:
+            asked = CreateAclsRequest(what, prefix, PREFIXED, f"User:{USER}", "*", may, ALLOW)
+            [(code, told)] = (await broker.send(asked)).creation_responses
+            assert code == 0, told
+    finally:
+        broker.close()
 
 
 def _name(common: str) -> x509.Name:

@@ -19,7 +19,7 @@ from tests.acceptance.mall import mall
 from tests.acceptance.scaled import PARTS
 from tests.conftest import data_folder
 from tests.kafka.broker import Kafka, jars
-from tests.kafka.secured import PASSWORD, USER, Issuer, Secured
+from tests.kafka.secured import PASSWORD, USER, Issuer, Secured, permit
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,7 @@ async def secured(folder: Path, issuer: Issuer) -> AsyncIterator[Kafka]:
     """A broker that wants TLS with a client's certificate, and SASL, at `secured_servers`."""
     jars()
     async with Kafka(folder / "kafka", secured=Secured(issuer, client_certificates=True)) as cluster:
+        await permit(cluster.servers, "test")
         yield cluster
 
 
@@ -116,6 +117,15 @@ async def test_what_the_broker_does_not_let_in_is_told_with_the_setting(
     [finding] = [one for one in await examine_server(config, database_url) if one.what == "Kafka"]
     assert not finding.well
     assert told in finding.remedy
+
+
+async def test_what_the_user_may_not_do_is_told_and_nothing_is_made(well: Config, database_url: str) -> None:
+    config = but(well, kafka_topics="elsewhere")
+
+    with pytest.raises(KafkaUnfit, match=r"(?i)authoriz"):
+        await set_up(
+            Cluster.of(config), Topics("elsewhere"), database_url, parts=2, replicas=1, journal_days=1
+        )
 
 
 async def test_a_server_with_the_wrong_password_stops_and_says_so(
