@@ -75,6 +75,7 @@ class Reader:
         self._keys = keys
         self._partition = TopicPartition(topic, part)
         self._consumer: AIOKafkaConsumer | None = None
+        self._reading = asyncio.Lock()  # the lanes of all retailers in the partition read by it
         self._at = -NEAR  # the offset that comes next
         self._ahead: deque[Any] = deque()  # records that were fetched and not yet asked for
 
@@ -83,7 +84,9 @@ class Reader:
         JournalGone.
         """
         found = []
-        for one in await self._keys.open(await self._records(first, upto)):
+        async with self._reading:
+            records = await self._records(first, upto)
+        for one in await self._keys.open(records):
             if one.parcel is None:  # it lies in the topic of the dead, or is no ping of who was erased
                 continue
             if one.parcel.retailer_id == retailer_id and isinstance(one.parcel.item, RecordFixes):
