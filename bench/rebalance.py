@@ -26,11 +26,12 @@ ROUNDS, PHONES = 3, 16
 WATCHED_S = 9.0  #: after what happens
 BEFORE_S = 1.0
 ASKED_S = 5.0
-#: The longest time between two batches of a partition, in seconds.
+#: The longest time without a batch in a partition, in seconds.
 PAUSE = """
 SELECT max(extract(epoch FROM gap))::float8 FROM (
-  SELECT written_at - lag(written_at) OVER (PARTITION BY part ORDER BY written_at) AS gap
-  FROM journal WHERE written_at BETWEEN $1 AND $2) AS gaps"""
+  SELECT at - lag(at) OVER (PARTITION BY part ORDER BY at) AS gap FROM (
+    SELECT part, written_at AS at FROM journal WHERE written_at BETWEEN $1 AND $2
+    UNION ALL SELECT part, unnest(ARRAY[$1, $2]) FROM partitions) AS batches) AS gaps"""
 
 
 def run() -> Iterator[dict[str, Any]]:
@@ -57,13 +58,22 @@ async def _pauses(made: Cluster) -> dict[str, list[float]]:
     """Of the near engine: it dies, comes back, leaves, comes back, hangs and wakes."""
     engine = made.engines[1]
 
+    async def nothing() -> None:
+        """What is no pause."""
+
     async def kill() -> None:
         await engine.kill()
 
     async def hang() -> None:
         engine.signal(signal.SIGSTOP)
 
-    pauses: dict[str, list[float]] = {"killed": [], "joined": [], "left": [], "hung": []}
+    pauses: dict[str, list[float]] = {
+        "none": [await _pause(made, nothing)],
+        "killed": [],
+        "joined": [],
+        "left": [],
+        "hung": [],
+    }
     for _ in range(ROUNDS):
         pauses["killed"].append(await _pause(made, kill))
         pauses["joined"].append(await _pause(made, engine.start))

@@ -24,6 +24,7 @@ from server.pings import Pings
 log = structlog.get_logger("vicino.kafka")
 
 FETCH_MS = 500
+NEAR = 2_000  #: so many records that nobody asks for are read past, rather than sought beyond
 READ_S = 30.0  #: so long the records of one row are waited for
 
 
@@ -75,6 +76,8 @@ class Reader:
         self._keys = keys
         self._partition = TopicPartition(topic, part)
         self._consumer: AIOKafkaConsumer | None = None
+        self._reading = asyncio.Lock()  # the lanes of all retailers in the partition read by it
+        self._at = -NEAR  # the offset that comes next
         self._ahead: deque[Any] = deque()  # records that were fetched and not yet asked for
 
     async def pings(self, retailer_id: str, first: int, upto: int) -> list[RecordFixes]:
@@ -82,7 +85,9 @@ class Reader:
         JournalGone.
         """
         found = []
-        for one in await self._keys.open(await self._records(first, upto)):
+        async with self._reading:
+            records = await self._records(first, upto)
+        for one in await self._keys.open(records):
             if one.parcel is None:  # it lies in the topic of the dead, or is no ping of who was erased
                 continue
             if one.parcel.retailer_id == retailer_id and isinstance(one.parcel.item, RecordFixes):
@@ -95,7 +100,7 @@ class Reader:
         consumer = await self._open()
         while self._ahead and self._ahead[0].offset < first:
             self._ahead.popleft()
-        if not self._ahead or self._ahead[0].offset != first:
+        if self._ahead[0].offset != first if self._ahead else not self._at <= first < self._at + NEAR:
             self._ahead.clear()
             [begins] = (await consumer.beginning_offsets([self._partition])).values()
             if begins > first:
@@ -105,9 +110,12 @@ class Reader:
             async with asyncio.timeout(READ_S):
                 while not self._ahead or self._ahead[-1].offset < upto - 1:
                     for records in (await consumer.getmany(timeout_ms=FETCH_MS)).values():
-                        self._ahead.extend(records)
+                        self._at = records[-1].offset + 1
+                        self._ahead.extend(record for record in records if record.offset >= first)
         except TimeoutError:
             raise JournalGone(f"Kafka does not give offsets {first} to {upto} of {self._partition}") from None
+        if self._ahead[0].offset != first:
+            raise JournalGone(f"Kafka has dropped offset {first} of {self._partition}")
         return [record for record in self._ahead if record.offset < upto]
 
     async def _open(self) -> AIOKafkaConsumer:

@@ -14,6 +14,8 @@ from server.kafka.topics import Topics
 
 log = structlog.get_logger("vicino.kafka")
 
+TOGETHER = 500  #: answers in one record: where much was waiting, all of them were larger than a record may be
+
 
 class Outgoing:
     """`start` it, and `stop` it. Nothing waits for an answer to arrive; whoever has a record moved waits."""
@@ -51,9 +53,11 @@ class Outgoing:
     def _send_answers(self) -> None:
         answers, self._answers = self._answers, {}
         for (partition, edge), replies in answers.items():
-            sending = asyncio.ensure_future(self._answer(partition, edge.encode(), pack_replies(replies)))
-            self._sending.add(sending)
-            sending.add_done_callback(self._sending.discard)
+            for first in range(0, len(replies), TOGETHER):
+                packed = pack_replies(replies[first : first + TOGETHER])
+                sending = asyncio.ensure_future(self._answer(partition, edge.encode(), packed))
+                self._sending.add(sending)
+                sending.add_done_callback(self._sending.discard)
 
     async def _answer(self, partition: int, edge: bytes, packed: bytes) -> None:
         assert self._quick is not None
