@@ -1,6 +1,6 @@
 """How long a catalog of a million products takes to import: new from CSV, then again with 1 % changed.
 
-`VICINO_BENCH_PRODUCTS` names another number. PostgreSQL is the embedded one, durable; a line is as
+`VICINO_TEST_PRODUCTS` names another number. PostgreSQL is the embedded one, durable; a line is as
 `./vicino import catalog` reads it.
 """
 
@@ -22,7 +22,7 @@ from server.imports import ImportReport, import_body
 from server.migrate import migrate
 from server.postgres import EmbeddedPostgres
 
-PRODUCTS = int(os.environ.get("VICINO_BENCH_PRODUCTS", "1000000"))
+PRODUCTS = int(os.environ.get("VICINO_TEST_PRODUCTS", "1000000"))
 CHANGED_EVERY = 100
 
 

@@ -17,7 +17,7 @@ from notifications.push import Accepted, AddressGone, Ambiguous, Outcome, Push, 
 from server.auth import REFRESH_TTL_US
 from server.clock import from_us, to_us
 from server.db import Connection, Database, DatabaseGone
-from server.outbox import lease, prune_addresses, recall, withdraw
+from server.outbox import Result, lease, prune_addresses, recall, save, withdraw
 from server.postgres import EmbeddedPostgres
 from server.relay import Relay, RelayRules
 from server.standin.faults import FaultPlan
@@ -270,6 +270,44 @@ class TestSending:
         provider = Recorded()
         assert await relay_of(provider, rules=RelayRules(pace=FAST, in_flight=4)).run_once() == 25
         assert sorted(provider.sent) == sorted(f"psh_{number}" for number in range(25))
+
+    async def test_results_that_come_together_are_written_together(
+        self, town: Town, relay_of: RelayOf, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        written: list[int] = []
+
+        async def counted(
+            connection: Connection, retailer: str, results: list[Result], **at: int
+        ) -> set[str]:
+            written.append(len(results))
+            return await save(connection, retailer, results, **at)
+
+        monkeypatch.setattr("server.recorder.save", counted)
+        for number in range(25):
+            await town.add(f"psh_{number}")
+        await relay_of(Recorded()).run_once()
+        assert written == [25]
+
+    async def test_a_push_without_an_answer_keeps_no_other_waiting(
+        self, town: Town, relay_of: RelayOf
+    ) -> None:
+        class Hangs(Recorded):
+            async def send(self, push: Push) -> Outcome:
+                return await super().send(push) if push.push_id == "psh_0" else Accepted(provider_id="m")
+
+        provider = Hangs()
+        provider.gate.clear()
+        for number in range(5):
+            await town.add(f"psh_{number}")
+        relay = relay_of(provider, rules=RelayRules(pace=FAST, in_flight=2))
+        relaying = asyncio.create_task(relay.run_once())
+        async with asyncio.timeout(10):
+            for number in range(1, 5):
+                while await town.state(f"psh_{number}") != ("sent", None):
+                    await asyncio.sleep(0.01)
+        assert await town.state("psh_0") == ("leased", None)
+        provider.gate.set()
+        await relaying
 
     async def test_a_retailer_with_many_pushes_does_not_hold_up_another(
         self, town: Town, relay_of: RelayOf
