@@ -1,4 +1,7 @@
-"""A crowd for the overload benchmark: phones that lie still beside a fence each, and step into it once."""
+"""A crowd for the overload benchmark: phones that lie still beside a fence each, and step into it once.
+
+What they send is written beforehand but for the time: what the generator takes is taken from the server.
+"""
 
 import asyncio
 import math
@@ -10,13 +13,15 @@ import aiohttp
 import numpy as np
 
 from bench._load import request
-from bench._served import LAT, LON, SEED, _rfc3339
+from bench._served import LAT, LON, SEED
 
 METRES_PER_DEGREE = 111_400.0
 RADIUS_M, OUTSIDE_M, INSIDE_M = 50.0, 65.0, 30.0
 JITTER_M = 4.0  #: how far a phone's fixes lie from where it is
 FENCES = 400
 STAYS = 2  #: reports from inside, then it is outside again
+SPOTS = 8  #: of a phone, where its fixes lie in turn
+_TIME = b"2026-01-01T00:00:00.000000Z"
 
 
 def _fence(number: int) -> tuple[float, float]:
@@ -46,43 +51,52 @@ class Crowd:
 
     def __init__(self, tokens: Sequence[str]) -> None:
         self._random = np.random.default_rng(SEED)
-        self._heads = [
-            request("/v1/pings", token, b"").replace(b"Content-Length: 0", b"Content-Length: %d")
-            for token in tokens
-        ]
-        self._places = [_fence(number % FENCES) for number in range(len(tokens))]
-        self._jitter = (self._random.normal(0, JITTER_M / 2, (4096, 2)) / METRES_PER_DEGREE).tolist()
+        places = [(token, _fence(number % FENCES)) for number, token in enumerate(tokens)]
+        self._outside = [self._written(token, place, OUTSIDE_M) for token, place in places]
+        self._inside = [self._written(token, place, INSIDE_M) for token, place in places]
+        self._second, self._time = 0.0, _TIME[:19]
         self._visit_at_s = [math.inf] * len(tokens)
         self._reports_inside = [0] * len(tokens)
         self._next = 0
 
     def visits(self, from_s: float, until_s: float) -> None:
         """Each phone steps in once between these times (Unix seconds)."""
-        self._visit_at_s = self._random.uniform(from_s, until_s, len(self._heads)).tolist()
-        self._reports_inside = [0] * len(self._heads)
+        self._visit_at_s = self._random.uniform(from_s, until_s, len(self._outside)).tolist()
+        self._reports_inside = [0] * len(self._outside)
 
     @property
     def visitors(self) -> list[int]:
         """The phones that have reported from inside."""
         return [phone for phone, reports in enumerate(self._reports_inside) if reports]
 
+    def _written(self, token: str, place: tuple[float, float], from_centre_m: float) -> list[bytes]:
+        """A phone's reports from a place north of a fence's centre, up to the time."""
+        lat, lon = place[0] + from_centre_m / METRES_PER_DEGREE, place[1]
+        off = (self._random.normal(0, JITTER_M / 2, (SPOTS, 2)) / METRES_PER_DEGREE).tolist()
+        bodies = [
+            b'{"fixes":[{"accuracy_m":5,"lat":%.7f,"lon":%.7f,"fixed_at":"%b"}]}'
+            % (lat + north, lon + east, _TIME)
+            for north, east in off
+        ]
+        return [request("/v1/pings", token, body).removesuffix(_TIME + b'"}]}') for body in bodies]
+
     def request(self) -> bytes:
         """The next phone's next report."""
         phone = self._next
-        self._next = (phone + 1) % len(self._heads)
+        self._next = (phone + 1) % len(self._outside)
         now_s = time.time()
-        from_centre_m = OUTSIDE_M
+        second, fraction = divmod(now_s, 1)
+        if second != self._second:
+            self._second, self._time = (
+                second,
+                time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode(),
+            )
+        reports = self._outside
         if now_s >= self._visit_at_s[phone] and self._reports_inside[phone] < STAYS:
             self._reports_inside[phone] += 1
-            from_centre_m = INSIDE_M
-        lat, lon = self._places[phone]
-        north, east = self._jitter[int(now_s * 1e6) & 4095]
-        body = b'{"fixes":[{"lat":%.7f,"lon":%.7f,"fixed_at":"%s","accuracy_m":5}]}' % (
-            lat + from_centre_m / METRES_PER_DEGREE + north,
-            lon + east,
-            _rfc3339(now_s),
-        )
-        return self._heads[phone] % len(body) + body
+            reports = self._inside
+        micros = int(fraction * 1e6)
+        return b'%b%b.%06dZ"}]}' % (reports[phone][micros % SPOTS], self._time, micros)
 
 
 async def entered(url: str, server_key: str, device_ids: Sequence[str]) -> int:

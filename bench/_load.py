@@ -28,6 +28,7 @@ Look = Callable[[bytes], None]
 PATIENCE_S = 30.0  #: how long answers are awaited after the last request was sent
 LOOK_S = 0.05  #: how often at least it is looked whether the time is over
 CONNECT_S = 10.0
+READ_MOST = 1 << 13  #: bytes of an answer that are read at once
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -80,8 +81,8 @@ class _Connection:
 def _whole(data: bytes) -> bool:
     """Whether it is all of an answer."""
     end = data.find(b"\r\n\r\n")
-    at = data[:end].lower().find(b"content-length:") if end > 0 else -1
-    return at >= 0 and len(data) >= end + 4 + int(data[at + 15 : data.find(b"\r\n", at)])
+    at = data.find(b"Content-Length: ", 0, end)
+    return at >= 0 and len(data) >= end + 4 + int(data[at + 16 : data.find(b"\r\n", at)])
 
 
 class _Run:
@@ -176,7 +177,7 @@ class _Run:
 
     def _receive(self, connection: _Connection, poll: select.epoll) -> None:
         try:
-            data = connection.socket.recv(1 << 16)
+            data = connection.socket.recv(READ_MOST)
         except ConnectionError:
             data = b""
         if not data:

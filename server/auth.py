@@ -32,7 +32,8 @@ KEY_CACHE_US = 5 * 1_000_000  #: how long a key's owner is remembered, and so ho
 #: How long signing keys are remembered, and so how long one that was dropped may live …
 SIGNING_KEYS_US = 60 * 1_000_000
 AGAIN_US = 1_000_000  #: … but not where a token names another; so often it is looked, whoever names whatever
-CACHE_MOST = 100_000
+CACHE_MOST = 100_000  #: credentials that are remembered
+LOOK_THROUGH_LEAST = 1_000  #: so many may hold no more
 
 _PREFIXES = {"app": "pk", "server": "sk", "till": "tk"}
 
@@ -92,6 +93,7 @@ class Authenticator:
         self._secrets: dict[str, bytes] = {}
         self._secrets_at_us = 0  #: when they were read
         self._callers: dict[str, tuple[int, Caller]] = {}
+        self._look_through_at = LOOK_THROUGH_LEAST  #: credentials
         self._looking: dict[str, asyncio.Task[None]] = {}  #: keys that are looked up again
         self._moved: dict[tuple[str, str], tuple[str, int]] = {}  #: whose a device is since, and until when
 
@@ -139,10 +141,19 @@ class Authenticator:
             owner, _ = self._moved.get((found.retailer_id, str(found.device_id)), (found.shopper_id, 0))
             if owner != found.shopper_id:
                 raise _unknown("token_expired", "somebody logged in or out since: use the newest tokens")
-        if len(self._callers) >= CACHE_MOST:
-            self._callers.clear()
+        if len(self._callers) >= self._look_through_at:
+            self._look_through(now_us)
         self._callers[credential] = (until_us, found)
         return found
+
+    def _look_through(self, now_us: int) -> None:
+        """Forgets what does not hold any more; all, where too much does. Not again before twice as much is
+        there: a phone has a new token every quarter of an hour, and nobody shows the old one.
+        """
+        self._callers = {name: held for name, held in self._callers.items() if held[0] > now_us}
+        if len(self._callers) >= CACHE_MOST:
+            self._callers.clear()
+        self._look_through_at = min(max(LOOK_THROUGH_LEAST, 2 * len(self._callers)), CACHE_MOST)
 
     def moved(self, retailer_id: str, device_id: str, shopper_id: str) -> None:
         """The device is this shopper's: its access tokens of before end now.

@@ -5,6 +5,10 @@ is refused at once may be back by then. Under an overload nothing would be commi
 And the other way round: what is not looked at is refused whatever it is worth. A batch takes some eight
 rounds of the loop, most of them short. So while there is a line, everything else gets eight rounds in a row,
 and then the line as long as they took.
+
+While somebody has waited in line for too long, nobody who waits his turn would be answered in time: to read
+and refuse them all may take everything there is, and nothing would be taken. So the newest are looked at,
+who can still be answered soon, and the oldest are told, without a look, that there is no room.
 """
 
 import asyncio
@@ -12,9 +16,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-OTHERS = 8  #: rounds of everything else between two turns of those in line, …
-LEAST_S, MOST_S = 0.002, 0.02  #: … fewer when they have taken the longer of these; and how long a turn takes
-LATE_S = 0.05  #: who has been in line for longer is not looked at closely any more
+#: Rounds of everything else between two turns of those in line, and how long they may take: to read what has
+#: come takes most of one of them, and a batch needs them all.
+OTHERS, OTHERS_MOST_S = 8, 0.06
+LEAST_S, MOST_S = 0.002, 0.04  #: how long a turn takes
+LATE_S = 0.1  #: nobody should be in line for longer; …
+NEWEST = 0.8  #: … while somebody is, so much of a turn is for the newest, the rest for the oldest
 
 #: Is given what has come, and whether it has waited for too long.
 GoOn = Callable[[bytes, bool], None]
@@ -55,12 +62,14 @@ class Turns:
         self._rounds += 1
         now_s = self._now_s()
         others_s = now_s - self._ended_s
-        if self._rounds < OTHERS and others_s < MOST_S:
+        if self._rounds < OTHERS and others_s < OTHERS_MOST_S:
             return
-        ends_s = now_s + min(max(LEAST_S, others_s), MOST_S)
+        most_s = min(max(LEAST_S, others_s), MOST_S)
+        newest_until_s, ends_s = now_s + NEWEST * most_s, now_s + most_s
         while self._line and now_s < ends_s:
-            go_on, data, came_s = self._line.popleft()
-            go_on(data, now_s - came_s > LATE_S)
+            overdue = now_s - self._line[0][2] > LATE_S
+            go_on, data, _ = self._line.pop() if overdue and now_s < newest_until_s else self._line.popleft()
+            go_on(data, overdue and now_s >= newest_until_s)
             now_s = self._now_s()
         self._ends_s = self._ended_s = now_s
         self._rounds = 0

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from server.auth import KEY_CACHE_US, Authenticator, Caller
+from server.auth import KEY_CACHE_US, LOOK_THROUGH_LEAST, Authenticator, Caller
 from server.problems import Problem
 from tests.fakes import ManualClock
 
@@ -66,3 +66,13 @@ async def test_a_key_that_nobody_showed_for_as_long_is_asked_for_anew(clock: Man
 
     assert keys.known("pk_1") is None
     assert keys.asked == 1
+
+
+async def test_what_holds_no_more_does_not_pile_up(clock: ManualClock) -> None:
+    keys = Keys(clock)
+    for number in range(10 * LOOK_THROUGH_LEAST):
+        await keys.caller(f"pk_{number}")
+        clock.advance(KEY_CACHE_US / 1e6 / 100)
+
+    assert len(keys._callers) <= LOOK_THROUGH_LEAST
+    assert keys.known(f"pk_{number}") is not None

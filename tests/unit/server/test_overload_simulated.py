@@ -29,7 +29,8 @@ class Ping(msgspec.Struct, frozen=True):
 class Server:
     """One thread that reads, looks, batches and answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, dearer: float) -> None:
+        self._dearer = dearer  #: what it costs to read, look and refuse, in times of what was measured
         self.now_s = 1.0
         self.valve = Valve(Room(), lambda: self.now_s)
         self.turns = Turns(lambda: self.now_s)
@@ -56,7 +57,7 @@ class Server:
             await asyncio.sleep(0)
 
     def _read(self, ping: Ping) -> None:
-        self.now_s += READ_S
+        self.now_s += READ_S * self._dearer
 
         def look(_: bytes, late: bool) -> None:
             self._look(ping, late=late)
@@ -65,7 +66,7 @@ class Server:
             self._look(ping, late=False)
 
     def _look(self, ping: Ping, *, late: bool) -> None:
-        self.now_s += TAKE_S
+        self.now_s += TAKE_S * self._dearer
         if (late and self.valve.late()) or self.valve.full():
             self._refuse(ping, UNSEEN_S)
         elif not ping.matters and self.valve.full(Worth.LITTLE):
@@ -79,7 +80,7 @@ class Server:
                 self.waiting.append(ping)
 
     def _refuse(self, ping: Ping, took_s: float) -> None:
-        self.now_s += took_s + SEND_S - TAKE_S
+        self.now_s += (took_s + SEND_S - TAKE_S) * self._dearer
         self.refused.append(ping)
 
     def _work(self) -> bool:
@@ -106,8 +107,8 @@ class Server:
         return True
 
 
-async def overloaded(times: float, seconds: float = 4.0) -> Server:
-    server = Server()
+async def overloaded(times: float, *, seconds: float = 4.0, dearer: float = 1.0) -> Server:
+    server = Server(dearer)
     await server.run(PEAK / 2, 1)
     await server.run(times * PEAK, 1)
     server.taken.clear()
@@ -137,7 +138,17 @@ async def test_at_three_times_the_peak_what_is_taken_is_answered_soon_and_soon_n
     assert np.percentile([took_s for _, took_s in server.taken], 99) < 0.25
     assert len(server.taken) > 0.3 * PEAK * 4
 
+    refused = sum(ping.matters for ping in server.refused)
+    assert refused < 0.4 * (refused + sum(ping.matters for ping, _ in server.taken))
+
     await server.run(PEAK / 2, 2)
     server.refused.clear()
     await server.run(PEAK / 2, 2)
     assert not server.refused
+
+
+async def test_where_to_refuse_all_would_take_everything_some_are_still_taken_and_answered_soon() -> None:
+    server = await overloaded(3, dearer=1.6)
+
+    assert np.percentile([took_s for _, took_s in server.taken], 99) < 0.25
+    assert len(server.taken) > 0.2 * PEAK * 4

@@ -1,9 +1,9 @@
-"""Turns: whatever comes, everything else on the loop goes on, and nobody is overtaken."""
+"""Turns: whatever comes, everything else on the loop goes on, and nobody is overtaken who is in time."""
 
 import asyncio
 import itertools
 
-from server.edge.turns import LATE_S, LEAST_S, MOST_S, OTHERS, Turns
+from server.edge.turns import LATE_S, LEAST_S, MOST_S, NEWEST, OTHERS, OTHERS_MOST_S, Turns
 
 PER_TURN = 16
 LOOK_S = 1.001 * LEAST_S / PER_TURN  #: what it takes here to look at one
@@ -65,26 +65,28 @@ async def test_requests_are_looked_at_for_as_long_as_everything_else_takes_but_n
         others_s = 3 * MOST_S
 
 
-async def test_after_a_long_round_of_everything_else_requests_are_looked_at_at_once() -> None:
+async def test_after_long_rounds_of_everything_else_requests_are_looked_at_at_once() -> None:
     looked = Looked()
     for number in range(2 * PER_TURN):
         looked.come(b"%d" % number)
-    looked.now_s += MOST_S
+    looked.now_s += OTHERS_MOST_S
 
     assert await looked.counts(1) == [PER_TURN]
 
 
-async def test_who_has_waited_for_too_long_is_said_to_be_late() -> None:
-    in_time = round(LATE_S / LOOK_S)
-    looked, sent = Looked(), [b"%d" % number for number in range(3 * in_time)]
+async def test_while_somebody_has_waited_for_too_long_the_newest_come_first_and_the_oldest_are_late() -> None:
+    looked, sent = Looked(), [b"%d" % number for number in range(100 * PER_TURN)]
     for data in sent:
         looked.come(data)
+    looked.seen.clear()
 
-    await looked.counts((len(sent) // PER_TURN + 8) * OTHERS)
+    looked.now_s += 1.01 * LATE_S
+    await looked.counts(1)
 
-    assert looked.seen == sent
-    assert looked.late == sent[-len(looked.late) :]
-    assert abs(len(sent) - len(looked.late) - in_time) <= 2 * PER_TURN
+    newest = round(NEWEST * len(looked.seen))
+    assert looked.seen[: newest - 1] == sent[:-newest:-1]
+    assert looked.late == sent[PER_TURN : PER_TURN + len(looked.late)]
+    assert abs(len(looked.late) + newest - len(looked.seen)) <= 1
 
 
 async def test_who_comes_while_others_are_in_line_goes_behind_them() -> None:
