@@ -37,6 +37,7 @@ CONSOLE: list[Route] = [
         body=whatif.Ask,
         status=202,
     ),
+    row("DELETE", "/v1/whatif", MARKETERS, whatif.cancel, "Stop the what-if that is under way"),
     row("POST", "/v1/session/totp", SIGNED_IN, session.begin_totp, "A new second factor, to be confirmed"),
     row(
         "PUT",

@@ -130,6 +130,7 @@ PEOPLE: dict[str, Described] = {
     "PUT /v1/session/totp": Described(example={"code": "123456"}),
     "GET /v1/whatif": _object({"days": ["2026-11-17"], "job": JOB}),
     "POST /v1/whatif": _object(JOB, {"day": "2026-11-17", "changes": {"settings": {"shopper_per_day": 1}}}),
+    "DELETE /v1/whatif": _object(JOB | {"state": "stopped"}),
     "GET /v1/headcount": _object({"k": 20, "shoppers": 45, "items": []}),
     "POST /v1/privacy/look": _object({"kept": {"devices": 1}, "consents": {}, "consent_history": []}, LOOK),
     "POST /v1/privacy/copy": Described(answer=str, example=LOOK, told="(a ZIP)"),

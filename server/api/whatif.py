@@ -56,6 +56,14 @@ async def ask(request: web.Request, caller: Caller) -> web.Response:
     return json_answer(shown(job), status=202)
 
 
+async def cancel(request: web.Request, caller: Caller) -> web.Response:
+    """Ends the one that is under way. Raises Problem 404 where there is none."""
+    job = await request.app[SERVICES].what_ifs.cancel(caller.retailer_id)
+    if job is None:
+        raise Problem(404, "not_found", "no what-if of yours is under way")
+    return json_answer(shown(job))
+
+
 def shown(job: Job) -> dict[str, Any]:
     """A job as it is told."""
     fields = ("id", "state", "day", "done", "total", "problem")

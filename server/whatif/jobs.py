@@ -19,7 +19,7 @@ log = structlog.get_logger("vicino.whatif")
 AT_ONCE: Final = 1
 LONGEST_S: Final = 900.0
 
-State = Literal["waiting", "running", "done", "failed"]
+State = Literal["waiting", "running", "done", "failed", "stopped"]
 
 
 class Job(msgspec.Struct, kw_only=True):
@@ -56,6 +56,17 @@ class Jobs:
             raise Busy("a what-if of yours is under way: wait for it to end")
         job = self._newest[retailer_id] = Job(id=new_id("wif"), day=day)
         self._tasks[retailer_id] = asyncio.create_task(self._run(retailer_id, job, changes), name="what-if")
+        return job
+
+    async def cancel(self, retailer_id: str) -> Job | None:
+        """Ends the one that is under way, and its process; None where there is none."""
+        task = self._tasks.get(retailer_id)
+        if task is None or task.done():
+            return None
+        job = self._newest[retailer_id]
+        task.cancel()
+        await asyncio.wait([task])
+        job.state = "stopped"
         return job
 
     async def stop(self, *_: object) -> None:

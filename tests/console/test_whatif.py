@@ -1,12 +1,13 @@
 """What if: a day lived through once more, and how far an offer would reach before it is published."""
 
 import asyncio
+import multiprocessing
 from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.console.conftest import City, Desk, shoot
+from tests.console.conftest import City, Desk, shoot, until
 from tests.console.test_fences import LOOKS, STADIUM, walk_in
 from tests.console.test_pages import fits, page_of
 
@@ -80,6 +81,25 @@ async def test_a_marketer_sees_how_far_an_offer_would_have_gone(desk: Desk, crow
     await page.get_by_role("region", name="Reach").scroll_into_view_if_needed()
     await shoot(page, "offer-reach")
     assert await city.call("GET", "/v1/offers?limit=200") == published, "nothing is published"
+
+
+async def test_a_what_if_is_stopped_and_its_process_ends_with_it(desk: Desk, crowd: None, city: City) -> None:
+    page = await whatif(desk)
+    await change(page, "Offers a day, in all", None, "5")
+    await page.get_by_role("button", name="Replay the day").click()
+    await until(replaying)
+    await page.get_by_role("button", name="Stop").click()
+    await expect(page.get_by_text("It was stopped before its end")).to_be_visible()
+    assert not await replaying()
+    assert (await city.call("GET", "/v1/whatif"))["job"]["state"] == "stopped"
+    await page.get_by_role("button", name="Replay the day").click()
+    row = page.get_by_role("region", name="Difference").first.get_by_role("row", name="Offers", exact=False)
+    await expect(row.first).to_contain_text("fewer than 20", timeout=60_000)
+
+
+async def replaying() -> bool:
+    """Whether this process has one of its own that replays."""
+    return bool(multiprocessing.active_children())
 
 
 async def test_phones_are_answered_while_a_day_is_replayed(desk: Desk, crowd: None, city: City) -> None:

@@ -31,6 +31,9 @@ interface Props {
   ready: (handle: MapHandle | null) => void;
 }
 
+/** Of more fences than this circles are drawn with fewer corners: there is no room to see them. */
+const MANY = 500;
+
 const accent = (): `#${string}` => (dark() ? "#5fc7b0" : "#0e6b5b");
 
 export function FenceMap(props: Props): JSX.Element {
@@ -144,7 +147,8 @@ function fill(map: MapLibre, props: Props): void {
     map.getSource<GeoJSONSource>(name)?.setData({ type: "FeatureCollection", features });
   };
   const shown = props.fences.filter(({ properties }) => !(props.editing && properties.external_id === props.chosen));
-  set("fences", shown.map((fence) => asFeature(shapeOf(fence), {
+  const corners = shown.length > MANY ? 16 : 64;
+  set("fences", shown.map((fence) => asFeature(shapeOf(fence), corners, {
     external_id: fence.properties.external_id,
     chosen: fence.properties.external_id === props.chosen,
     off: props.editing || fence.properties.enabled === false,
@@ -166,7 +170,7 @@ function fill(map: MapLibre, props: Props): void {
 
 /** Alone, since it changes with every movement of the mouse. */
 function fillDraft(map: MapLibre, { editing, shape }: Props): void {
-  const features = editing && shape?.kind === "circle" ? [asFeature(shape, {})] : [];
+  const features = editing && shape?.kind === "circle" ? [asFeature(shape, 64, {})] : [];
   map.getSource<GeoJSONSource>("draft")?.setData({ type: "FeatureCollection", features });
 }
 

@@ -3,6 +3,7 @@
 import type { Feature, FeatureCollection, LineString } from "geojson";
 import { Map as MapLibre, setWorkerUrl, NavigationControl, ScaleControl, type LayerSpecification, type SourceSpecification, type StyleSpecification } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
+import { carryWhileDragged } from "./carry";
 import type { Bounds } from "./geometry";
 
 setWorkerUrl(workerUrl);
@@ -73,6 +74,7 @@ export function makeMap(container: HTMLElement, layers: string[], around: Bounds
     fadeDuration: 0,
   });
   map.touchZoomRotate.disableRotation();
+  carryWhileDragged(map);
   map.addControl(new NavigationControl({ showCompass: false }), "top-right");
   map.addControl(new ScaleControl({ maxWidth: 96 }), "bottom-left");
   return map;

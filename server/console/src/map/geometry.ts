@@ -42,8 +42,8 @@ export function ringOf(circle: Circle, corners = 64): Position[] {
 export const polygonsOf = (shape: Shape): Position[][][] =>
   shape.kind === "circle" ? [[ringOf(shape)]] : shape.geometry.type === "Polygon" ? [shape.geometry.coordinates] : shape.geometry.coordinates;
 
-export const outline = (shape: Shape): Area["geometry"] =>
-  shape.kind === "circle" ? { type: "Polygon", coordinates: [ringOf(shape)] } : shape.geometry;
+export const outline = (shape: Shape, corners = 64): Area["geometry"] =>
+  shape.kind === "circle" ? { type: "Polygon", coordinates: [ringOf(shape, corners)] } : shape.geometry;
 
 export function centreOf(shape: Shape): Position {
   if (shape.kind === "circle") return [shape.lon, shape.lat];
@@ -162,5 +162,5 @@ export function cornersFrom(text: string): Area | string {
   return { kind: "area", geometry: { type: "Polygon", coordinates: [[...ring, ring[0] ?? []]] } };
 }
 
-export const asFeature = (shape: Shape, properties: Record<string, unknown>): Feature<Polygon> =>
-  ({ type: "Feature", geometry: outline(shape) as Polygon, properties });
+export const asFeature = (shape: Shape, corners: number, properties: Record<string, unknown>): Feature<Polygon> =>
+  ({ type: "Feature", geometry: outline(shape, corners) as Polygon, properties });

@@ -35,8 +35,9 @@ export function Reach({ id, published, body }: Props): JSX.Element {
       <h2>Reach</h2>
       <p class="hint">{day ? `How far this offer, as it stands here, would have gone on ${date(day)}, among all others.` : "There is no day yet on which to try it."}</p>
       {whatIf.error && <Failed error={whatIf.error} />}
-      {mine && whatIf.busy && <Progress job={mine} />}
+      {mine && whatIf.busy && <Progress job={mine} stop={whatIf.stop} />}
       {mine?.state === "failed" && <Notice kind="bad">{mine.problem}</Notice>}
+      {mine?.state === "stopped" && <Notice kind="info">It was stopped before its end.</Notice>}
       {mine?.difference && (
         <Notice kind="info">
           {reach === undefined ? "It would have gone to nobody." : reach.shoppers === null ? "It would have gone to fewer than 20 shoppers." : `It would have gone to about ${number(reach.shoppers)} shoppers, in about ${number(reach.offers ?? 0)} offers.`}

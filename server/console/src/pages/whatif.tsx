@@ -57,7 +57,7 @@ export default function WhatIf({ user }: PageProps): JSX.Element {
           </div>
         </form>
       )}
-      {whatIf.job && (whatIf.busy ? <Progress job={whatIf.job} /> : <Result job={whatIf.job} />)}
+      {whatIf.job && (whatIf.busy ? <Progress job={whatIf.job} stop={whatIf.stop} /> : <Result job={whatIf.job} />)}
     </div>
   );
 }

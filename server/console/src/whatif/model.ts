@@ -1,6 +1,6 @@
 // A what-if: a stored day with other things published, and how it differs.
 import { useEffect, useState } from "preact/hooks";
-import { ask } from "../api";
+import { ask, Problem } from "../api";
 import { asError } from "../ui";
 
 export interface Tally {
@@ -17,7 +17,7 @@ export interface Tally {
 
 export interface Job {
   id: string;
-  state: "waiting" | "running" | "done" | "failed";
+  state: "waiting" | "running" | "done" | "failed" | "stopped";
   day: string;
   done: number;
   total: number;
@@ -41,6 +41,8 @@ export interface WhatIf {
   error: Error | null;
   /** The id of what was begun; null where it was refused. */
   run: (day: string, changes: unknown) => Promise<string | null>;
+  /** Ends what is under way. */
+  stop: () => Promise<void>;
 }
 
 /** Asks for what-ifs, and follows the one that is under way. */
@@ -66,5 +68,15 @@ export function useWhatIf(): WhatIf {
       return null;
     }
   };
-  return { days: told?.days ?? null, job: told?.job ?? null, busy, error, run };
+  const stop = async () => {
+    try {
+      const job = await ask<Job>("DELETE", "/v1/whatif");
+      setTold((before) => ({ days: before?.days ?? [], job }));
+    } catch (failed) {
+      // It may have come to its end in that moment: then that is what there is to see.
+      if (failed instanceof Problem && failed.status === 404) await look();
+      else setError(asError(failed));
+    }
+  };
+  return { days: told?.days ?? null, job: told?.job ?? null, busy, error, run, stop };
 }

@@ -3,7 +3,7 @@ import { date, number } from "../format";
 import { reasonText } from "../live/model";
 import { Bars } from "../reports/bars";
 import { Chart } from "../reports/chart";
-import { Notice } from "../ui";
+import { Button, Notice } from "../ui";
 import type { Job, Tally } from "./model";
 
 const ROWS: [name: keyof Tally, title: string][] = [
@@ -19,18 +19,20 @@ const ROWS: [name: keyof Tally, title: string][] = [
 const told = (value: number | null): string => (value === null ? "fewer than 20" : number(value));
 
 /** How far a what-if has come, in words and as a bar. */
-export function Progress({ job }: { job: Job }): JSX.Element {
+export function Progress({ job, stop }: { job: Job; stop: () => void }): JSX.Element {
   const share = job.total ? job.done / job.total : 0;
   return (
     <div class="stack-small" role="status">
       <p>{job.state === "waiting" ? "Waiting for its turn …" : job.total ? `Replaying ${date(job.day)}: ${Math.round(share * 100)} %` : `Reading ${date(job.day)} …`}</p>
       <progress max="1" value={share} aria-label="Progress" />
+      <div><Button small onClick={stop}>Stop</Button></div>
     </div>
   );
 }
 
 export function Result({ job }: { job: Job }): JSX.Element | null {
   if (job.state === "failed") return <Notice kind="bad">{job.problem}</Notice>;
+  if (job.state === "stopped") return <Notice kind="info">It was stopped before its end.</Notice>;
   if (!job.difference) return null;
   const { before, after } = job.difference;
   const counts = ROWS.map(([name, title]) => ({ title, was: before[name] as number | null, would: after[name] as number | null }));

@@ -1,0 +1,64 @@
+"""Work that takes long, in a process of its own: for a server that has phones to answer meanwhile."""
+
+import asyncio
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.connection import Connection as Pipe
+from typing import Any, TypeVar
+
+from server.errors import VicinoError
+
+T = TypeVar("T")
+Tell = Callable[[int, int], None]  #: how much is done, of how much
+
+
+class BrokenOff(RuntimeError):  # noqa: N818 - it names what happened
+    """The process ended without an answer; what it met is on its standard error."""
+
+
+async def apart(work: Callable[..., T], *arguments: Any, on_progress: Tell) -> T:
+    """What `work(*arguments, tell)` returns, all of which can be pickled. Raises the VicinoError that it
+    raises, and BrokenOff. Who stops waiting ends the process.
+    """
+    context = get_context("spawn")  # a fork would take this process's sockets and threads along
+    receiving, sending = context.Pipe(duplex=False)
+    process = context.Process(target=_run, args=(sending, work, arguments), daemon=True)
+    process.start()
+    sending.close()  # the process has its own: when that is gone, nothing more will come
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+    loop.add_reader(receiving.fileno(), _hear, receiving, answer, on_progress)
+    try:
+        return await answer
+    finally:
+        loop.remove_reader(receiving.fileno())
+        receiving.close()
+        process.kill()
+        await loop.run_in_executor(None, process.join)
+        process.close()
+
+
+def _hear(receiving: Pipe, answer: asyncio.Future[Any], on_progress: Tell) -> None:
+    try:
+        while not answer.done() and receiving.poll():
+            kind, told = receiving.recv()
+            if kind == "progress":
+                on_progress(*told)
+            elif kind == "failed":
+                answer.set_exception(told)
+            else:
+                answer.set_result(told)
+    except (EOFError, ConnectionError):
+        answer.set_exception(BrokenOff("the process ended without an answer"))
+
+
+def _run(sending: Pipe, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    def tell(done: int, total: int) -> None:
+        sending.send(("progress", (done, total)))
+
+    try:
+        result = work(*arguments, tell)
+    except VicinoError as error:
+        sending.send(("failed", error))
+    else:
+        sending.send(("done", result))
