@@ -70,7 +70,7 @@ async def _scaled(stack: AsyncExitStack, folder: Path) -> Scaled:
     (folder / "scaled").mkdir()
     url = (await stack.enter_async_context(server)).url
     await migrate(url)
-    await set_up(kafka.servers, Topics("bench"), url, parts=PARTS, replicas=1, journal_days=1)
+    await set_up(kafka.cluster, Topics("bench"), url, parts=PARTS, replicas=1, journal_days=1)
     environ = {
         "VICINO_DATABASE_URL": url,
         "VICINO_KAFKA": kafka.servers,

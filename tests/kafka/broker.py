@@ -17,6 +17,7 @@ from typing import Self
 
 from aiokafka.admin import AIOKafkaAdminClient
 
+from server.kafka.cluster import Cluster
 from tests.faults.processes import free_port
 from tests.kafka.secured import Secured
 from tests.support import skip_or_fail
@@ -175,6 +176,7 @@ class Kafka:
             for number in range(brokers)
         ]
         self.servers = ",".join(broker.address for broker in self.brokers)
+        self.cluster = Cluster(servers=self.servers)  #: as Vicino's own functions name it
         self.secured_servers = "" if secured is None else secured.address
 
     async def __aenter__(self) -> Self:

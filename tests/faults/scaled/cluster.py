@@ -109,7 +109,7 @@ async def cluster(folder: Path, *, seed: int) -> AsyncIterator[Cluster]:
         wires = [await _wire(stack, here, there, chosen) for here, there in far]
         wire, far_url = await stack.enter_async_context(slow_wire(database, chosen))
         topics = Topics(new_id("faults"))
-        await set_up(kafka.servers, topics, database.url, parts=PARTS, replicas=3, journal_days=1)
+        await set_up(kafka.cluster, topics, database.url, parts=PARTS, replicas=3, journal_days=1)
         environment = {
             "VICINO_DATABASE_URL": database.url,
             "VICINO_KAFKA": kafka.servers,

@@ -86,7 +86,7 @@ async def _journals(made: Cluster) -> AsyncIterator[list[Journal]]:
     """The journal of each partition, as an engine reads it."""
     async with await Database.open(made.postgres.url) as database:
         keys = Keys(database, SystemClock())
-        readers = [Reader(made.kafka.servers, made.topics.journal, part, keys) for part in range(PARTS)]
+        readers = [Reader(made.kafka.cluster, made.topics.journal, part, keys) for part in range(PARTS)]
         try:
             yield [KafkaJournal(Part(number=part, of=PARTS), reader) for part, reader in enumerate(readers)]
         finally:
