@@ -2,6 +2,7 @@
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
 from server.kafka.cluster import Cluster
@@ -26,7 +27,8 @@ def member_of(
         session_timeout_ms=session_ms,
         heartbeat_interval_ms=HEARTBEAT_MS,
         max_poll_interval_ms=60_000,
-        partition_assignment_strategy=(sticky,),
+        # The second is what versions before this one know: among such members it is that.
+        partition_assignment_strategy=(sticky, RoundRobinPartitionAssignor),
     )
     consumer.subscribe([topics.journal], listener=listener)
     return consumer
