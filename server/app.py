@@ -162,6 +162,7 @@ async def _services(process: Process, desk: Desk, attestors: Attestors | None) -
             sessions=Sessions(database, clock),
             live=Live(database),
             what_ifs=Jobs(process.database_url),
+            tiles=config.tile_source,
             webhook_hosts=config.private_webhook_hosts,
         )
 
