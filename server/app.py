@@ -167,6 +167,7 @@ async def _services(process: Process, desk: Desk, attestors: Attestors | None) -
             live=Live(database),
             what_ifs=Jobs(process.database_url),
             elsewhere=_elsewhere(process),
+            tiles=config.tile_source,
             webhook_hosts=config.private_webhook_hosts,
         )
 

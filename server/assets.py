@@ -30,14 +30,23 @@ _ALLOWED: Final = {
     "frame-ancestors": "'none'",
     "report-uri": "/v1/csp-reports",
 }
-POLICY: Final = "; ".join(f"{what} {where}" for what, where in _ALLOWED.items())
+#: What has to be allowed for tiles of another host.
+_TILES: Final = ("connect-src", "img-src")
+
+
+def policy(tiles: str | None = None) -> str:
+    """What browsers are told; `tiles` is the one other host that the map may ask, as an origin."""
+    also = dict.fromkeys(_TILES, f" {tiles}") if tiles else {}
+    return "; ".join(f"{what} {where}{also.get(what, '')}" for what, where in _ALLOWED.items())
+
+
 _GUARDS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "geolocation=(), camera=(), microphone=()",
-    "Content-Security-Policy": POLICY,
+    "Content-Security-Policy": policy(),
 }
 
 

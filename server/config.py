@@ -32,6 +32,13 @@ Rate = Annotated[
         description="requests a second and how many at once, as 0.2,10; or off",
     ),
 ]
+Tiles = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://[A-Za-z0-9.-]+(:\d{1,5})?/[!-~]*$",
+        description="the URL of raster tiles, as https://tiles.example.org/{z}/{x}/{y}.png",
+    ),
+]
 Connections = Annotated[int, Meta(ge=1, le=1_000_000, description="a number of connections, at least 1")]
 Proxies = Annotated[
     str, Meta(pattern=r"^[0-9a-fA-F.:, ]+$|^none$", description="IP addresses, with commas between; or none")
@@ -51,6 +58,19 @@ Limits = Annotated[Literal["busy", "always", "off"], Meta(description="busy, alw
 Fault = Annotated[str, Meta(pattern="^[a-z_]+:[1-9][0-9]*$", description="PLACE:N, as in before_commit:3")]
 LogFormat = Annotated[Literal["text", "json"], Meta(description="text or json")]
 LogLevel = Annotated[Literal["debug", "info", "warning"], Meta(description="debug, info or warning")]
+
+
+class TileSource(msgspec.Struct, frozen=True, kw_only=True):
+    """Raster tiles of another host."""
+
+    url: str  #: with {z}, {x} and {y}
+    credit: str
+
+    @property
+    def origin(self) -> str:
+        """The host, as a browser's policy names it."""
+        scheme, _, rest = self.url.partition("://")
+        return f"{scheme}://{rest.partition('/')[0]}"
 
 
 #: What a process does. Where the journal is in PostgreSQL, one does all.
@@ -94,6 +114,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     fcm_endpoint: HttpUrl = "https://fcm.googleapis.com"
     #: VICINO_GEOCODER: base URL of a Nominatim that locates stores; absent: no address is looked up.
     geocoder: HttpUrl | None = None
+    #: VICINO_TILES: raster tiles that browsers load for the console's map; absent: they ask no other host.
+    tiles: Tiles | None = None
+    #: VICINO_TILES_CREDIT: whom the map names as the source of these tiles.
+    tiles_credit: str = ""
     #: VICINO_WEBHOOK_HOSTS: hosts, comma-separated, that webhooks may go to though they are private.
     webhook_hosts: str = ""
     #: VICINO_JOURNAL_DAYS: how many days before today the journal of positions is kept.
@@ -146,6 +170,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             return frozenset(str(ip_address(text.strip())) for text in texts)
         except ValueError as error:
             raise BadUse(f"VICINO_PROXIES: {error}") from None
+
+    @property
+    def tile_source(self) -> TileSource | None:
+        """The console's tiles. Raises BadUse where the URL does not say where zoom, column and row go."""
+        if self.tiles is None:
+            return None
+        missing = [part for part in ("{z}", "{x}", "{y}") if part not in self.tiles]
+        if missing:
+            raise BadUse(f"VICINO_TILES: it lacks {' and '.join(missing)}: as in /{{z}}/{{x}}/{{y}}.png")
+        return TileSource(url=self.tiles, credit=self.tiles_credit)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:

@@ -6,7 +6,7 @@ import structlog
 from aiohttp import web
 
 from server.api.route import SERVICES
-from server.assets import Asset, console_assets, map_assets
+from server.assets import Asset, console_assets, map_assets, policy
 from server.auth import Caller
 from server.problems import Problem
 from server.wire import decode
@@ -58,11 +58,22 @@ async def csp_report(request: web.Request, _: Caller) -> web.Response:
     return web.Response(status=204)
 
 
+def _widened(request: web.Request) -> dict[str, str]:
+    """The policy, where the operator has set a tile source."""
+    tiles = request.app[SERVICES].tiles
+    return {} if tiles is None else {"Content-Security-Policy": policy(tiles.origin)}
+
+
 def _answer(request: web.Request, asset: Asset) -> web.Response:
     if request.headers.get("If-None-Match") == asset.tag:
         return web.Response(
             status=304, headers={"ETag": asset.tag, "Cache-Control": asset.headers["Cache-Control"]}
         )
     encoding, body = asset.body_for(request.headers.get("Accept-Encoding", ""))
-    headers = asset.headers | {"ETag": asset.tag} | ({"Content-Encoding": encoding} if encoding else {})
+    headers = (
+        asset.headers
+        | {"ETag": asset.tag}
+        | _widened(request)
+        | ({"Content-Encoding": encoding} if encoding else {})
+    )
     return web.Response(body=body, headers=headers)

@@ -119,7 +119,7 @@ PEOPLE: dict[str, Described] = {
     "GET /v1/stream": Described(answer=str, told="event: moment\ndata: {…}\n\n"),
     "GET /v1/session": _object({"user": None}),
     "POST /v1/session": _object(
-        {"user": ACCOUNT | {"stores": None, "totp": False}, "csrf": "…", "map": []},
+        {"user": ACCOUNT | {"stores": None, "totp": False}, "csrf": "…", "map": [], "tiles": None},
         {"email": "ada@example.org", "password": "correct-horse-battery"},
     ),
     "DELETE /v1/session": Described(),

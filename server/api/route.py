@@ -12,6 +12,7 @@ from aiohttp import web
 from server.accounts.sessions import Sessions
 from server.auth import Authenticator, Caller
 from server.clock import Clock
+from server.config import TileSource
 from server.db import Database
 from server.desk import Desk
 from server.edge.door import Door
@@ -40,6 +41,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     live: Live
     what_ifs: Jobs
     elsewhere: Elsewhere | None = None  #: finds what of a shopper's lies in Kafka, where that has the journal
+    tiles: TileSource | None = None  #: what the console's map loads of another host
     webhook_hosts: frozenset[str] = frozenset()  #: private hosts that webhooks may be sent to
 
 

@@ -45,7 +45,7 @@ class NewPassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 async def show(request: web.Request, _: Caller) -> web.Response:
     """Who is signed in; `user` is null where nobody is."""
     found = await cookie.signed_in(request)
-    return json_answer(_session(*found) if found else {"user": None})
+    return json_answer(_session(request, *found) if found else {"user": None})
 
 
 async def sign_in(request: web.Request, _: Caller) -> web.Response:
@@ -64,7 +64,7 @@ async def sign_in(request: web.Request, _: Caller) -> web.Response:
         raise
     user = await services.sessions.user(token)
     assert user is not None, "it has just begun"
-    response = json_answer(_session(token, user))
+    response = json_answer(_session(request, token, user))
     cookie.keep(request, response, token)
     return response
 
@@ -137,7 +137,7 @@ async def _note(request: web.Request, connection: Any, caller: Caller, action: s
     await audit.note(connection, caller.retailer_id, now, actor=caller.name, action=action)
 
 
-def _session(token: str, user: User) -> dict[str, Any]:
+def _session(request: web.Request, token: str, user: User) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "user_id": user.user_id,
         "email": user.email,
@@ -145,4 +145,5 @@ def _session(token: str, user: User) -> dict[str, Any]:
         "role": user.role,
     }
     shown |= {"stores": list(user.stores) if user.role == "manager" else None, "totp": user.totp}
-    return {"user": shown, "csrf": csrf_token(token), "map": sorted(map_assets())}
+    tiles = request.app[SERVICES].tiles
+    return {"user": shown, "csrf": csrf_token(token), "map": sorted(map_assets()), "tiles": tiles}

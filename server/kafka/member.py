@@ -227,12 +227,6 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._own_what_was_given()
             try:
                 fetched = await self._fetched()
-            except InvalidSessionTimeoutError:
-                log.warning("session_not_allowed", ms=self._session_ms, instead_ms=UNCHANGED_SESSION_MS)
-                self._session_ms = UNCHANGED_SESSION_MS
-                await self._consumer.stop()
-                await self._join()
-                continue
             except KafkaError as error:
                 log.warning("fetch_failed", error=type(error).__name__, detail=str(error))
                 await asyncio.sleep(AGAIN_S)
@@ -258,8 +252,16 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _join(self) -> None:
         """Joins the group: partitions may be given before this returns."""
-        self._consumer = member_of(self._cluster, self._topics, self, self._session_ms)
-        await self._consumer.start()
+        while True:
+            self._consumer = member_of(self._cluster, self._topics, self, self._session_ms)
+            try:
+                return await self._consumer.start()
+            except InvalidSessionTimeoutError:
+                await self._consumer.stop()
+                if self._session_ms == UNCHANGED_SESSION_MS:
+                    raise
+                log.warning("session_not_allowed", ms=self._session_ms, instead_ms=UNCHANGED_SESSION_MS)
+                self._session_ms = UNCHANGED_SESSION_MS
 
     async def _give(self, owner: Owner, records: Collection[Any]) -> None:
         """Gives records to their partition's owner, opened. Without the database nothing goes on anyhow."""

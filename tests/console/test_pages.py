@@ -139,9 +139,7 @@ async def test_two_thousand_fences_are_panned_smoothly(desk: Desk, city: City) -
     await dragging
     p95_ms = gaps[int(len(gaps) * 0.95)]
     print(f"\n2,000 fences: {p95_ms:.0f} ms a frame at the 95th percentile")
-    assert (
-        p95_ms < 10_000
-    )  # the machine that tests does much else and renders in software: it notices a stall
+    assert p95_ms < 500, "asked are 50, of a machine that does nothing else"
 
 
 async def _drag(page: Page) -> None:

@@ -13,6 +13,13 @@ export interface Session {
   user: User | null;
   csrf?: string;
   map?: string[];
+  tiles?: Tiles | null;
+}
+
+/** Raster tiles of another host, where the operator has set some. */
+export interface Tiles {
+  url: string;
+  credit: string;
 }
 
 export interface Complaint {

@@ -39,7 +39,7 @@ export function App(): JSX.Element {
       ) : session.user === null ? (
         <SignIn begin={begin} over={over} />
       ) : (
-        <Shell user={session.user} layers={session.map ?? []} changed={look} out={() => setSession({ user: null })} />
+        <Shell user={session.user} ground={{ layers: session.map ?? [], tiles: session.tiles ?? null }} changed={look} out={() => setSession({ user: null })} />
       )}
       <Toasts />
     </>

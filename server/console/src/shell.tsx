@@ -3,13 +3,14 @@ import { useEffect, useState } from "preact/hooks";
 import { ask, type User } from "./api";
 import { Icon, type IconName } from "./icons";
 import { type Lazy, lazy } from "./lazy";
+import type { Ground } from "./map/base";
 import { address, go, usePlace } from "./router";
 import { Tour } from "./tour";
 import { Empty } from "./ui";
 
 export interface PageProps {
   user: User;
-  layers: string[];
+  ground: Ground;
   rest: string;
   changed: () => void;
 }
@@ -41,7 +42,7 @@ export function preload(page: string): void {
   PAGES.find((entry) => entry.page === page)?.view.preload();
 }
 
-export function Shell(props: { user: User; layers: string[]; changed: () => void; out: () => void }): JSX.Element {
+export function Shell(props: { user: User; ground: Ground; changed: () => void; out: () => void }): JSX.Element {
   const place = usePlace();
   const [open, setOpen] = useState(false);
   const [touring, setTouring] = useState(() => new URLSearchParams(location.search).has("tour"));
@@ -90,7 +91,7 @@ export function Shell(props: { user: User; layers: string[]; changed: () => void
       </nav>
       <main id="main" class="main" tabIndex={-1}>
         {View ? (
-          <View user={props.user} layers={props.layers} rest={place.rest} changed={props.changed} />
+          <View user={props.user} ground={props.ground} rest={place.rest} changed={props.changed} />
         ) : place.page ? (
           <Empty title="No such page"><p>It is not there, or not for the role {ROLE_NAMES[props.user.role].toLowerCase()}.</p></Empty>
         ) : null}

@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ask, Problem } from "../api";
+import type { Ground } from "../map/base";
 import type { Shape } from "../map/geometry";
 import type { World } from "../pages/fences";
 import { guardLeaving } from "../router";
@@ -12,7 +13,7 @@ import { type Draft, draftOf, featureOf, freeId, type FenceFeature, newDraft, wi
 import { useJudgement } from "./judgement";
 
 interface Props {
-  layers: string[];
+  ground: Ground;
   world: World;
   counts: Map<string, string>;
   chosen: FenceFeature | null;
@@ -201,7 +202,7 @@ export function Editor(props: Props): JSX.Element {
       </section>
       <div class="map-box">
         <FenceMap
-          layers={props.layers}
+          ground={props.ground}
           stores={world.stores}
           fences={world.fences}
           sensitive={world.sensitive}

@@ -3,7 +3,7 @@ import type { FeatureCollection } from "geojson";
 import type { GeoJSONSource, Map as MapLibre, MapMouseEvent } from "maplibre-gl";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { baseStyle, dark, makeMap } from "../map/base";
+import { baseStyle, dark, type Ground, makeMap } from "../map/base";
 import { Drawing } from "../map/draw";
 import { asFeature, type Bounds, boundsOf, outline, ringOf, type Shape, widen } from "../map/geometry";
 import { type FenceFeature, shapeOf, type Store } from "./model";
@@ -16,7 +16,7 @@ export interface MapHandle {
 }
 
 interface Props {
-  layers: string[];
+  ground: Ground;
   stores: Store[];
   fences: FenceFeature[];
   sensitive: FenceFeature[];
@@ -45,7 +45,7 @@ export function FenceMap(props: Props): JSX.Element {
   useEffect(() => {
     if (!box.current) return;
     const around = everythingOf(latest.current);
-    const made = makeMap(box.current, latest.current.layers, around);
+    const made = makeMap(box.current, latest.current.ground, around);
     map.current = made;
     let drawing: Drawing | null = null;
     const scheme = matchMedia("(prefers-color-scheme: dark)");
@@ -59,7 +59,7 @@ export function FenceMap(props: Props): JSX.Element {
     };
     const restyle = () => {
       drawing?.end();
-      made.setStyle(baseStyle(latest.current.layers, around));
+      made.setStyle(baseStyle(latest.current.ground, around));
       made.once("styledata", begin);
     };
     made.once("load", begin);

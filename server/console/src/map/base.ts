@@ -3,6 +3,7 @@
 import type { Feature, FeatureCollection, LineString } from "geojson";
 import { Map as MapLibre, setWorkerUrl, NavigationControl, ScaleControl, type LayerSpecification, type SourceSpecification, type StyleSpecification } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
+import type { Tiles } from "../api";
 import { carryWhileDragged } from "./carry";
 import type { Bounds } from "./geometry";
 
@@ -16,9 +17,15 @@ const DARK = { ground: "#1a1b19", building: "#262724", green: "#1e2a20", water: 
 
 export const dark = (): boolean => matchMedia("(prefers-color-scheme: dark)").matches;
 
-export function baseStyle(layers: string[], around: Bounds | null): StyleSpecification {
+/** What there is to draw beneath: the demo's streets, by layer, and what the operator has set. */
+export interface Ground {
+  layers: string[];
+  tiles: Tiles | null;
+}
+
+export function baseStyle({ layers, tiles }: Ground, around: Bounds | null): StyleSpecification {
   const paint = dark() ? DARK : LIGHT;
-  const streets = layers.includes("roads") && (around === null || meets(around, STREETS));
+  const streets = !tiles && layers.includes("roads") && (around === null || meets(around, STREETS));
   const style: StyleSpecification = {
     version: 8,
     sources: { grid: { type: "geojson", data: graticule(around) } },
@@ -27,6 +34,10 @@ export function baseStyle(layers: string[], around: Bounds | null): StyleSpecifi
       { id: "grid", type: "line", source: "grid", paint: { "line-color": paint.grid, "line-width": 1 } },
     ],
   };
+  if (tiles) {
+    style.sources["tiles"] = { type: "raster", tiles: [tiles.url], tileSize: 256, maxzoom: 19, attribution: asText(tiles.credit) };
+    style.layers.push({ id: "tiles", type: "raster", source: "tiles", paint: { "raster-fade-duration": 0 } });
+  }
   if (streets) {
     Object.assign(style.sources, streetSources(layers));
     style.layers.push(...streetLayers(paint).filter((layer) => "source" in layer && layers.includes(String(layer.source))));
@@ -62,10 +73,13 @@ function streetLayers(paint: typeof LIGHT): LayerSpecification[] {
   ];
 }
 
-export function makeMap(container: HTMLElement, layers: string[], around: Bounds | null): MapLibre {
+/** The map takes an attribution for markup: of a setting it is text. */
+const asText = (text: string): string => text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
+
+export function makeMap(container: HTMLElement, ground: Ground, around: Bounds | null): MapLibre {
   const map = new MapLibre({
     container,
-    style: baseStyle(layers, around),
+    style: baseStyle(ground, around),
     attributionControl: { compact: false },
     ...(around ? { bounds: around, fitBoundsOptions: { padding: 48, maxZoom: 17 } } : { center: [0, 20], zoom: 1 }),
     maxZoom: 20,

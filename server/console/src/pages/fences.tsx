@@ -31,7 +31,7 @@ const loadWorld = async (): Promise<World> => {
   return { stores, fences, sensitive };
 };
 
-export default function Fences({ user, layers, rest }: PageProps): JSX.Element {
+export default function Fences({ user, ground, rest }: PageProps): JSX.Element {
   const world = useLoaded(loadWorld, []);
   const headcount = useHeadcount();
   const [isNew, setNew] = useState(false);
@@ -43,7 +43,7 @@ export default function Fences({ user, layers, rest }: PageProps): JSX.Element {
   return (
     <Editor
       key="editor"
-      layers={layers}
+      ground={ground}
       world={world.value}
       counts={counts}
       chosen={isNew ? null : chosen}

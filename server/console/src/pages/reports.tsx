@@ -26,7 +26,7 @@ const OUTCOMES: Record<string, string> = { visited: "Visits", redeemed: "Redempt
 const PURPOSES: Record<string, string> = { push: "Stopped pushes", nearby_offers: "Stopped offers nearby", background_location: "Stopped background location", personalisation: "Stopped personalisation", insight: "Stopped insight" };
 const SHOWN = 12;
 
-export default function Reports({ layers }: PageProps): JSX.Element {
+export default function Reports({ ground }: PageProps): JSX.Element {
   const [days, setDays] = useState(28);
   const [store, setStore] = useState("");
   const since = useMemo(() => new Date(Date.now() - days * 86_400_000).toISOString(), [days]);
@@ -63,7 +63,7 @@ export default function Reports({ layers }: PageProps): JSX.Element {
       <Shown of={lift} what="the lift">{(told) => <LiftChart lift={told} />}</Shown>
       <Shown of={funnel} what="budgets">{(told) => <Burn funnel={told} />}</Shown>
       <Shown of={speed} what="how quick pushes were">{(told) => <SpeedChart speed={told} />}</Shown>
-      <Shown of={heat} what="the heat map">{(told) => <HeatChart heat={told} streets={layers.includes("roads")} nameOf={nameOf} />}</Shown>
+      <Shown of={heat} what="the heat map">{(told) => <HeatChart heat={told} streets={ground.layers.includes("roads")} nameOf={nameOf} />}</Shown>
     </div>
   );
 }
