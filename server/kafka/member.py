@@ -255,7 +255,8 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         while True:
             self._consumer = member_of(self._cluster, self._topics, self, self._session_ms)
             try:
-                return await self._consumer.start()
+                await self._consumer.start()
+                return
             except InvalidSessionTimeoutError:
                 await self._consumer.stop()
                 if self._session_ms == UNCHANGED_SESSION_MS:
