@@ -249,13 +249,13 @@ async def i8_the_outbox_drains(found: Evidence) -> list[str]:
 
 async def i9_the_journal_has_no_gaps(found: Evidence) -> list[str]:
     """Its entries lead in each part up to the part's head, without a gap, in order of their time. They begin
-    with 1; where there are several parts, beyond what others had when the part was opened.
+    with 1; where there are several parts, beyond what others had when the part was opened, if it has any yet.
     """
     wrong = []
     for retailer_id, entries in found.entries.items():
         for part, head in found.heads[retailer_id].items():
             there = [entry.seq for entry in entries if entry.part == part]
-            first = there[0] if there and len(found.journals) > 1 else 1
+            first = 1 if len(found.journals) == 1 else there[0] if there else head + 1
             if there != list(range(first, head + 1)):
                 wrong.append(f"the journal of {retailer_id} in part {part} is not {first} to {head}")
     return wrong
