@@ -23,6 +23,7 @@ from server.clock import Clock, SystemClock
 from server.config import Config, Role
 from server.db import Database
 from server.desk import Desk
+from server.doctor.advice import Adviser
 from server.edge.connection import Caps, Deadlines, Doorman, PlainRequests, listen
 from server.edge.door import Door, DoorRules
 from server.edge.lag import LoopLag
@@ -166,6 +167,7 @@ async def _services(process: Process, desk: Desk, attestors: Attestors | None) -
             sessions=Sessions(database, clock),
             live=Live(database),
             what_ifs=Jobs(process.database_url),
+            adviser=Adviser(process.database_url),
             elsewhere=_elsewhere(process),
             tiles=config.tile_source,
             webhook_hosts=config.private_webhook_hosts,

@@ -9,6 +9,7 @@ its batch fail is found by halving the batch and put into quarantine; the others
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from time import monotonic
 
 import asyncpg
@@ -128,9 +129,10 @@ class Lane:
         while True:
             try:
                 await self._wait()
-                if (batch := self._next_batch()) or self._published:
-                    self._published = False
-                    await self._process(batch)
+                async with self._turn():
+                    if (batch := self._next_batch()) or self._published:
+                        self._published = False
+                        await self._process(batch)
                 await self._wake_due()
                 self._pipeline.checkpoints.write_some()
                 self._tell_live()
@@ -178,6 +180,10 @@ class Lane:
             await asyncio.wait_for(self._arrived.wait(), timeout_s)
         except TimeoutError:
             return
+
+    def _turn(self) -> AbstractAsyncContextManager[None]:
+        """Until its turn has come: what arrives meanwhile is in the batch."""
+        return nullcontext()
 
     async def _wake_due(self) -> None:
         now_us = self._clock.now_us()

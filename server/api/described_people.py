@@ -115,6 +115,10 @@ PEOPLE: dict[str, Described] = {
         f"GET /v1/{kind}/{{external_id}}/versions": _object({"items": [VERSION]})
         for kind in ("stores", "geofences", "catalog", "offers", "sensitive")
     },
+    "GET /v1/geofences/{external_id}/advice": _object(
+        {"days": ["2026-11-17"], "k": 20, "enough": True, "proposal": None}
+        | {"findings": [{"code": "too_small", "told": "…", "remedy": "…"}]}
+    ),
     "GET /v1/moments": _list(BRIEF),
     "GET /v1/stream": Described(answer=str, told="event: moment\ndata: {…}\n\n"),
     "GET /v1/session": _object({"user": None}),

@@ -2,7 +2,7 @@
 
 from typing import Final, get_args
 
-from server.api import management
+from server.api import advice, management
 from server.api.route import Route
 from server.api.rows import EVERYBODY, PAGE, row
 from server.imports import ImportKind
@@ -72,6 +72,13 @@ def _published(kind: ImportKind) -> list[Route]:
 
 
 PUBLISHED: Final = [
+    row(
+        "GET",
+        "/v1/geofences/{external_id}/advice",
+        _MAY_READ["geofences"],
+        advice.advise,
+        "What the fence doctor says of one, by the last days' positions",
+    ),
     *(route for kind in get_args(ImportKind) if kind in _NOUNS for route in _published(kind)),
     row(
         "POST",

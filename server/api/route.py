@@ -15,6 +15,7 @@ from server.clock import Clock
 from server.config import TileSource
 from server.db import Database
 from server.desk import Desk
+from server.doctor.advice import Adviser
 from server.edge.door import Door
 from server.imports import Geocoder
 from server.intake import Intake
@@ -40,6 +41,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     sessions: Sessions  #: who is signed in to the console
     live: Live
     what_ifs: Jobs
+    adviser: Adviser
     elsewhere: Elsewhere | None = None  #: finds what of a shopper's lies in Kafka, where that has the journal
     tiles: TileSource | None = None  #: what the console's map loads of another host
     webhook_hosts: frozenset[str] = frozenset()  #: private hosts that webhooks may be sent to

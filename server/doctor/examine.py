@@ -50,9 +50,16 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def examine(
-    trace: Trace, fences: Sequence[Fence], rules: Rules, *, wanted: Sequence[Fence], progress: Progress
+    trace: Trace,
+    fences: Sequence[Fence],
+    rules: Rules,
+    *,
+    wanted: Sequence[Fence],
+    progress: Progress,
+    around_visitors: bool = True,
 ) -> list[Report]:
-    """A report on each of the fences `wanted`, in their order. They are enabled ones of `fences`.
+    """A report on each of the fences `wanted`, in their order. They are enabled ones of `fences`. Without
+    `around_visitors` no outline is proposed that shows where visitors stood.
 
     They are judged in the mode of `rules`; the other mode is replayed for comparison.
     """
@@ -65,7 +72,14 @@ def examine(
     for done, fence in enumerate(wanted):
         progress("examining", done, len(wanted))
         reports.append(_report(ground, Case.of(ground, fence, told, rules.mode), overlaps))
-    return _with_proposals(ground, reports, overlaps, rules, progress)
+    tried = [
+        (place, candidate)
+        for place, report in enumerate(reports)
+        if enough(report.case.measures)
+        for candidate in candidates(ground, report.case, report.findings)
+        if around_visitors or candidate.change != "polygon"
+    ]
+    return _with_proposals(ground, reports, tried, overlaps, rules, progress)
 
 
 def _report(ground: Ground, case: Case, overlaps: Overlaps) -> Report:
@@ -91,18 +105,19 @@ def _told(trace: Trace, fences: Sequence[Fence], rules: Rules, progress: Progres
     return told
 
 
-def _with_proposals(
-    ground: Ground, reports: Sequence[Report], overlaps: Overlaps, rules: Rules, progress: Progress
+def _with_proposals(  # noqa: PLR0917 - all that was found
+    ground: Ground,
+    reports: Sequence[Report],
+    tried: Sequence[tuple[int, Candidate]],
+    overlaps: Overlaps,
+    rules: Rules,
+    progress: Progress,
 ) -> list[Report]:
     """The reports, each with the change that does best on the traces, where one helps.
 
     All changes of all fences are replayed at once, each as a fence of its own: what a device does at one
     fence does not depend on others.
     """
-    tried: list[tuple[int, Candidate]] = []
-    for place, report in enumerate(reports):
-        if enough(report.case.measures):
-            tried += ((place, candidate) for candidate in candidates(ground, report.case, report.findings))
     if not tried:
         return list(reports)
     stand_ins = [

@@ -252,18 +252,16 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _join(self) -> None:
         """Joins the group: partitions may be given before this returns."""
-        while True:
-            self._consumer = member_of(self._cluster, self._topics, self, self._session_ms)
-            try:
-                await self._consumer.start()
-            except InvalidSessionTimeoutError:
-                await self._consumer.stop()
-                if self._session_ms == UNCHANGED_SESSION_MS:
-                    raise
-                log.warning("session_not_allowed", ms=self._session_ms, instead_ms=UNCHANGED_SESSION_MS)
-                self._session_ms = UNCHANGED_SESSION_MS
-            else:
-                return
+        self._consumer = member_of(self._cluster, self._topics, self, self._session_ms)
+        try:
+            await self._consumer.start()
+        except InvalidSessionTimeoutError:
+            await self._consumer.stop()
+            if self._session_ms == UNCHANGED_SESSION_MS:
+                raise
+            log.warning("session_not_allowed", ms=self._session_ms, instead_ms=UNCHANGED_SESSION_MS)
+            self._session_ms = UNCHANGED_SESSION_MS
+            await self._join()
 
     async def _give(self, owner: Owner, records: Collection[Any]) -> None:
         """Gives records to their partition's owner, opened. Without the database nothing goes on anyhow."""

@@ -32,6 +32,7 @@ log = structlog.get_logger("vicino.kafka")
 LIVE_S = 5.0  #: so long a publication waits for batches to be judged by it
 FINISH_S = 1.5  #: so long a partition that is given away may finish, and so long write what lags behind
 USERS = "shoppers_user"  #: the index that a user is one shopper by
+AT_ONCE = 2  #: batches under way: while one is written the next is judged, and others gather meanwhile
 FULL = 4_000  #: as many inputs of a partition are in hand at once
 
 
@@ -44,6 +45,8 @@ class Hooks(msgspec.Struct, frozen=True, kw_only=True):
     on_told: Callable[[Sealed, Reply], None]  #: an answer that an edge waits for
     on_dead: Callable[[bytes, str], Coroutine[Any, Any, None]]  #: a record that cannot be read, and why
     on_stray: Callable[[Opened, int], Coroutine[Any, Any, None]]  #: a record, and the partition it is of
+    #: Whose batch is next, of all partitions.
+    turns: asyncio.Semaphore = msgspec.field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
 
 class PartLane(Lane):
@@ -51,8 +54,9 @@ class PartLane(Lane):
     partition is read again from where it was written last.
     """
 
-    def __init__(self, *arguments: Any) -> None:
+    def __init__(self, turns: asyncio.Semaphore, *arguments: Any) -> None:
         super().__init__(*arguments)
+        self._turns = turns
         self._offsets: dict[asyncio.Future[Any], int] = {}
 
     def place(self, item: Item, offset: int) -> "asyncio.Future[Any]":
@@ -61,6 +65,9 @@ class PartLane(Lane):
         self._offsets[future] = offset
         future.add_done_callback(self._offsets.pop)
         return future
+
+    def _turn(self) -> asyncio.Semaphore:
+        return self._turns
 
     def _span(self, batch: Sequence[Waiting]) -> Span:
         offsets = [self._offsets[future] for _, future in batch if future in self._offsets]
@@ -223,7 +230,8 @@ class Owner:
                 on_doubt=self._hooks.on_doubt,
                 on_world=lambda: self._lanes[retailer_id].look(),  # noqa: PLW0108 - made below
             )
-            lane = PartLane(pipeline, self._database, self._clock, self._room, self._hooks.on_quarantine)
+            made = (pipeline, self._database, self._clock, self._room, self._hooks.on_quarantine)
+            lane = PartLane(self._hooks.turns, *made)
             lane.published()
             self._lanes[retailer_id] = lane
             name = f"lane {retailer_id} {self.part.number}"

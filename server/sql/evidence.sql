@@ -174,3 +174,7 @@ WHERE l.retailer_id = $1 AND (
   l.spend_committed + l.spend_reserved > (p.body -> 'budget' ->> 'spend')::numeric
   OR l.redeemed + l.outstanding > (p.body -> 'budget' ->> 'redemptions')::bigint)
 ORDER BY 1
+
+-- journal_days_newest --
+-- The newest days of which the retailer has a journal, so many at most.
+SELECT DISTINCT day FROM journal WHERE retailer_id = $1 ORDER BY day DESC LIMIT $2

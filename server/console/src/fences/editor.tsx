@@ -194,6 +194,13 @@ export function Editor(props: Props): JSX.Element {
             save={save}
             remove={() => setRemoving(true)}
             close={close}
+            tried={(feature) => {
+              // Name and switch stay as they are in the form: the doctor knows of neither.
+              const { shape: better, radius, dwell_s } = draftOf(feature);
+              step({ ...draft, shape: better, radius, dwell_s });
+              map?.edit(better);
+              if (better) map?.show(better);
+            }}
             restored={() => props.published(draft.external_id)}
           />
         ) : (

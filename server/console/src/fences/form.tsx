@@ -4,8 +4,9 @@ import { squareMetres } from "../format";
 import { Icon } from "../icons";
 import { areaOf, cornersFrom, cornersText, type Shape } from "../map/geometry";
 import { Button, complaint, Field, Notice } from "../ui";
+import { Advice } from "./advice";
 import { History } from "./history";
-import type { Draft, Store } from "./model";
+import type { Draft, FenceFeature, Store } from "./model";
 import type { Warning } from "./warnings";
 
 interface Props {
@@ -26,6 +27,7 @@ interface Props {
   save: () => void;
   remove: () => void;
   close: () => void;
+  tried: (feature: FenceFeature) => void;
   restored: () => Promise<void>;
 }
 
@@ -71,6 +73,7 @@ export function FenceForm(props: Props): JSX.Element {
             <span>On <span class="hint">Off, it is kept, and nobody enters it.</span></span>
           </label>
           {draft.valid && <Notice kind="info">Temporary: {draft.valid.from ?? "always"} to {draft.valid.until ?? "for good"}.</Notice>}
+          {!draft.isNew && <Advice key={draft.external_id} id={draft.external_id} tried={props.tried} />}
           {!draft.isNew && <History id={draft.external_id} restored={props.restored} />}
           {!draft.isNew && <Button kind="danger" small onClick={props.remove}>Remove this fence</Button>}
         </div>
