@@ -36,11 +36,11 @@ export function Advice({ id, tried }: { id: string; tried: (feature: FenceFeatur
   return (
     <details>
       <summary>Fence doctor</summary>
-      <div class="side-form">
+      <div class="spaced">
         <p class="hint">Examines the fence as it is published, by the positions of the last days: what goes wrong at it, and what would do better.</p>
         {error && <Failed error={error} again={look} />}
         <Button small busy={busy} onClick={look}>{busy ? "Examining …" : "Examine"}</Button>
-        <div class="side-form" role="status">
+        <div class="spaced" role="status">
           {advised && <Findings {...advised} />}
           {advised?.proposal && <Proposed {...advised.proposal} k={advised.k} tried={tried} />}
         </div>
