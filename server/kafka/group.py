@@ -3,7 +3,6 @@
 from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 
 from server.kafka.cluster import Cluster
 from server.kafka.topics import Topics
@@ -16,9 +15,7 @@ HEARTBEAT_MS = 500
 def member_of(
     cluster: Cluster, topics: Topics, listener: ConsumerRebalanceListener, session_ms: int
 ) -> AIOKafkaConsumer:
-    """A consumer that joins the group when it is started. Partitions stay where they are, if they can."""
-    # What a member was given last its assignor keeps in its class: each has one of its own.
-    sticky = type("Sticky", (StickyPartitionAssignor,), {})
+    """A consumer that joins the group when it is started."""
     consumer = AIOKafkaConsumer(
         **cluster.client,
         group_id=topics.group,
@@ -27,8 +24,7 @@ def member_of(
         session_timeout_ms=session_ms,
         heartbeat_interval_ms=HEARTBEAT_MS,
         max_poll_interval_ms=60_000,
-        # The second is what versions before this one know: among such members it is that.
-        partition_assignment_strategy=(sticky, RoundRobinPartitionAssignor),
+        partition_assignment_strategy=(RoundRobinPartitionAssignor,),
     )
     consumer.subscribe([topics.journal], listener=listener)
     return consumer
