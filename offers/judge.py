@@ -14,10 +14,10 @@ import msgspec
 import numpy as np
 
 from offers.decision import Judgement
-from offers.learn.arms import Arms, Places, Scene
+from offers.learn.arms import Arms, Mask, Places, Scene
 from offers.learn.blr import Floats
 from offers.learn.explore import Draw, draw, uniform_of
-from offers.learn.features import Mask, features
+from offers.learn.features import features
 from offers.learn.hers import Trial
 from offers.learn.intent import Intent, intent
 from offers.learn.learner import Learner

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from offers.candidate_gates import CANDIDATE_GATES, Prospect, candidate_results
 from offers.catalogue import Catalogue, Product
@@ -17,13 +16,13 @@ from offers.decision import Candidate
 from offers.discount import highest_cost
 from offers.hours import is_open
 from offers.interest import INTERESTED, Trace
+from offers.learn.arms import Mask
 from offers.learn.blr import Floats
 from offers.learn.kinds import helps_only
 from offers.rack import Rack, Shown, Spoken, rack_of
 from offers.relevance import Evidence, Interest, named_product
 from offers.situation import GateResult, Situation
 
-Mask = NDArray[np.bool_]
 _GATES = dict(CANDIDATE_GATES)
 #: As much evidence is kept with a decision.
 EVIDENCE_MAX = 20

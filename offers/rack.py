@@ -6,14 +6,13 @@ offer by itself, and property tests hold the two together.
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from offers.catalogue import Catalogue, Limits, Offer, Product
 from offers.category import text_from_path
 from offers.conditions import Conditions
 from offers.discount import worth_percent
 from offers.interest import Interests, Trace
-from offers.learn.arms import Places, numbered
+from offers.learn.arms import Mask, Places, numbered
 from offers.learn.blr import Floats
 from offers.relevance import Interest, named_product, spoken_for
 
@@ -93,7 +92,7 @@ class Shown(msgspec.Struct, frozen=True, gc=False):
     """Columns of what the messages would show: the offers' worth on the products that they would name."""
 
     table: Floats  #: a row for each of `SHOWN`
-    named: NDArray[np.bool_]  #: whether a product is
+    named: Mask  #: whether a product is
     kinds: tuple[str, ...]  #: the categories that messages would be about, each once
     kind: Places  #: which of them
     store: str  #: at which

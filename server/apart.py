@@ -1,11 +1,12 @@
 """Work that takes long, in a process of its own: for a server that has phones to answer meanwhile."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from multiprocessing import get_context
 from multiprocessing.connection import Connection as Pipe
 from typing import Any, TypeVar
 
+from server.db import Database
 from server.errors import VicinoError
 
 T = TypeVar("T")
@@ -16,7 +17,17 @@ class BrokenOff(RuntimeError):  # noqa: N818 - it names what happened
     """The process ended without an answer; what it met is on its standard error."""
 
 
-async def apart(work: Callable[..., T], *arguments: Any, on_progress: Tell) -> T:
+def with_database(url: str, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+    """What the work gives, with a database of its own: for a process that does nothing else."""
+
+    async def whole() -> T:
+        async with await Database.open(url) as database:
+            return await work(database)
+
+    return asyncio.run(whole())
+
+
+async def apart(work: Callable[..., T], *arguments: Any, on_progress: Tell = lambda _done, _of: None) -> T:
     """What `work(*arguments, tell)` returns, all of which can be pickled. Raises the VicinoError that it
     raises, and BrokenOff. Who stops waiting ends the process.
     """

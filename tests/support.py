@@ -1,10 +1,12 @@
-"""What tests share: where the real data lies, and when its absence is a failure."""
+"""What tests share: where the real data lies, and when its absence is a failure; servers beside ours."""
 
 import contextlib
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
@@ -28,6 +30,18 @@ def shared_data(*parts: str) -> Path:
     if not path.exists():
         skip_or_fail(f"no test data at ../shared/data/{'/'.join(parts)}")
     return path
+
+
+@contextlib.asynccontextmanager
+async def serving(app: web.Application) -> AsyncIterator[str]:
+    """Another server, on loopback, for as long as the block lasts; its base URL."""
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
 
 
 def whole(terminal: int) -> bytes:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from offers.learn.blr import Floats, Keys
 
 Places: TypeAlias = NDArray[np.intp]
+Mask: TypeAlias = NDArray[np.bool_]
 
 
 class Consents(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -124,7 +125,7 @@ COLUMNS: dict[str, float] = {
 ROW = {name: row for row, name in enumerate(COLUMNS)}
 
 
-def table_of(count: int, **given: Floats | NDArray[np.bool_] | float) -> Floats:
+def table_of(count: int, **given: Floats | Mask | float) -> Floats:
     """The table of so many arms with the columns that are given."""
     table = np.empty((len(COLUMNS), count))
     for row, (name, unknown) in enumerate(COLUMNS.items()):

@@ -6,17 +6,15 @@ All values are of the order of 1.
 """
 
 from math import cos, exp, isnan, log, log1p, pi, sin, sqrt
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from geo.compiled import compiled
-from offers.learn.arms import ROW, Arms, Scene
+from offers.learn.arms import ROW, Arms, Mask, Scene
 from offers.learn.blr import Floats
 
-Mask: TypeAlias = NDArray[np.bool_]
 Block = Literal["offer", "relational", "personal", "realtime"]
 
 

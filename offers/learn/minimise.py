@@ -5,21 +5,20 @@ An arm gives way to a shallower one of the same store and category whose score i
 promises nothing, and so is below any minimum."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geo.compiled import compiled
-from offers.learn.arms import Arms, Places
+from offers.learn.arms import Arms, Mask, Places
 from offers.learn.blr import Floats
 
 
 def minimised(
     arms: Arms,
     score: Floats,
-    allowed: NDArray[np.bool_],
+    allowed: Mask,
     *,
     minimum_depth: float = 0.0,
     indifference: float = 0.0,
-) -> NDArray[np.bool_]:
+) -> Mask:
     """Which arms are left of those `allowed`, shape (n,)."""
     depth = arms.column("depth")
     left = allowed & (depth >= minimum_depth)
@@ -31,7 +30,7 @@ def minimised(
 
 @compiled
 def _give_way(  # noqa: PLR0917 - columns of the arms
-    order: Places, group: Places, score: Floats, indifference: float, best: Floats, left: NDArray[np.bool_]
+    order: Places, group: Places, score: Floats, indifference: float, best: Floats, left: Mask
 ) -> None:
     """`best` becomes the best score of each group, `left` what is left; `order` has the shallowest first."""
     for arm in order:

@@ -8,23 +8,11 @@ from server.api.headcount import K, told
 from server.api.route import SERVICES, json_answer
 from server.auth import Caller
 from server.doctor.advice import Advice, UnknownFence
-from server.doctor.findings import REMEDIES
+from server.doctor.findings import IN_SHORT, REMEDIES
 from server.doctor.report import EFFECTS
 from server.imports import get_one
 from server.problems import Problem
 
-#: What was found, without the numbers that a report for the fence's own trace has.
-IN_SHORT: Final = {
-    "too_small": "Phones near it are less accurate than it is wide: in its very middle one may seem outside.",
-    "missed_visits": "People stop at it who make no visit.",
-    "false_enters": "Many visits are of phones that were perhaps never in it.",
-    "flapping": "One stay is often told as several visits.",
-    "dwells_in_passing": "Many dwell who go straight through.",
-    "sparse_fixes": "Phones report so seldom near it that one fix inside counts as a dwell.",
-    "dwell_too_long": "Many who stop inside leave before the dwell.",
-    "drive_bys": "Most pass through at driving speed.",
-    "overlaps": "It shares much of its area with fences of other stores.",
-}
 #: What is said of a fence by its shape alone.
 BY_SHAPE: Final = {"overlaps"}
 

@@ -5,17 +5,16 @@ proposed that is drawn around where visitors stood.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any, Final
 
 import msgspec
 import numpy as np
-import shapely
 
+from geo.distance import distance_m
 from geo.fence import Circle, Fence
 from geo.geojson import feature_from_fence, fence_from_feature
-from server.apart import Tell, apart
+from server.apart import Tell, apart, with_database
 from server.db import Connection, Database
 from server.doctor.examine import Report, examine
 from server.doctor.measures import Measures
@@ -30,8 +29,7 @@ from server.world import rules_of_body
 SQL = queries("evidence")
 
 DAYS_MOST: Final = 7  #: of the journal, the newest
-#: Fixes so far from the fence's box are looked at, of longitude twice as far: some 550 m.
-AROUND_DEG: Final = 0.005
+AROUND_M: Final = 600.0  #: fixes so near to the circle around the fence are looked at
 LONGEST_S: Final = 60.0
 
 
@@ -61,16 +59,11 @@ class Adviser:
     async def advice(self, retailer_id: str, external_id: str) -> Advice:
         """On a published fence. Raises UnknownFence; TimeoutError, where it takes too long or others wait."""
         async with asyncio.timeout(LONGEST_S), self._room:
-            return await apart(_run, self._url, retailer_id, external_id, on_progress=lambda _done, _of: None)
+            return await apart(_run, self._url, retailer_id, external_id)
 
 
 def _run(url: str, retailer_id: str, external_id: str, _tell: Tell) -> Advice:
-    return asyncio.run(_alone(url, retailer_id, external_id))
-
-
-async def _alone(url: str, retailer_id: str, external_id: str) -> Advice:
-    async with await Database.open(url) as database:
-        return await advice(database, retailer_id, external_id)
+    return with_database(url, lambda database: advice(database, retailer_id, external_id))
 
 
 async def advice(database: Database, retailer_id: str, external_id: str) -> Advice:
@@ -81,15 +74,14 @@ async def advice(database: Database, retailer_id: str, external_id: str) -> Advi
         found = [fence for fence in fences if fence.external_id == external_id and fence.enabled]
         if not found:
             raise UnknownFence(f"no geofence {external_id} that is on")
-        days = [
-            row["day"] for row in await connection.fetch(SQL["journal_days_newest"], retailer_id, DAYS_MOST)
-        ]
+        rows = await connection.fetch(SQL["journal_days_newest"], retailer_id, DAYS_MOST)
+        days = sorted(row["day"] for row in rows)
         trace, shoppers = await _near(connection, retailer_id, days, found[0])
     rules = rules_of_body(bodies.get("settings", {}).get("settings", {}))
     [report] = examine(
         trace, fences, rules, wanted=found, progress=lambda _what, _done, _of: None, around_visitors=False
     )
-    return _told(report, tuple(sorted(days)), shoppers)
+    return _told(report, tuple(days), shoppers)
 
 
 def _told(report: Report, days: tuple[date, ...], shoppers: int) -> Advice:
@@ -111,40 +103,23 @@ async def _near(
     connection: Connection, retailer_id: str, days: list[date], fence: Fence
 ) -> tuple[Trace, int]:
     """The fixes around a fence, and of how many shoppers they are."""
-    builder, shoppers = TraceBuilder(), set[str]()
-    west, south, east, north = _box(fence)
-    async for pings in _pings(connection, retailer_id, days):
-        lat, lon = pings.lat_deg, pings.lon_deg
-        near = (lat > south) & (lat < north) & (lon > west) & (lon < east)
-        of_row = pings.of_row
-        for row in np.flatnonzero(near).tolist():
-            item, fix = pings.items[of_row[row]], pings.fix(row)
-            shoppers.add(item.shopper_id)
-            builder.add(
-                TraceFix(
-                    device=item.device_id,
-                    fixed_at_us=fix.fixed_at_us,
-                    lat_deg=fix.lat_deg,
-                    lon_deg=fix.lon_deg,
-                    accuracy_m=fix.accuracy_m,
-                    speed_mps=fix.speed_mps,
-                )
-            )
-    return builder.build(), len(shoppers)
-
-
-async def _pings(connection: Connection, retailer_id: str, days: list[date]) -> AsyncIterator[Any]:
-    for day in sorted(days):
+    builder, shoppers, shape = TraceBuilder(), set[str](), fence.shape
+    circle = shape if isinstance(shape, Circle) else shape.bounding_circle
+    for day in days:
         async for entry in PostgresJournal().day(connection, retailer_id, day):
-            yield entry.pings
-
-
-def _box(fence: Fence) -> tuple[float, float, float, float]:
-    shape = fence.shape
-    if isinstance(shape, Circle):
-        reach_deg = shape.radius_m / 50_000  # a degree of longitude is longer up to 63 degrees north
-        at = shapely.Point(shape.lon_deg, shape.lat_deg).buffer(reach_deg)
-        west, south, east, north = at.bounds
-    else:
-        west, south, east, north = shape.geometry.bounds
-    return west - 2 * AROUND_DEG, south - AROUND_DEG, east + 2 * AROUND_DEG, north + AROUND_DEG
+            pings, of_row = entry.pings, entry.pings.of_row
+            away_m = distance_m(circle.lat_deg, circle.lon_deg, pings.lat_deg, pings.lon_deg)
+            for row in np.flatnonzero(away_m < circle.radius_m + AROUND_M).tolist():
+                item, fix = pings.items[of_row[row]], pings.fix(row)
+                shoppers.add(item.shopper_id)
+                builder.add(
+                    TraceFix(
+                        device=item.device_id,
+                        fixed_at_us=fix.fixed_at_us,
+                        lat_deg=fix.lat_deg,
+                        lon_deg=fix.lon_deg,
+                        accuracy_m=fix.accuracy_m,
+                        speed_mps=fix.speed_mps,
+                    )
+                )
+    return builder.build(), len(shoppers)

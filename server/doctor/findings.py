@@ -38,6 +38,19 @@ REMEDIES: dict[str, str] = {
     "overlaps": "Let each fence end where the other begins, or nest one in the other where the stores do.",
 }
 
+#: What each says, without numbers that could be about somebody; `too_little` is told by there being none.
+IN_SHORT: dict[str, str] = {
+    "too_small": "Phones near it are less accurate than it is wide: in its very middle one may seem outside.",
+    "missed_visits": "People stop at it who make no visit.",
+    "false_enters": "Many visits are of phones that were perhaps never in it.",
+    "flapping": "One stay is often told as several visits.",
+    "dwells_in_passing": "Many dwell who go straight through.",
+    "sparse_fixes": "Phones report so seldom near it that one fix inside counts as a dwell.",
+    "dwell_too_long": "Many who stop inside leave before the dwell.",
+    "drive_bys": "Most pass through at driving speed.",
+    "overlaps": "It shares much of its area with fences of other stores.",
+}
+
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One thing about a fence that its owner should know."""

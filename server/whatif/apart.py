@@ -1,11 +1,9 @@
 """A what-if in a process of its own."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import date
 
-from server.apart import Tell, apart
-from server.db import Database
+from server.apart import Tell, apart, with_database
 from server.whatif.changes import Changes
 from server.whatif.run import what_if
 from server.whatif.tally import Difference
@@ -27,13 +25,10 @@ async def what_if_apart(
 
 
 def _run(url: str, retailer_id: str, day: date, changes: Changes, tell: Tell) -> Difference:
-    return asyncio.run(_alone(url, retailer_id, day, changes, tell))
-
-
-async def _alone(url: str, retailer_id: str, day: date, changes: Changes, tell: Tell) -> Difference:
     def tell_steps(done: int, total: int) -> None:
         if done * STEPS // total != (done - 1) * STEPS // total:
             tell(done, total)
 
-    async with await Database.open(url) as database:
-        return await what_if(database, retailer_id, day, changes, on_batch=tell_steps)
+    return with_database(
+        url, lambda database: what_if(database, retailer_id, day, changes, on_batch=tell_steps)
+    )

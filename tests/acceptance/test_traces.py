@@ -17,7 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from notifications.outbox import STAGES
 from tests.acceptance import mall as malls
 from tests.acceptance.mall import mall
-from tests.support import REPOSITORY
+from tests.support import REPOSITORY, serving
 
 
 class Collector:
@@ -44,13 +44,8 @@ class Collector:
 async def collecting() -> AsyncIterator[Collector]:
     collector, app = Collector(), web.Application()
     app.router.add_post("/v1/traces", collector.take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    collector.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield collector
-    await runner.cleanup()
+    async with serving(app) as collector.url:
+        yield collector
 
 
 async def test_a_push_is_one_trace_from_the_ping_to_its_acceptance(

@@ -14,6 +14,7 @@ from aiohttp import web
 from standardwebhooks import Webhook
 
 from tests.acceptance.mall import Mall, mall, until
+from tests.support import serving
 
 HOST = "127.0.0.1"
 
@@ -40,14 +41,9 @@ class Receiver:
 async def receiving() -> AsyncIterator[Receiver]:
     receiver, app = Receiver(), web.Application()
     app.router.add_post("/hooks", receiver.take)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, HOST, 0).start()
-        receiver.url = f"http://{HOST}:{runner.addresses[0][1]}/hooks"
+    async with serving(app) as url:
+        receiver.url = f"{url}/hooks"
         yield receiver
-    finally:
-        await runner.cleanup()
 
 
 @pytest.fixture
@@ -205,20 +201,16 @@ async def test_a_slow_receiver_keeps_nobody_else_waiting(shop: Mall, receiver: R
 
     app = web.Application()
     app.router.add_post("/hooks", hang)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, HOST, 0).start()
-        url = f"http://{HOST}:{runner.addresses[0][1]}/hooks"
-        await shop.server.post("/v1/webhooks", {"url": url})
-        await registered(shop, receiver)
-        for _ in range(10):
-            await (await shop.shopper()).ping(40)
-        await asyncio.wait_for(opened.wait(), 10)
-        await until(lambda: _true(len(receiver.told("transition.enter")) == 10))
-    finally:
-        release.set()
-        await runner.cleanup()
+    async with serving(app) as url:
+        try:
+            await shop.server.post("/v1/webhooks", {"url": f"{url}/hooks"})
+            await registered(shop, receiver)
+            for _ in range(10):
+                await (await shop.shopper()).ping(40)
+            await asyncio.wait_for(opened.wait(), 10)
+            await until(lambda: _true(len(receiver.told("transition.enter")) == 10))
+        finally:
+            release.set()
 
 
 async def test_a_redirect_is_not_followed(shop: Mall, receiver: Receiver) -> None:

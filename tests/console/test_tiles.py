@@ -13,6 +13,7 @@ from server.config import Config
 from server.demo.retail import SETTINGS
 from server.errors import BadUse
 from tests.console.conftest import City, Desk, Watched, add_people, shoot, sign_in
+from tests.support import serving
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
@@ -46,13 +47,8 @@ class TileHost:
 async def host() -> AsyncIterator[TileHost]:
     tiles, app = TileHost(), web.Application()
     app.router.add_get("/{z}/{x}/{y}.png", tiles.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    tiles.origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield tiles
-    await runner.cleanup()
+    async with serving(app) as tiles.origin:
+        yield tiles
 
 
 async def test_tiles_that_the_operator_set_are_shown_and_credited(

@@ -254,19 +254,19 @@ async def i9_the_journal_has_no_gaps(found: Evidence) -> list[str]:
     wrong = []
     for retailer_id, entries in found.entries.items():
         # Where timers still run the heads are those that were read with the entries.
-        heads = found.heads[retailer_id] if len(found.journals) > 1 else await _heads(found, retailer_id)
+        several = len(found.journals) > 1
+        heads = found.heads[retailer_id] if several else await _heads(found.connection, retailer_id)
         for part, head in heads.items():
             there = [entry.seq for entry in entries if entry.part == part]
-            first = (there[0] if there else head + 1) if len(found.journals) > 1 else 1
+            first = (there[0] if there else head + 1) if several else 1
             if there != list(range(first, head + 1)):
                 wrong.append(f"the journal of {retailer_id} in part {part} is not {first} to {head}")
     return wrong
 
 
-async def _heads(found: Evidence, retailer_id: str) -> dict[int, int]:
-    rows = await found.connection.fetch(
-        "SELECT part, journal_seq FROM heads WHERE retailer_id = $1", retailer_id
-    )
+async def _heads(connection: Any, retailer_id: str) -> dict[int, int]:
+    """The newest entry of each part."""
+    rows = await connection.fetch("SELECT part, journal_seq FROM heads WHERE retailer_id = $1", retailer_id)
     return {row["part"]: row["journal_seq"] for row in rows}
 
 
@@ -338,8 +338,8 @@ async def _journal(
     async with database.transaction(retailer_id, snapshot=True) as reading:
         for row, journal in itertools.product(days, journals):
             entries += [entry async for entry in journal.day(reading, retailer_id, row["day"])]
-        heads = await reading.fetch("SELECT part, journal_seq FROM heads WHERE retailer_id = $1", retailer_id)
-    return sorted(entries, key=lambda entry: entry.seq), {row["part"]: row["journal_seq"] for row in heads}
+        heads = await _heads(reading, retailer_id)
+    return sorted(entries, key=lambda entry: entry.seq), heads
 
 
 async def _tables_with(connection: "asyncpg.Connection[asyncpg.Record]", *columns: str) -> list[str]:

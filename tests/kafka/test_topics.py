@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -11,18 +10,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from server.app import running
 from server.config import Config
 from server.errors import BadUse
-from server.ids import new_id
 from server.kafka.cluster import Cluster
 from server.kafka.topics import Topics, described, grow, set_up
 from server.parts import part_of
-from tests.acceptance import scaled
-from tests.acceptance.mall import Mall, mall, until
+from tests.acceptance.mall import Mall, until
 from tests.acceptance.scaled import PARTS
-
-
-@pytest.fixture
-def topics() -> Topics:
-    return Topics(new_id("test"))
 
 
 @pytest.fixture
@@ -77,23 +69,14 @@ async def test_the_journal_moves_to_kafka_only_when_everything_is_written(
             pass
 
 
-@pytest.fixture
-async def opened(
-    database_url: str, tmp_path: Path, kafka: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Mall]:
-    monkeypatch.setattr(scaled, "new_id", lambda _: topics.prefix)
-    async with mall(database_url, tmp_path, kafka=kafka) as opened:
-        yield opened
-
-
 async def test_a_record_that_cannot_be_read_is_put_aside_and_stops_nobody(
-    opened: Mall, kafka: str, topics: Topics
+    at_noon: Mall, kafka: str, topics: Topics
 ) -> None:
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
         for part in range(PARTS):
             await producer.send_and_wait(topics.journal, b"\xc1 no parcel", partition=part)
 
-    shopper = await opened.shopper()
+    shopper = await at_noon.shopper()
     assert (await shopper.ping(north_m=40))["accepted"] == 1
 
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest")
@@ -106,9 +89,9 @@ async def test_a_record_that_cannot_be_read_is_put_aside_and_stops_nobody(
 
 
 async def test_what_an_edge_puts_into_the_wrong_partition_is_passed_on(
-    opened: Mall, monkeypatch: pytest.MonkeyPatch
+    at_noon: Mall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shopper = await opened.shopper()
+    shopper = await at_noon.shopper()
 
     def wrong(retailer_id: str, shopper_id: str, parts: int) -> int:
         return (part_of(retailer_id, shopper_id, parts) + 1) % parts
