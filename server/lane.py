@@ -9,7 +9,7 @@ its batch fail is found by halving the batch and put into quarantine; the others
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from time import monotonic
 
 import asyncpg
@@ -176,10 +176,7 @@ class Lane:
         self._arrived.clear()
         timed = timer_us is not None or self._pipeline.checkpoints.waiting
         timeout_s = TIMER_POLL_S if timed else None
-        try:
-            await asyncio.wait_for(self._arrived.wait(), timeout_s)
-        except TimeoutError:
-            return
+        await set_within(self._arrived, timeout_s)
 
     def _turn(self) -> AbstractAsyncContextManager[None]:
         """Until its turn has come: what arrives meanwhile is in the batch."""
@@ -255,6 +252,15 @@ class Lane:
         else:
             self._on_quarantine(kind, type(error).__name__)
             _fail(future, Poison("this input could not be processed; it was put aside for the operator"))
+
+
+async def set_within(event: asyncio.Event, timeout_s: float | None) -> None:
+    """Returns when the event is set, or after so long. Unlike Python 3.11's `wait_for` it never swallows a
+    cancellation that comes at the same moment: a lane that missed it would keep its server from stopping.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
 
 
 def _weight(item: Input | Redeem) -> int:

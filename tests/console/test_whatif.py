@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import re
 from typing import Any
 
 import pytest
@@ -56,7 +57,8 @@ async def test_a_fence_that_is_taken_away_makes_fewer_moments(desk: Desk, crowd:
     await change(page, "Fence: taken away", "k-a-rasmussen-door", None)
     await page.get_by_role("button", name="Replay the day").click()
     moments = page.get_by_role("row", name="Moments")
-    await expect(moments.first).to_contain_text("−", timeout=60_000)
+    # Others may have gone elsewhere on that day: too few to be told, or told as fewer.
+    await expect(moments.first).to_contain_text(re.compile("fewer than 20|−"), timeout=60_000)
     async with page.expect_download() as taken:
         await page.get_by_role("button", name="Difference as CSV").click()
     assert (
