@@ -2,6 +2,7 @@
 
 from base64 import b32decode
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,11 @@ class Door:
         return (await self.call("GET", "/v1/session", **headers))[1]["user"] is not None
 
 
-@pytest.fixture
-async def door(database_url: str, tmp_path: Path) -> AsyncIterator[Door]:
+@asynccontextmanager
+async def a_door(database_url: str, folder: Path) -> AsyncIterator[Door]:
+    """The mall with an admin, who is not signed in."""
     async with (
-        mall(database_url, tmp_path) as opened,
+        mall(database_url, folder) as opened,
         aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session,
     ):
         retailer_id = opened.keys["retailer_id"]
@@ -53,6 +55,12 @@ async def door(database_url: str, tmp_path: Path) -> AsyncIterator[Door]:
             wanted = NewUser(email=EMAIL, role="admin", password=PASSWORD)
             await add_user(connection, retailer_id, wanted, actor="test", now_us=opened.clock.now_us())
         yield Door(opened, session)
+
+
+@pytest.fixture
+async def door(database_url: str, tmp_path: Path) -> AsyncIterator[Door]:
+    async with a_door(database_url, tmp_path) as opened:
+        yield opened
 
 
 async def test_the_right_password_signs_in_and_signing_out_ends_it(door: Door) -> None:
