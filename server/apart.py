@@ -1,20 +1,27 @@
 """Work that takes long, in a process of its own: for a server that has phones to answer meanwhile."""
 
 import asyncio
+import os
+import sys
 from collections.abc import Callable, Coroutine
 from multiprocessing import get_context
 from multiprocessing.connection import Connection as Pipe
 from typing import Any, TypeVar
 
+import structlog
+
+from server import logs
+from server.config import Config
 from server.db import Database
 from server.errors import VicinoError
 
+log = structlog.get_logger("vicino.apart")
 T = TypeVar("T")
 Tell = Callable[[int, int], None]  #: how much is done, of how much
 
 
 class BrokenOff(RuntimeError):  # noqa: N818 - it names what happened
-    """The process ended without an answer; what it met is on its standard error."""
+    """The process ended without an answer; what it met is in its log."""
 
 
 def with_database(url: str, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
@@ -64,6 +71,10 @@ def _hear(receiving: Pipe, answer: asyncio.Future[Any], on_progress: Tell) -> No
 
 
 def _run(sending: Pipe, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    # What is said here goes where the server's log goes, and may say as little of who and where.
+    config = Config.from_env(os.environ)
+    logs.configure(config.log, level=logs.LEVELS[config.log_level])
+
     def tell(done: int, total: int) -> None:
         sending.send(("progress", (done, total)))
 
@@ -71,5 +82,8 @@ def _run(sending: Pipe, work: Callable[..., Any], arguments: tuple[Any, ...]) ->
         result = work(*arguments, tell)
     except VicinoError as error:
         sending.send(("failed", error))
+    except Exception:  # Python itself would print what the message quotes
+        log.exception("broke_off", work=work.__qualname__)
+        sys.exit(1)
     else:
         sending.send(("done", result))

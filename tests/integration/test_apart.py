@@ -11,6 +11,8 @@ import pytest
 from server.apart import BrokenOff, Tell, apart
 from server.errors import BadUse
 
+WHERE, WHO = 24.941923, "dev_0jx3m8rq4t6v9w2y5z7abcdefg"
+
 
 def count(most: int, tell: Tell) -> int:
     for done in range(most):
@@ -24,6 +26,10 @@ def refuse(tell: Tell) -> None:
 
 def die(tell: Tell) -> None:
     os._exit(3)
+
+
+def meet_a_defect(tell: Tell) -> None:
+    raise ValueError(f"no place for {WHERE} of {WHO}")
 
 
 def say_who_and_stay(file: Path, tell: Tell) -> None:
@@ -50,6 +56,17 @@ async def test_what_it_refuses_is_refused_here() -> None:
 async def test_a_process_that_dies_is_told() -> None:
     with pytest.raises(BrokenOff):
         await apart(die, on_progress=quiet)
+
+
+async def test_what_it_meets_is_logged_without_who_or_where(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(BrokenOff):
+        await apart(meet_a_defect, on_progress=quiet)
+
+    told = capfd.readouterr().err
+    assert "broke_off" in told
+    assert "no place for (withheld) of (withheld)" in told
+    assert str(WHERE) not in told
+    assert WHO not in told
 
 
 async def test_who_stops_waiting_ends_the_process(tmp_path: Path) -> None:
