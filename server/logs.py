@@ -50,6 +50,13 @@ def _withheld(name: str, value: object) -> object:
     return value
 
 
+def unquote(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """A structlog processor: cuts out of what asyncio says the message of the exception that it is about."""
+    if event["_record"].name == "asyncio":
+        event["event"] = _TELLING.sub(_WITHHELD, event["event"])
+    return event
+
+
 def told(exc_info: ExcInfo) -> str:
     """An exception with its traceback and causes; of the messages only what tells nobody."""
     return "".join(_told(traceback.TracebackException(*exc_info))).rstrip("\n")
@@ -87,7 +94,7 @@ def configure(
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[unquote, *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(form, stream)],
         )
     )

@@ -1,5 +1,7 @@
 """`server.logs`: one event a line, and nothing private in it."""
 
+import asyncio
+import gc
 import io
 import json
 import logging
@@ -58,6 +60,27 @@ def test_of_an_exception_the_words_are_told_and_not_what_it_met(stream: io.Strin
     assert "KeyError: '(withheld)'" in line
     assert "ValueError: no fence at ((withheld), (withheld)) for (withheld)" in line
     assert "which led to" in line
+
+
+async def test_of_a_task_that_nobody_waited_for_the_words_are_told_and_not_what_it_met(
+    stream: io.StringIO,
+) -> None:
+    logs.configure("json", stream)
+    place, who = 24.941923, "dev_0jx3m8rq4t6v9w2y5z7abcdefg"
+
+    async def fails() -> None:
+        raise ValueError(f"no place for {place} of {who}")
+
+    task = asyncio.create_task(fails())
+    await asyncio.wait([task])
+    del task
+    gc.collect()
+
+    said = stream.getvalue()
+    assert "never retrieved" in said
+    assert said.count("no place for (withheld) of (withheld)") == 2
+    assert str(place) not in said
+    assert who not in said
 
 
 def test_coordinates_tokens_and_codes_are_withheld_however_they_are_named(stream: io.StringIO) -> None:
