@@ -36,6 +36,7 @@ ERASED = {
     "erased": {"shoppers": 1},
 }
 ENTRY = {"seq": 7, "at": AT, "actor": "ada@example.org", "action": "published", "subject": "geofence door"}
+KEY = {"id": "9f86d081884c7d65", "kind": "till", "store": "shoes-1"}
 JOB = {
     "id": "wif_0jx3m8rq4t6v9w2y5z7abcdefg",
     "state": "running",
@@ -142,8 +143,8 @@ PEOPLE: dict[str, Described] = {
     "GET /v1/users": _list(ACCOUNT),
     "POST /v1/users": _object(ACCOUNT | {"password": "…"}, PERSON),
     "PATCH /v1/users/{user_id}": _object(ACCOUNT | {"role": "analyst"}, {"role": "analyst"}),
-    "GET /v1/keys": _list({"id": "9f86d081884c7d65", "kind": "till", "store": "shoes-1", "created_at": AT}),
-    "POST /v1/keys": _object({"key": "tk_…"}, {"kind": "till", "store": "shoes-1"}),
+    "GET /v1/keys": _list(KEY | {"created_at": AT}),
+    "POST /v1/keys": _object(KEY | {"key": "tk_…"}, {"kind": "till", "store": "shoes-1"}),
     "DELETE /v1/keys/{key_id}": Described(),
     "GET /v1/audit": _list(ENTRY),
     "GET /v1/audit/verified": _object({"whole": True, "broken_at": None}),

@@ -10,6 +10,7 @@ from server.accounts.roles import ROLES
 from server.api.cookie import SESSION
 from server.api.described import DESCRIBED
 from server.api.description import Described
+from server.api.links import LINKS
 from server.api.pages import PAGE_MOST
 from server.api.route import Route
 from server.api.shapes import ProblemDetails
@@ -50,8 +51,9 @@ def openapi(routes: Iterable[Route], *, version: str) -> dict[str, Any]:
     schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     by_type = dict(zip(map(repr, types), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
+    there = {name_of(route) for route, _ in rows}
     for route, described in rows:
-        operation = _operation(route, described, by_type)
+        operation = _operation(route, described, by_type, there)
         paths.setdefault(path_of(route), {})[route.method.lower()] = operation
     whole = {
         "openapi": "3.1.0",
@@ -104,8 +106,12 @@ def _answer(route: Route, described: Described) -> Any:
     return route.answer or described.answer
 
 
-def _operation(route: Route, described: Described, schemas: dict[str, Any]) -> dict[str, Any]:
+def _operation(
+    route: Route, described: Described, schemas: dict[str, Any], there: set[str]
+) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": "Success"}
+    if links := _links(route, there):
+        answer["links"] = links
     if route.status not in _NO_CONTENT:
         schema = schemas.get(repr(_answer(route, described)), {})
         answer["content"] = {route.media: _content(schema, described.told)}
@@ -114,7 +120,7 @@ def _operation(route: Route, described: Described, schemas: dict[str, Any]) -> d
         "content": {"application/problem+json": {"schema": schemas[repr(ProblemDetails)]}},
     }
     operation: dict[str, Any] = {
-        "operationId": re.sub(r"\W+", "_", f"{route.method} {path_of(route)}".lower()).strip("_"),
+        "operationId": _id_of(name_of(route)),
         "tags": [_tag_of(route)],
         "summary": route.summary,
         "description": (route.handler.__doc__ or route.summary).strip(),
@@ -127,6 +133,20 @@ def _operation(route: Route, described: Described, schemas: dict[str, Any]) -> d
         content = _content(schemas[repr(body)], described.example)
         operation["requestBody"] = {"required": True, "content": dict.fromkeys(described.forms, content)}
     return operation
+
+
+def _id_of(name: str) -> str:
+    return re.sub(r"\W+", "_", name.lower()).strip("_")
+
+
+def _links(route: Route, there: set[str]) -> dict[str, Any]:
+    """What calls that are there the answer leads to."""
+    return {
+        _id_of(name): {"operationId": _id_of(name), "parameters": {link.parameter: link.taken}}
+        for link in LINKS.get(name_of(route), ())
+        for name in link.to
+        if name in there
+    }
 
 
 def _content(schema: dict[str, Any], example: Any) -> dict[str, Any]:

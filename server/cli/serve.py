@@ -7,11 +7,15 @@ import sys
 
 import click
 import msgspec
+import structlog
 
 from server.cli import run
 from server.config import Config, Role
+from server.errors import VicinoError
 from server.migrate import migrate
 from server.postgres import database_url
+
+log = structlog.get_logger("vicino.serve")
 
 
 @click.command(
@@ -37,6 +41,11 @@ def command(config: Config, role: Role) -> None:
         run(_serve(config, role))
     except (KeyboardInterrupt, asyncio.CancelledError):
         click.echo("stopped", err=True)
+    except (VicinoError, click.ClickException):
+        raise
+    except Exception:  # Python itself would print what the message quotes
+        log.exception("broke_off")
+        sys.exit(1)
 
 
 def _spare_pauses() -> None:

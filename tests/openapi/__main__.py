@@ -22,7 +22,7 @@ from tests.openapi.asking import CALLERS, How, callers
 @click.option("--phases", default="examples,coverage,fuzzing,stateful", show_default=True)
 def main(who: tuple[str, ...], seed: int, examples: int, seconds: int, phases: str) -> None:
     """Ask everything in /openapi.json as each kind of caller; exit status 1 for a failure."""
-    how = How(seed=seed, examples=examples, seconds=seconds, phases=phases)
+    how = How(seed=seed, examples=examples, seconds=seconds, phases=phases, chains=examples)
     sys.exit(asyncio.run(_ask(who or CALLERS, how)))
 
 
@@ -39,7 +39,9 @@ async def _ask(wanted: tuple[str, ...], how: How) -> int:
                     bad = [one for one in told if not one.well]
                     failed += len(bad)
                     took_s = time.monotonic() - began
-                    click.echo(f"{who:10} {asked:6} calls {took_s:6.1f} s  {'FAILED' if bad else 'well'}")
+                    led = sum(one.led for one in told)
+                    end = "FAILED" if bad else "well"
+                    click.echo(f"{who:10} {asked:6} calls, {led:5} led to {took_s:6.1f} s  {end}")
                     for one in bad:
                         click.echo(one.text)
     return 1 if failed else 0

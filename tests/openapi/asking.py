@@ -4,14 +4,15 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 
 from server.accounts.roles import ROLES
+from server.api.links import LINKS, Link
 from server.api.openapi import name_of, openapi
 from server.api.route import Route
 from server.api.table import ROUTES
@@ -42,12 +43,17 @@ ENDS = {
 }
 
 
+#: Schemathesis reads it where it runs: of chains there are to be more than of calls to one operation.
+CHAINS = "[phases.stateful]\ngeneration.max-examples = {}\n"
+
+
 class How(msgspec.Struct, frozen=True, kw_only=True):
     """How much is asked."""
 
     seed: int
     examples: int  #: made up for each operation
     phases: str  #: of Schemathesis
+    chains: int  #: of calls that lead to one another
     seconds: int = 0  #: at least so long, where that is not 0
 
 
@@ -57,6 +63,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     well: bool
     text: str  #: what Schemathesis says of the failures, with the calls that show them
     answers: Mapping[str, Mapping[int, int]]  #: by operation: how often which status
+    led: int  #: calls that were answered well with an id that an answer before had given
 
 
 class Callers:
@@ -68,23 +75,27 @@ class Callers:
 
     async def ask(self, who: str, folder: Path, how: How, *, shared: bool = False) -> list[Told]:
         """Asks everything that this kind of caller may, at first what leaves its credential as it is; with
-        `shared`, its share of that: each operation is asked by one kind, which depends on the seed.
+        `shared`, its share of that: each operation is asked by one kind or two, which depends on the seed.
         """
         every = [
             route
-            for number, route in enumerate(ROUTES, how.seed)
+            for route in ROUTES
             if route.media != "text/event-stream"
-            and (who == _kinds(route)[number % len(_kinds(route))] if shared else who in _kinds(route))
+            and who in (_sharers(route, how.seed) if shared else _kinds(route))
         ]
         last = [route for route in every if (route.method, route.path) in ENDS]
         first = [route for route in every if route not in last]
-        asked = {who: first, f"{who}-ends": last}
+        # What ends something is asked beside what makes it.
+        ended = {name_of(route) for route in last}
+        makes = [route for route in first if any(ended & {*link.to} for link in _links(route))]
+        asked = {who: first, f"{who}-ends": [*makes, *last]}
         return [await self._ask(who, routes, folder / name, how) for name, routes in asked.items() if routes]
 
     async def _ask(self, who: str, routes: Sequence[Route], folder: Path, how: How) -> Told:
         folder.mkdir()  # noqa: ASYNC240 - short
         spec, report = folder / "openapi.json", folder / "report.ndjson"
         spec.write_text(json.dumps(openapi(routes, version="0")))
+        (folder / "schemathesis.toml").write_text(CHAINS.format(how.chains))
         headers = [word for pair in self.headers[who].items() for word in ("-H", ": ".join(pair))]
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "schemathesis.cli", "run", str(spec), "--url", self.opened.vicino.url),
@@ -114,6 +125,7 @@ class Callers:
             well=process.returncode == 0,
             text=output.decode(errors="replace"),
             answers=answers,
+            led=sum(case.led and case.status < 400 for case in _cases(report)),
         )
 
 
@@ -122,25 +134,52 @@ def _kinds(route: Route) -> tuple[str, ...]:
     return route.who or (ANYBODY,)
 
 
+def _links(route: Route) -> tuple[Link, ...]:
+    return LINKS.get(name_of(route), ())
+
+
+def _sharers(route: Route, seed: int) -> set[str]:
+    """Who asks it where few ask each call: one of those who may; and one who may ask all calls about such
+    things, so that what one makes another reads, changes and ends.
+    """
+    kin = [one for one in ROUTES if one.path.split("/")[:3] == route.path.split("/")[:3]]
+    able = [kind for kind in CALLERS if all(kind in _kinds(one) for one in kin)]
+    leads = able if any(_links(one) for one in kin) else []
+    turns = [
+        (kinds, ROUTES.index(first)) for kinds, first in ((_kinds(route), route), (leads, kin[0])) if kinds
+    ]
+    return {kinds[(seed + number) % len(kinds)] for kinds, number in turns}
+
+
+class Case(NamedTuple):
+    """A call that was made."""
+
+    name: str  #: of the operation
+    status: int
+    led: bool  #: a link of an answer before has led to it
+
+
 def _answers(report: Path) -> dict[str, dict[int, int]]:
     """By operation, how often which status came, as the report says."""
     counts: dict[str, dict[int, int]] = {}
-    for line in report.read_text().splitlines():
-        for case, status in _cases(json.loads(line)):
-            by_status = counts.setdefault(case, {})
-            by_status[status] = by_status.get(status, 0) + 1
+    for case in _cases(report):
+        by_status = counts.setdefault(case.name, {})
+        by_status[case.status] = by_status.get(case.status, 0) + 1
     return counts
 
 
-def _cases(event: dict[str, Any]) -> list[tuple[str, int]]:
-    recorder = event.get("ScenarioFinished", {}).get("recorder", {})
-    interactions = recorder.get("interactions", {})
-    found = []
-    for name, case in recorder.get("cases", {}).items():
-        response = (interactions.get(name) or {}).get("response")
-        if response is not None:
-            found.append((f"{case['value']['method']} {case['value']['path']}", response["status_code"]))
-    return found
+def _cases(report: Path) -> Iterator[Case]:
+    for line in report.read_text().splitlines():
+        recorder = json.loads(line).get("ScenarioFinished", {}).get("recorder", {})
+        interactions = recorder.get("interactions", {})
+        for number, case in recorder.get("cases", {}).items():
+            response = (interactions.get(number) or {}).get("response")
+            if response is not None:
+                name, led = (
+                    f"{case['value']['method']} {case['value']['path']}",
+                    case["is_transition_applied"],
+                )
+                yield Case(name, response["status_code"], led)
 
 
 @asynccontextmanager

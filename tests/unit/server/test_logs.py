@@ -9,10 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from click.testing import CliRunner
 
 from offers.coupon import coupon_code
 from server import logs
 from server.auth import new_key
+from server.cli import serve
+from server.config import Config
 from tests import logbook
 
 
@@ -81,6 +84,24 @@ async def test_of_a_task_that_nobody_waited_for_the_words_are_told_and_not_what_
     assert said.count("no place for (withheld) of (withheld)") == 2
     assert str(place) not in said
     assert who not in said
+
+
+def test_a_server_that_breaks_off_says_in_its_log_why_and_not_what_it_met(
+    stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs.configure("json", stream)
+    place = 24.941923
+
+    async def fails(*_: object) -> None:
+        raise ValueError(f"no place for {place}")
+
+    monkeypatch.setattr(serve, "_serve", fails)
+
+    result = CliRunner().invoke(serve.command, obj=Config())
+
+    assert result.exit_code == 1
+    assert "no place for (withheld)" in stream.getvalue()
+    assert str(place) not in stream.getvalue() + result.output
 
 
 def test_coordinates_tokens_and_codes_are_withheld_however_they_are_named(stream: io.StringIO) -> None:

@@ -8,6 +8,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from server.api.described import DESCRIBED
+from server.api.links import LINKS
 from server.api.openapi import name_of, path_of
 from server.api.table import ROUTES, description
 
@@ -45,6 +46,27 @@ def test_an_operation_says_who_may_call_it_what_comes_back_and_how_it_fails(rout
     if route.status not in {204, 302} and route.method != "OPTIONS":
         [content] = operation["responses"][str(route.status)]["content"].values()
         assert "example" in content or content["schema"] == {}
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_a_link_leads_from_what_the_example_has_to_a_call_that_takes_it(name: str) -> None:
+    operation = OPERATIONS[name]
+    [answer] = [answer for status, answer in operation["responses"].items() if status != "default"]
+    by_id = {one["operationId"]: one for one in OPERATIONS.values()}
+
+    assert len(answer["links"]) == sum(len(link.to) for link in LINKS[name])
+    for link in answer["links"].values():
+        [(parameter, taken)] = link["parameters"].items()
+        assert parameter in {one["name"] for one in by_id[link["operationId"]]["parameters"]}
+        where, _, pointer = taken.partition("#/")
+        if where == "$request.path." + parameter:
+            assert "{" + parameter + "}" in name
+            continue
+        [said, *_] = (answer if where == "$response.body" else operation["requestBody"])["content"].values()
+        found = said["example"]
+        for step in pointer.split("/"):
+            found = found[int(step) if isinstance(found, list) else step]
+        assert isinstance(found, str), taken
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
