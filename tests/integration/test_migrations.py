@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from server import codes
 from server.migrate import MIGRATIONS, MigrationFailed, dbmate_url, migrate, roll_back
 from server.postgres import EmbeddedPostgres
 from tests.conftest import FAST
@@ -63,6 +64,27 @@ async def test_rolling_everything_back_leaves_an_empty_schema_that_migrates_agai
     assert await schema(empty_url) == []
     await migrate(empty_url)
     assert await schema(empty_url) == migrated
+
+
+async def test_what_was_sealed_before_there_were_sealing_keys_opens_by_the_first(empty_url: str) -> None:
+    await migrate(empty_url)
+    connection = await asyncpg.connect(empty_url)
+    while await connection.fetchval("SELECT to_regclass('sealing_keys')"):
+        await roll_back(empty_url)
+    await connection.execute("INSERT INTO retailers (retailer_id, name, secret) VALUES ('r', 'r', 'secret')")
+    await connection.execute(
+        "INSERT INTO pool_codes (retailer_id, pool, code_hash, sealed, added_at) "
+        "VALUES ('r', 'spring', 'hash', $1, now())",
+        codes.sealed(b"secret", "SPRING-1"),
+    )
+
+    await migrate(empty_url)
+
+    sealed, key = await connection.fetchrow(
+        "SELECT sealed, k.secret FROM pool_codes JOIN sealing_keys k ON (sealed_by = k.number)"
+    )
+    await connection.close()
+    assert codes.opened(key, sealed) == "SPRING-1"
 
 
 async def test_of_several_that_migrate_at_once_one_does_the_work(empty_url: str) -> None:
