@@ -17,8 +17,8 @@ SEED = int(os.environ.get("VICINO_TEST_SEEDS", "1").split(",")[0])
 LITTLE = How(seed=SEED, examples=1, chains=30, phases="fuzzing,stateful")
 
 
-#: Who always makes something that other calls are about.
-MAKERS = {"server", "admin"}
+#: Who always has something that other calls are about.
+MAKERS = {"server", "device"}
 
 
 @pytest.fixture(scope="module")
