@@ -51,13 +51,18 @@ lock: $(STAMPS)/uv  ## pin the newest allowed versions of everything, with their
 	cd requirements && ../$(LOCK) --upgrade run.in -o run.txt
 	cd requirements && ../$(LOCK) --upgrade otel.in -o otel.txt
 	cd requirements && ../$(LOCK) --upgrade dev.in -o dev.txt
+	cd requirements && ../$(LOCK) --upgrade audit.in -o audit.txt
 	cd requirements && ../$(LOCK) --upgrade console.in -o console.txt
 
-# Where a version is not known to the database of holes it says so and fails: silence would look like health.
-audit: $(STAMPS)/uv  ## ask for known holes in what is pinned; needs the network
-	@for list in run otel dev console uv; do echo "requirements/$$list.txt"; \
-	  $(BIN)/uv tool run --quiet pip-audit --strict --require-hashes --disable-pip -r requirements/$$list.txt || failed=1; \
-	done; exit $${failed:-0}
+# pip-audit asks the service that it is configured for (PIP_AUDIT_VULNERABILITY_SERVICE). Where that cannot be reached, or
+# does not know a version, it fails: silence would look like health.
+audit: $(STAMPS)/dev $(STAMPS)/audit  ## what is pinned: sources, hashes, use, licences; then known holes, by the network
+	$(BIN)/python -m pytest -q tests/architecture/test_dependencies.py tests/architecture/test_what_is_used.py
+	@for list in run otel dev console uv audit; do echo "requirements/$$list.txt"; \
+	  $(VENV)/audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
+	    -r requirements/$$list.txt 2>$(VENV)/audit/errors || { failed=1; tail -n 1 $(VENV)/audit/errors; }; \
+	done; test -z "$$failed" || { echo "make audit: a hole, or a service that could not be asked; then nothing is known" \
+	  "of holes. Another service: PIP_AUDIT_VULNERABILITY_SERVICE=osv make audit" >&2; exit 1; }
 
 clean:  ## remove what was installed and cached; the data in .vicino/ stays
 	rm -rf $(VENV) $(CONSOLE)/node_modules $(CONSOLE)/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -69,6 +74,11 @@ $(STAMPS)/uv: requirements/uv.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/audit: requirements/audit.txt $(STAMPS)/uv
+	@$(BIN)/uv venv --quiet --clear $(VENV)/audit
+	@$(BIN)/uv pip install --quiet --python $(VENV)/audit/bin/python --require-hashes -r requirements/audit.txt
+	@touch $@
 
 $(STAMPS)/run: requirements/run.txt $(STAMPS)/uv
 	@$(call INSTALL,-r requirements/run.txt)

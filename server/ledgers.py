@@ -16,6 +16,7 @@ from offers.budget import Budget, Cap, Given, bears, begins_us, free_share, purs
 from offers.catalogue import Catalogue
 from offers.decision import Decision
 from offers.moment import Moment
+from server import sealing_keys
 from server.clock import from_us
 from server.db import Connection
 from server.sql import queries
@@ -39,7 +40,8 @@ class Pooled(msgspec.Struct, frozen=True, gc=False):
     """A code of a pool."""
 
     hash: bytes
-    sealed: bytes  #: for `server.codes.opened`
+    sealed: bytes  #: for `server.codes.opened` …
+    key: bytes  #: … by this one of the retailer's keys
 
 
 class Ledgers:
@@ -110,8 +112,10 @@ class Ledgers:
         if wanted:
             pools = sorted(str(pool) for pool in wanted)
             rows = await connection.fetch(SQL["lock_codes"], retailer_id, pools, len(self._places))
+            keys = await sealing_keys.every(connection, retailer_id) if rows else {}
             for row in rows:
-                self._codes.setdefault(row["pool"], []).append(Pooled(row["code_hash"], row["sealed"]))
+                code = Pooled(row["code_hash"], row["sealed"], keys[row["sealed_by"]])
+                self._codes.setdefault(row["pool"], []).append(code)
 
     async def _lock_purses(self, connection: Connection, retailer_id: str, wanted: list[PurseKey]) -> None:
         offers, names = (list(column) for column in zip(*wanted, strict=True))

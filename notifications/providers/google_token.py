@@ -104,7 +104,8 @@ class AccessTokens:
     async def _renew(self) -> str | NoToken:
         try:
             # Shielded: one sender's time-out must not take the token from the others.
-            result = await asyncio.wait_for(asyncio.shield(self._refresh()), WAIT_S)
+            async with asyncio.timeout(WAIT_S):
+                result = await asyncio.shield(self._refresh())
         except TimeoutError:
             return RetryLater(reason="token_endpoint_slow")
         return result.value if isinstance(result, _Token) else result

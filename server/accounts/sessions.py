@@ -83,7 +83,7 @@ class Sessions:
             await self._note(retailer_id, email, "sign_in_refused", reason="password")
             raise _refused()
         if known["totp_confirmed"]:
-            secret = totp.opened(known["totp_secret"], known["retailer_secret"], user_id)
+            secret = totp.opened(known["totp_secret"], known["sealing_key"], user_id)
             await self._check_code(retailer_id, user_id, email, secret, code)
         token, now = secrets.token_urlsafe(32), from_us(now_us)
         async with self._database.transaction(retailer_id) as connection:

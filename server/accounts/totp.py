@@ -1,7 +1,7 @@
 """The second factor: codes of six digits by the time (RFC 6238), as every authenticator app makes them.
 
-Its secret is kept sealed: AES-256-GCM under a key of the account's own, which follows from the retailer's
-secret. Bound to the account, it opens in no other's row.
+Its secret is kept sealed: AES-256-GCM under a key of the account's own, which follows from one of the
+retailer's (`server.sealing_keys`). Bound to the account, it opens in no other's row.
 """
 
 import base64
@@ -25,18 +25,18 @@ def new_secret() -> bytes:
     return secrets.token_bytes(20)
 
 
-def sealed(secret: bytes, retailer_secret: bytes, user_id: str) -> bytes:
+def sealed(secret: bytes, sealing_key: bytes, user_id: str) -> bytes:
     """A secret as it is kept: version, nonce, ciphertext, tag."""
-    return _VERSION + seal(_key(retailer_secret, user_id), secret, user_id.encode())
+    return _VERSION + seal(_key(sealing_key, user_id), secret, user_id.encode())
 
 
-def opened(kept: bytes, retailer_secret: bytes, user_id: str) -> bytes:
+def opened(kept: bytes, sealing_key: bytes, user_id: str) -> bytes:
     """The secret that was kept. Raises cryptography's InvalidTag where it was changed, or is another's."""
-    return unseal(_key(retailer_secret, user_id), kept[len(_VERSION) :], user_id.encode())
+    return unseal(_key(sealing_key, user_id), kept[len(_VERSION) :], user_id.encode())
 
 
-def _key(retailer_secret: bytes, user_id: str) -> bytes:
-    return hmac.digest(retailer_secret, f"totp.{user_id}".encode(), hashlib.sha256)
+def _key(sealing_key: bytes, user_id: str) -> bytes:
+    return hmac.digest(sealing_key, f"totp.{user_id}".encode(), hashlib.sha256)
 
 
 def step_of(secret: bytes, code: str, now_us: int) -> int | None:

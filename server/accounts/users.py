@@ -96,7 +96,7 @@ async def change_user(
         hashed = await passwords.hashed(answer["password"])
         await connection.execute(SQL["set_password"], retailer_id, user_id, hashed)
     if wanted.reset_totp:
-        await connection.execute(SQL["set_totp"], retailer_id, user_id, None, False)
+        await connection.execute(SQL["reset_totp"], retailer_id, user_id)
     await connection.execute(SQL["end_sessions"], retailer_id, user_id, None)
     said = {
         name: value for name, value in msgspec.structs.asdict(wanted).items() if value not in (None, False)

@@ -4,10 +4,11 @@ import asyncio
 
 from aiohttp import web
 
+from server import sealing_keys
 from server.api.route import SERVICES, json_answer
 from server.auth import Caller
 from server.clock import from_us
-from server.codes import read_codes
+from server.codes import read_codes, sealed
 from server.people import secret_of
 from server.problems import Problem
 from server.sql import queries
@@ -32,10 +33,13 @@ async def add(request: web.Request, caller: Caller) -> web.Response:
     codes, wrong = await asyncio.to_thread(read_codes, secret, text)
     rows, added, now = list(codes.items()), 0, from_us(services.clock.now_us())
     async with services.database.transaction(caller.retailer_id) as connection:
+        key = await sealing_keys.newest(connection, caller.retailer_id)
         for start in range(0, len(rows), _AT_ONCE):
-            hashes, sealed = zip(*rows[start : start + _AT_ONCE], strict=True)
+            some = rows[start : start + _AT_ONCE]
+            hashes = [code_hash for code_hash, _ in some]
+            kept = await asyncio.to_thread(_sealed, key.secret, [code for _, code in some])
             added += await connection.fetchval(
-                SQL["add_codes"], caller.retailer_id, pool, list(hashes), list(sealed), now
+                SQL["add_codes"], caller.retailer_id, pool, hashes, kept, now, key.number
             )
         free = await connection.fetchval(SQL["free"], caller.retailer_id, pool)
     detail = "no code of 1 to 40 printable ASCII characters, or one that looks like Vicino's own"
@@ -56,3 +60,7 @@ async def remove(request: web.Request, caller: Caller) -> web.Response:
     async with request.app[SERVICES].database.transaction(caller.retailer_id) as connection:
         removed = await connection.fetchval(SQL["remove"], caller.retailer_id, request.match_info["pool"])
     return json_answer({"removed": removed})
+
+
+def _sealed(key: bytes, codes: list[str]) -> list[bytes]:
+    return [sealed(key, code) for code in codes]

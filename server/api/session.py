@@ -7,6 +7,7 @@ import msgspec
 import segno
 from aiohttp import web
 
+from server import sealing_keys
 from server.accounts import audit, passwords, totp
 from server.accounts.sessions import User, csrf_token
 from server.api import cookie
@@ -107,8 +108,9 @@ async def begin_totp(request: web.Request, caller: Caller) -> web.Response:
         if known["totp_confirmed"]:
             raise Problem(409, "has_totp", "there is a second factor already: an admin can take it away")
         assert caller.user_id is not None
-        kept = totp.sealed(secret, known["retailer_secret"], caller.user_id)
-        await connection.execute(SQL["set_totp"], caller.retailer_id, caller.user_id, kept, False)
+        key = await sealing_keys.newest(connection, caller.retailer_id)
+        kept = totp.sealed(secret, key.secret, caller.user_id)
+        await connection.execute(SQL["set_totp"], caller.retailer_id, caller.user_id, kept, key.number)
     uri = totp.uri(secret, caller.name)
     picture = await asyncio.to_thread(lambda: segno.make(uri).svg_data_uri(scale=4, border=2))
     return json_answer({"secret": totp.base32(secret), "uri": uri, "picture": picture})
@@ -122,12 +124,12 @@ async def confirm_totp(request: web.Request, caller: Caller) -> web.Response:
         kept = known["totp_secret"] if known else None
         step = None
         if known and kept and caller.user_id:
-            secret = totp.opened(kept, known["retailer_secret"], caller.user_id)
+            secret = totp.opened(kept, known["sealing_key"], caller.user_id)
             step = totp.step_of(secret, wanted.code.replace(" ", ""), services.clock.now_us())
-        if step is None:
+        who = (caller.retailer_id, caller.user_id)
+        if step is None or not await connection.fetchval(SQL["confirm_totp"], *who, kept):
             raise Problem(422, "wrong_code", "this code is wrong: is the phone's clock right?", field="code")
-        await connection.execute(SQL["set_totp"], caller.retailer_id, caller.user_id, kept, True)
-        await connection.fetchval(SQL["use_totp_step"], caller.retailer_id, caller.user_id, step)
+        await connection.fetchval(SQL["use_totp_step"], *who, step)
         await _note(request, connection, caller, "totp_turned_on")
     return web.Response(status=204)
 

@@ -9,6 +9,7 @@ import msgspec
 
 from offers.problem import BodyRejected
 from offers.settings import POLICIES, settings_from_body
+from server import sealing_keys
 from server.auth import new_key, secret_hash
 from server.cli import run
 from server.cli._keys import key
@@ -90,6 +91,7 @@ async def create_retailer(database: Database, name: str, settings: dict[str, Any
     keys = {kind: new_key(kind) for kind in ("app", "server", "till")}
     async with database.transaction(retailer_id) as connection:
         await connection.execute(SQL["add_retailer"], retailer_id, name, secrets.token_bytes(32))
+        await sealing_keys.add_first(connection, retailer_id)
         for kind, key in keys.items():
             await connection.execute(SQL["add_key"], retailer_id, secret_hash(key), kind, None)
         await publish_settings(connection, retailer_id, settings)

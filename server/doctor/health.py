@@ -24,6 +24,9 @@ from server.parts import number_of_parts
 APART_S = 2.0  #: clocks may be: more would make fixes stale, or come from the future
 ROOM_BYTES = 1 << 30  #: that should be free where data is kept
 REPLICAS = 3  #: of each record of Kafka, so that one broker may go
+_NOT_REACHED = "check VICINO_DATABASE_URL, and that the server takes connections"
+#: What connecting to a database may end with; the last is of an address that is none.
+_UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,23 +40,23 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 async def examine_server(config: Config, url: str) -> list[Finding]:
     """Everything that a server of this configuration needs. Nothing is changed."""
+    database = await _database(url)
+    reached = database.remedy != _NOT_REACHED
     looks: list[Callable[[], Awaitable[Finding]]] = [
-        lambda: _database(url),
-        lambda: _schema(url),
-        lambda: _clock(url),
+        *((lambda: _schema(url), lambda: _clock(url)) if reached else ()),  # else only the same again
         lambda: _room(config.data_dir),
         lambda: _push(config),
-        lambda: _kafka(config, url),
+        lambda: _kafka(config, url if reached else None),
     ]
-    return [await look() for look in looks]
+    return [database, *[await look() for look in looks]]
 
 
 async def _database(url: str) -> Finding:
     what = "PostgreSQL"
     try:
         connection = await asyncpg.connect(url, timeout=5)
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        return _bad(what, _of(error), "check VICINO_DATABASE_URL, and that the server takes connections")
+    except _UNREACHABLE as error:
+        return _bad(what, _of(error), _NOT_REACHED)
     try:
         major = connection.get_server_version().major
         durable = await connection.fetchval("SHOW synchronous_commit")
@@ -80,7 +83,7 @@ async def _schema(url: str) -> Finding:
             await connection.close()
         async with await Database.open(url, connections=1):
             pass  # the role that row-level security binds can be taken
-    except (OSError, TimeoutError, asyncpg.PostgresError, DatabaseError) as error:
+    except (*_UNREACHABLE, DatabaseError) as error:
         return _bad(what, _of(error), "run ./vicino migrate as the owner of the database")
     there = {row["version"] for row in rows}
     if missing := wanted - there:
@@ -98,7 +101,7 @@ async def _clock(url: str) -> Finding:
             theirs_us = to_us(await connection.fetchval("SELECT clock_timestamp()"))
         finally:
             await connection.close()
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+    except _UNREACHABLE as error:
         return _bad(what, _of(error), "the clock is compared with PostgreSQL's")
     apart_s = abs(SystemClock().now_us() - theirs_us) / 1e6
     if apart_s > APART_S:
@@ -131,13 +134,15 @@ async def _push(config: Config) -> Finding:
     return _good(what, f"project {project}: an access token was given")
 
 
-async def _kafka(config: Config, url: str) -> Finding:
-    what = "Kafka"
+async def _kafka(config: Config, url: str | None) -> Finding:
+    """`url`: where partitions are noted; None where that is out of reach, and Kafka alone is looked at."""
+    what, parts = "Kafka", None
     try:
-        async with await Database.open(url, connections=1) as database, database.system() as connection:
-            parts = await number_of_parts(connection)
+        if url is not None:
+            async with await Database.open(url, connections=1) as database, database.system() as connection:
+                parts = await number_of_parts(connection)
     except (DatabaseError, asyncpg.PostgresError) as error:
-        return _bad(what, _of(error), "its partitions are noted in the database")
+        return _bad(what, _of(error), "its partitions are noted in the database: run ./vicino migrate")
     if config.kafka is None:
         if parts:
             return _bad(what, "the journal of this database is in Kafka", "set VICINO_KAFKA")
@@ -156,15 +161,15 @@ async def _kafka(config: Config, url: str) -> Finding:
         return _bad(
             what, str(error), "check that the brokers advertise addresses you reach, and the user's ACLs"
         )
-    if not there or not parts:
+    if url is not None and (not there or not parts):
         return _bad(what, "the topics are not set up for this database", "run ./vicino kafka setup")
-    if there != parts:
+    if parts is not None and there != parts:
         return _bad(
             what, f"{there} partitions, and {parts} noted", "run ./vicino kafka grow, never Kafka's tool"
         )
     if replicas < REPLICAS:
         return _bad(what, f"{replicas} copies of each record", "give the topics 3 replicas: a broker may die")
-    return _good(what, f"{parts} partitions, {replicas} copies of each record, {cluster.protocol}")
+    return _good(what, f"{there} partitions, {replicas} copies of each record, {cluster.protocol}")
 
 
 def _read_by_others(path: Path) -> bool:

@@ -148,7 +148,7 @@ class _Made:
 def _code(world: World, decision: Decision, ledgers: Ledgers) -> tuple[str, bytes, bytes | None]:
     """The code to be shown, by what its coupon is found, and, of a static one, by what all of them are."""
     if (pooled := ledgers.codes.get(decision.decision_id)) is not None:
-        return opened(world.secret, pooled.sealed), pooled.hash, None
+        return opened(pooled.key, pooled.sealed), pooled.hash, None
     own = coupon_code(world.secret, decision.decision_id)
     static = world.catalogue.offers[str(decision.offer)].code.static
     if static is None:

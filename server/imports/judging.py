@@ -61,7 +61,8 @@ def _judge_small(part: list[Record | Problem], judge: Judge) -> list[Verdict | N
 
 async def _judge_alone(record: Record, judge: Judge, limit_s: float) -> Verdict:
     try:
-        return await asyncio.wait_for(asyncio.to_thread(judge, record), limit_s)
+        async with asyncio.timeout(limit_s):
+            return await asyncio.to_thread(judge, record)
     except TimeoutError:
         detail = f"judging the record took longer than {limit_s:g} s"
         return (problem_at(record.place, "too_slow", "", detail),)

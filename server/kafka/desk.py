@@ -247,7 +247,8 @@ class KafkaDesk:
         try:
             subject = b"" if key is None else key.subject
             await self._producer.send_and_wait(self._topics.journal, packed, key=subject, partition=part)
-            reply: Reply = await asyncio.wait_for(future, patience_s)
+            async with asyncio.timeout(patience_s):
+                reply: Reply = await future
         except TimeoutError:
             return None
         except KafkaError as error:

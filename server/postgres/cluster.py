@@ -133,7 +133,8 @@ def _initdb(folder: Path, binaries: Binaries) -> list[str]:
 async def _run(place: Place, command: Sequence[str], standard_input: bytes = b"") -> None:
     process = await spawn(place.account, command, stdin=PIPE, stdout=PIPE)
     try:
-        output, _ = await asyncio.wait_for(process.communicate(standard_input), _INITDB_TIMEOUT_S)
+        async with asyncio.timeout(_INITDB_TIMEOUT_S):
+            output, _ = await process.communicate(standard_input)
     finally:
         if process.returncode is None:
             process.kill()

@@ -59,7 +59,8 @@ class ServerProcess:
                 with contextlib.suppress(ProcessLookupError):
                     self._process.send_signal(stage)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.wait(), patience_s)
+                async with asyncio.timeout(patience_s):
+                    await self.wait()
                 return
 
     async def _try_start(self) -> str | None:

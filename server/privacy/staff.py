@@ -8,7 +8,7 @@ STAFF: tuple[Table, ...] = (
         about="accounts of the retailer's people in the console: address, name, role, password hash",
         other=(
             *("retailer_id", "user_id", "email", "name", "role", "stores", "password_hash"),
-            *("totp_secret", "totp_confirmed", "totp_step", "created_at", "disabled_at"),
+            *("totp_secret", "totp_sealed_by", "totp_confirmed", "totp_step", "created_at", "disabled_at"),
         ),
     ),
     Table(

@@ -103,7 +103,7 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
     Table(
         name="pool_codes",
         about="a retailer's own codes: sealed until they are given out, then that they were, not to whom",
-        other=("retailer_id", "pool", "code_hash", "sealed", "added_at", "given_at"),
+        other=("retailer_id", "pool", "code_hash", "sealed", "sealed_by", "added_at", "given_at"),
     ),
     Table(
         name="inbox",
@@ -234,6 +234,11 @@ WHAT_WAS_SAID: tuple[Table, ...] = (
         other=("retailer_id", "part", "journal_seq", "next_offset"),
     ),
     Table(name="partitions", about="who owns Kafka's partitions", other=("part", "epoch", "next_offset")),
+    Table(
+        name="sealing_keys",
+        about="what second factors and codes of pools are sealed with",
+        other=("retailer_id", "number", "secret", "created_at"),
+    ),
     Table(name="signing_keys", about="keys of access tokens", other=("kid", "secret", "created_at")),
     Table(name="schema_migrations", about="which migrations were applied", other=("version",)),
     Table(

@@ -9,9 +9,9 @@ FROM session_user_of($1, $2, $3::interval, $4::interval, $5)
 
 -- user_secrets --
 -- What a sign-in is checked against.
-SELECT email, role, password_hash, totp_secret, totp_confirmed, secret AS retailer_secret
-FROM users JOIN retailers USING (retailer_id)
-WHERE retailer_id = $1 AND user_id = $2 AND disabled_at IS NULL
+SELECT email, role, password_hash, totp_secret, totp_confirmed, k.secret AS sealing_key
+FROM users u LEFT JOIN sealing_keys k ON (k.retailer_id, k.number) = (u.retailer_id, u.totp_sealed_by)
+WHERE u.retailer_id = $1 AND user_id = $2 AND disabled_at IS NULL
 
 -- use_totp_step --
 -- A code is good once: the condition and the change are one statement.
@@ -54,9 +54,17 @@ UPDATE users SET password_hash = $3 WHERE retailer_id = $1 AND user_id = $2 RETU
 UPDATE users SET disabled_at = $3 WHERE retailer_id = $1 AND user_id = $2 RETURNING user_id
 
 -- set_totp --
--- A new second factor, confirmed by its first code; NULL: none.
-UPDATE users SET totp_secret = $3, totp_confirmed = $4, totp_step = 0
-WHERE retailer_id = $1 AND user_id = $2 RETURNING user_id
+-- A new second factor, sealed by a key ($4), to be confirmed by its first code.
+UPDATE users SET totp_secret = $3, totp_sealed_by = $4, totp_confirmed = false, totp_step = 0
+WHERE retailer_id = $1 AND user_id = $2
+
+-- confirm_totp --
+-- It counts from now on, if it is still the one whose code was entered.
+UPDATE users SET totp_confirmed = true, totp_step = 0
+WHERE retailer_id = $1 AND user_id = $2 AND totp_secret = $3 RETURNING true
+
+-- reset_totp --
+UPDATE users SET totp_secret = NULL, totp_confirmed = false, totp_step = 0 WHERE retailer_id = $1 AND user_id = $2
 
 -- admins --
 -- Accounts that can manage others, apart from one.

@@ -1,8 +1,8 @@
 -- add_codes --
 -- New codes of a pool; how many of them were in none before.
 WITH added AS (
-  INSERT INTO pool_codes (retailer_id, pool, code_hash, sealed, added_at)
-  SELECT $1, $2, hash, sealed, $5 FROM unnest($3::bytea[], $4::bytea[]) AS asked (hash, sealed)
+  INSERT INTO pool_codes (retailer_id, pool, code_hash, sealed, sealed_by, added_at)
+  SELECT $1, $2, hash, sealed, $6, $5 FROM unnest($3::bytea[], $4::bytea[]) AS asked (hash, sealed)
   ORDER BY hash ON CONFLICT DO NOTHING RETURNING 1
 )
 SELECT count(*) FROM added

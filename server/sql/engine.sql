@@ -167,9 +167,9 @@ ORDER BY offer, purse ON CONFLICT DO NOTHING
 
 -- lock_codes --
 -- So many free codes of each of these pools, held until the batch commits.
-SELECT wanted.pool, free.code_hash, free.sealed
+SELECT wanted.pool, free.code_hash, free.sealed, free.sealed_by
 FROM unnest($2::text[]) AS wanted (pool) CROSS JOIN LATERAL (
-  SELECT p.code_hash, p.sealed FROM pool_codes p
+  SELECT p.code_hash, p.sealed, p.sealed_by FROM pool_codes p
   WHERE p.retailer_id = $1 AND p.pool = wanted.pool AND p.given_at IS NULL
   ORDER BY p.code_hash LIMIT $3 FOR UPDATE SKIP LOCKED
 ) AS free

@@ -2,6 +2,7 @@
 
 from base64 import b32decode
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from structlog.testing import capture_logs
 from server.accounts import audit
 from server.accounts.totp import STEP_S, code_at
 from server.accounts.users import NewUser, add_user
+from server.api.table import ROUTES
 from server.db import Database
 from tests.acceptance.mall import Mall, mall
+from tests.acceptance.test_roles import path_of
 
 PASSWORD = "correct-horse-battery"
 EMAIL = "ada@example.org"
@@ -42,10 +45,11 @@ class Door:
         return (await self.call("GET", "/v1/session", **headers))[1]["user"] is not None
 
 
-@pytest.fixture
-async def door(database_url: str, tmp_path: Path) -> AsyncIterator[Door]:
+@asynccontextmanager
+async def a_door(database_url: str, folder: Path) -> AsyncIterator[Door]:
+    """The mall with an admin, who is not signed in."""
     async with (
-        mall(database_url, tmp_path) as opened,
+        mall(database_url, folder) as opened,
         aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session,
     ):
         retailer_id = opened.keys["retailer_id"]
@@ -53,6 +57,12 @@ async def door(database_url: str, tmp_path: Path) -> AsyncIterator[Door]:
             wanted = NewUser(email=EMAIL, role="admin", password=PASSWORD)
             await add_user(connection, retailer_id, wanted, actor="test", now_us=opened.clock.now_us())
         yield Door(opened, session)
+
+
+@pytest.fixture
+async def door(database_url: str, tmp_path: Path) -> AsyncIterator[Door]:
+    async with a_door(database_url, tmp_path) as opened:
+        yield opened
 
 
 async def test_the_right_password_signs_in_and_signing_out_ends_it(door: Door) -> None:
@@ -96,14 +106,23 @@ async def test_behind_https_the_cookie_has_the_prefix_that_browsers_guard(door: 
 
 async def test_answers_are_not_guessed_at_kept_or_fetched_in_the_clear(door: Door) -> None:
     url = door.mall.vicino.url
-    for path in ("/v1/session", "/v1/users", "/openapi.json", "/healthz", "/nothing"):
-        async with door.session.get(url + path, headers={"X-Forwarded-Proto": "https"}) as response:
+    asked = [(route.method, path_of(route)) for route in ROUTES] + [
+        ("GET", "/openapi.json"),
+        ("GET", "/nothing"),
+    ]
+    for method, path in asked:
+        headers = {"X-Forwarded-Proto": "https"}
+        async with door.session.request(
+            method, url + path, headers=headers, allow_redirects=False
+        ) as response:
             said = response.headers
-        assert said["X-Content-Type-Options"] == "nosniff"
-        assert said["Cache-Control"] == "no-store"
-        assert said["Referrer-Policy"] == "no-referrer"
-        assert "frame-ancestors 'none'" in said["Content-Security-Policy"]
-        assert said["Strict-Transport-Security"] == "max-age=63072000; includeSubDomains"
+        assert said["X-Content-Type-Options"] == "nosniff", path
+        assert said["Cache-Control"] == "no-store" or path.startswith(("/console/", "/docs")), path
+        assert said["Referrer-Policy"] == "no-referrer", path
+        assert "frame-ancestors 'none'" in said["Content-Security-Policy"], path
+        assert said["Strict-Transport-Security"] == "max-age=63072000; includeSubDomains", path
+        assert "Access-Control-Allow-Credentials" not in said, path
+        assert ("Access-Control-Allow-Origin" in said) <= path.startswith("/v1/track"), path
     async with door.session.get(f"{url}/v1/session") as response:
         assert "Strict-Transport-Security" not in response.headers  # by plain HTTP it means nothing
 

@@ -28,10 +28,19 @@ async def test_a_server_that_has_what_it_needs_is_well_but_for_commits_that_are_
 
 
 async def test_a_database_out_of_reach_is_told_as_that(tmp_path: Path) -> None:
-    told = await found(Config(data_dir=tmp_path), "postgresql://nobody@127.0.0.1:1/nothing")
+    nowhere = Config(data_dir=tmp_path, kafka="127.0.0.1:1")
+    for address in ("127.0.0.1:1/nothing", "127.0.0.1:1/nothing?sslmode=bogus"):
+        told = await found(nowhere, f"postgresql://nobody@{address}")
 
-    assert not told["PostgreSQL"].well
-    assert "VICINO_DATABASE_URL" in told["PostgreSQL"].remedy
+        assert not told["PostgreSQL"].well
+        assert "VICINO_DATABASE_URL" in told["PostgreSQL"].remedy
+        assert set(told) == {
+            "PostgreSQL",
+            "disk",
+            "FCM",
+            "Kafka",
+        }  # nothing is told of what was not looked at
+        assert "VICINO_KAFKA" in told["Kafka"].remedy
 
 
 async def test_a_schema_that_is_behind_is_told_with_its_remedy(database_url: str, tmp_path: Path) -> None:
