@@ -11,6 +11,7 @@ much processor time it took.
 import asyncio
 import select
 import socket
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -87,10 +88,18 @@ def _whole(data: bytes) -> bool:
 
 class _Run:
     def __init__(
-        self, requests: Requests, *, seconds: float, most: int, rate: float | None, look: Look | None
+        self,
+        requests: Requests,
+        *,
+        seconds: float,
+        most: int,
+        rate: float | None,
+        look: Look | None,
+        over: threading.Event | None = None,
     ) -> None:
         self._requests, self._most, self._rate, self._look = requests, most, rate, look
         self._seconds = seconds
+        self._ends = over or threading.Event()  # set: earlier than that
         self._sent = self._open = 0
         self._began = self._until = 0.0
         self._latency_ms: list[float] = []
@@ -140,6 +149,8 @@ class _Run:
         self._idle.extend(opened.values())
         while (now := time.perf_counter()) < self._until + PATIENCE_S and self._open:
             wait_s = LOOK_S
+            if self._ends.is_set():
+                self._until = min(self._until, now)
             if now < self._until and self._sent < self._most:
                 wait_s = self._send_due(now)
             elif len(self._statuses) + self._broken >= self._sent:
@@ -221,7 +232,8 @@ async def paced(
     seconds: float,
     most: int = 10_000_000,
     look: Look | None = None,
+    over: threading.Event | None = None,
 ) -> Outcome:
-    """So many requests a second."""
-    run = _Run(requests, seconds=seconds, most=most, rate=rate, look=look)
+    """So many requests a second, for so long or until it is over."""
+    run = _Run(requests, seconds=seconds, most=most, rate=rate, look=look, over=over)
     return await asyncio.to_thread(run.over, url, connections)
