@@ -132,9 +132,8 @@ async def _phase(setting: Setting, crowd: Crowd, name: str, *, rate: float, seco
             told["blind"] += 1
 
     began_s, gauges = time.time(), []
-    sending = asyncio.create_task(
-        paced(setting.url, crowd.request, rate=rate, connections=CONNECTIONS, seconds=seconds, look=look)
-    )
+    load = {"rate": rate, "connections": CONNECTIONS, "seconds": seconds}
+    sending = asyncio.create_task(paced(setting.url, crowd.request, look=look, drops=True, **load))
     while not sending.done():
         await asyncio.wait({sending}, timeout=LOOK_S)
         gauges.append((time.time() - began_s, await setting.gauges()))
@@ -145,10 +144,10 @@ def _of_phase(phase: Phase) -> Iterator[tuple[str, float, str]]:
     outcome = phase.outcome
     sent = len(outcome.statuses) + outcome.unanswered
     yield "offered", (sent + outcome.unsent) / outcome.elapsed_s, "pings/s were due"
-    yield "sent", sent / outcome.elapsed_s, "pings/s; for the others no phone was free"
+    yield "sent", sent / outcome.elapsed_s, "pings/s; for the others all phones waited for answers"
     yield "accepted", outcome.rate, "pings/s"
-    yield "p50", outcome.accepted_ms(50), "ms, of accepted pings, since they were due"
-    yield "p99", outcome.accepted_ms(99), "ms, of accepted pings, since they were due"
+    yield "p50", outcome.accepted_ms(50), "ms, of accepted pings"
+    yield "p99", outcome.accepted_ms(99), "ms, of accepted pings"
     yield "shed", phase.told["shed"], "429: nothing could follow from them"
     yield "busy", phase.told["busy"], "429: something might have"
     yield "blind", phase.told["blind"], "acknowledged, and no engine has answered in time"
@@ -162,7 +161,7 @@ class Pushed(msgspec.Struct, frozen=True, kw_only=True):
     """What became of those who stepped in."""
 
     visited_at_s: dict[str, float]  #: by device
-    entered: set[str]  #: of whom it is known
+    entered: dict[str, tuple[str, list[str]]]  #: of whom it is known; what was decided then, and why
     offered: dict[
         str, tuple[str, float | None]
     ]  #: how their pushes ended; and after how long they were accepted
@@ -172,7 +171,9 @@ async def _pushes(setting: Setting, crowd: Crowd) -> Pushed:
     visited = {device_of(setting.tokens[phone]): crowd.visit_at_s(phone) for phone in crowd.visitors}
     connection = await asyncpg.connect(setting.database_url)
     try:
-        entered = {row["device_id"] for row in await connection.fetch(ENTERED)}
+        entered = {
+            row["device_id"]: (row["outcome"], row["reasons"]) for row in await connection.fetch(ENTERED)
+        }
         offered = {row["device_id"]: (row["ended"], row["took_s"]) for row in await connection.fetch(OFFERED)}
     finally:
         await connection.close()
@@ -185,7 +186,11 @@ def _of_pushes(phase: Phase, pushes: Pushed) -> Iterator[tuple[str, float, str]]
     ends = Counter(pushes.offered[name][0] for name in whose & pushes.offered.keys())
     took_s = [took for name in whose & pushes.offered.keys() if (took := pushes.offered[name][1]) is not None]
     yield "visitors", len(whose), "phones that stepped in"
-    yield "moments_lost", len(whose - pushes.entered), "of them, of whom it was not noticed"
+    yield "moments_lost", len(whose - pushes.entered.keys()), "of them, of whom it was not noticed"
+    silences = [pushes.entered[name] for name in whose & pushes.entered.keys()]
+    why = Counter(reason for outcome, reasons in silences if outcome == "silence" for reason in reasons)
+    told = ", ".join(f"{reason} {count}" for reason, count in why.most_common(4))
+    yield "silent", sum(outcome == "silence" for outcome, _ in silences), f"of them ({told or 'no reason'})"
     yield "pushed", ends.pop("sent", 0), "of them"
     yield "late", ends.pop("late", 0), "offers that were too late to push: in the inbox alone"
     yield "expired", ends.pop("expired", 0), "pushes"
@@ -199,7 +204,10 @@ def _of_pushes(phase: Phase, pushes: Pushed) -> Iterator[tuple[str, float, str]]
         yield "push_p99", float(np.percentile(took_s, 99)), "s from a fix received to its push accepted"
 
 
-ENTERED = "SELECT DISTINCT device_id FROM decisions WHERE receipt->'moment'->>'trigger' = 'enter'"
+#: The first decision on each device's having come in.
+ENTERED = """
+SELECT DISTINCT ON (device_id) device_id, outcome, reasons FROM decisions
+WHERE receipt->'moment'->>'trigger' = 'enter' ORDER BY device_id, decided_at"""
 OFFERED = """
 SELECT device_id, CASE WHEN state = 'sent' THEN state ELSE coalesce(reason, state) END AS ended,
   extract(epoch FROM accepted_at - received_at)::float8 AS took_s FROM outbox WHERE kind = 'offer'"""
