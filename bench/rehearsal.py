@@ -26,7 +26,7 @@ from bench._run import each
 from bench._served import data_folder, device_of
 
 PHONES = 1000
-CONNECTIONS = 1000  #: no phone has two reports under way
+CONNECTIONS = 1000  #: at the most: no phone has two reports under way
 OF_PEAK = 0.25  #: what is normal
 WARM_S, PEAK_S = 4.0, 6.0
 PHASES = {"before": 15.0, "peak": 60.0, "after": 20.0}  #: their seconds
@@ -132,7 +132,9 @@ async def _phase(setting: Setting, crowd: Crowd, name: str, *, rate: float, seco
             told["blind"] += 1
 
     began_s, gauges = time.time(), []
-    load = {"rate": rate, "connections": CONNECTIONS, "seconds": seconds}
+    # Few enough that none is idle for as long as a head may take to come.
+    connections = round(min(CONNECTIONS, max(32, 2 * rate)))
+    load = {"rate": rate, "connections": connections, "seconds": seconds}
     sending = asyncio.create_task(paced(setting.url, crowd.request, look=look, drops=True, **load))
     while not sending.done():
         await asyncio.wait({sending}, timeout=LOOK_S)
@@ -204,10 +206,10 @@ def _of_pushes(phase: Phase, pushes: Pushed) -> Iterator[tuple[str, float, str]]
         yield "push_p99", float(np.percentile(took_s, 99)), "s from a fix received to its push accepted"
 
 
-#: The first decision on each device's having come in.
+#: What was decided on each device's having come in: an offer, if there was one.
 ENTERED = """
 SELECT DISTINCT ON (device_id) device_id, outcome, reasons FROM decisions
-WHERE receipt->'moment'->>'trigger' = 'enter' ORDER BY device_id, decided_at"""
+WHERE receipt->'moment'->>'trigger' = 'enter' ORDER BY device_id, outcome, decided_at"""
 OFFERED = """
 SELECT device_id, CASE WHEN state = 'sent' THEN state ELSE coalesce(reason, state) END AS ended,
   extract(epoch FROM accepted_at - received_at)::float8 AS took_s FROM outbox WHERE kind = 'offer'"""
