@@ -7,7 +7,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from random import Random
+from ipaddress import IPv4Address
 
 import msgspec
 
@@ -42,14 +42,12 @@ INSIDE = "vicino"  #: the link's name in there
 
 
 @asynccontextmanager
-async def apart(chosen: Random) -> AsyncIterator[Apart | None]:
+async def apart() -> AsyncIterator[Apart | None]:
     """A namespace with its link up, gone with its block; None where none may be made."""
-    # The range of RFC 2544, which is nobody's: four addresses of it, others' runs beside us have others.
-    block = chosen.randrange(1 << 14) ^ os.getpid() & 0x3FFF
-    first = f"198.{18 + (block >> 13)}.{block >> 5 & 0xFF}.{(block & 0x1F) << 3}"
-    net, _, last = first.rpartition(".")
-    made = Apart(name=f"vicino-{os.getpid()}", outer=f"{net}.{int(last) + 1}", inner=f"{net}.{int(last) + 2}")
-    link = f"vic{os.getpid()}"
+    # Of the range of RFC 2544, which is nobody's, eight addresses: other processes have others.
+    network = IPv4Address("198.18.0.0") + 8 * (os.getpid() % (1 << 14))
+    made = Apart(name=f"vicino-{os.getpid()}", outer=str(network + 1), inner=str(network + 2))
+    link = f"vicino-{os.getpid()}"[:15]
     steps = (
         ("netns", "add", made.name),
         ("link", "add", link, "type", "veth", "peer", "name", INSIDE, "netns", made.name),

@@ -108,7 +108,7 @@ async def cluster(folder: Path, *, seed: int) -> AsyncIterator[Cluster]:
     """All of it, on a migrated PostgreSQL in the folder; gone with its block."""
     chosen = random.Random(seed)
     async with AsyncExitStack() as stack:
-        alone = await stack.enter_async_context(apart(chosen))
+        alone = await stack.enter_async_context(apart())
         host = LOOPBACK if alone is None else alone.outer
         far = [(free_port(), f"{host}:{free_port()}") for _ in range(3)]
         kafka = Kafka(folder / "kafka", 3, far=far)
