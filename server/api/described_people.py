@@ -59,7 +59,8 @@ STANDING = {
     "partitions": [{"partition": 0, "done_upto": 1204, "waiting": 2}],
 }
 QUICK = {"pushes": 1908, "in_time": 1908, "p50_s": 0.03, "p95_s": 0.05, "p99_s": 0.09}
-CELL = {"west": 24.9401, "south": 60.1686, "east": 24.9437, "north": 60.1704}
+CORNERS = [[24.9424, 60.1726], [24.9386, 60.1718], [24.9380, 60.1699], [24.9411, 60.1688]]
+CELL = {"cell": "891126d3383ffff", "corners": CORNERS}
 VERSION = {"version": 2, "published_at": AT, "published_by": "ada@example.org", "body": FENCE}
 
 
@@ -89,7 +90,7 @@ REPORTS: dict[str, Described] = {
     "GET /v1/reports/heat": Described(
         answer=Heat,
         told=PERIOD
-        | {"k": 20, "cell_m": 200.0}
+        | {"k": 20, "resolution": 9}
         | {"cells": [CELL | {"stores": ["shoes-1"], "visits": 664, "shoppers": 410}]},
     ),
     "GET /v1/reports/opt-outs": Described(
