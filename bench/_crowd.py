@@ -49,12 +49,13 @@ def fences() -> dict[str, Any]:
 class Crowd:
     """Phones that report in turn. Between two times each steps into its fence once, at a time of its own."""
 
-    def __init__(self, tokens: Sequence[str]) -> None:
+    def __init__(self, tokens: Sequence[str], *, stays: float = STAYS) -> None:
         self._random = np.random.default_rng(SEED)
         places = [(token, _fence(number % FENCES)) for number, token in enumerate(tokens)]
         self._outside = [self._written(token, place, OUTSIDE_M) for token, place in places]
         self._inside = [self._written(token, place, INSIDE_M) for token, place in places]
         self._second, self._time = 0.0, _TIME[:19]
+        self._stays = stays  #: reports from inside
         self._visit_at_s = [math.inf] * len(tokens)
         self._reports_inside = [0] * len(tokens)
         self._next = 0
@@ -68,6 +69,10 @@ class Crowd:
     def visitors(self) -> list[int]:
         """The phones that have reported from inside."""
         return [phone for phone, reports in enumerate(self._reports_inside) if reports]
+
+    def visit_at_s(self, phone: int) -> float:
+        """When it steps in."""
+        return self._visit_at_s[phone]
 
     def _written(self, token: str, place: tuple[float, float], from_centre_m: float) -> list[bytes]:
         """A phone's reports from a place north of a fence's centre, up to the time."""
@@ -92,7 +97,7 @@ class Crowd:
                 time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode(),
             )
         reports = self._outside
-        if now_s >= self._visit_at_s[phone] and self._reports_inside[phone] < STAYS:
+        if now_s >= self._visit_at_s[phone] and self._reports_inside[phone] < self._stays:
             self._reports_inside[phone] += 1
             reports = self._inside
         micros = int(fraction * 1e6)

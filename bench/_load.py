@@ -11,6 +11,7 @@ much processor time it took.
 import asyncio
 import select
 import socket
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -87,10 +88,19 @@ def _whole(data: bytes) -> bool:
 
 class _Run:
     def __init__(
-        self, requests: Requests, *, seconds: float, most: int, rate: float | None, look: Look | None
+        self,
+        requests: Requests,
+        *,
+        seconds: float,
+        most: int,
+        rate: float | None,
+        look: Look | None,
+        over: threading.Event | None = None,
+        drops: bool = False,
     ) -> None:
         self._requests, self._most, self._rate, self._look = requests, most, rate, look
-        self._seconds = seconds
+        self._seconds, self._drops = seconds, drops
+        self._ends = over or threading.Event()  # set: earlier than that
         self._sent = self._open = 0
         self._began = self._until = 0.0
         self._latency_ms: list[float] = []
@@ -99,7 +109,9 @@ class _Run:
         self._broken = 0
         self._idle: deque[_Connection] = deque()
         self._late: deque[float] = deque()  # when requests were due that found no connection idle
-        self._due = 0  # how many requests were, if they are paced
+        self._due = self._dropped = (
+            0  # how many requests were, if they are paced; how many never will be sent
+        )
 
     def over(self, url: str, connections: int) -> Outcome:
         address = urlsplit(url)
@@ -130,7 +142,7 @@ class _Run:
             elapsed_s=max(min(time.perf_counter(), self._until) - self._began, 1e-9),
             cpu_s=time.thread_time() - began_cpu_s,
             unanswered=self._sent - len(statuses),
-            unsent=len(self._late),
+            unsent=len(self._late) + self._dropped,
         )
 
     def _run(self, poll: select.epoll, opened: dict[int, _Connection]) -> None:
@@ -140,6 +152,8 @@ class _Run:
         self._idle.extend(opened.values())
         while (now := time.perf_counter()) < self._until + PATIENCE_S and self._open:
             wait_s = LOOK_S
+            if self._ends.is_set():
+                self._until = min(self._until, now)
             if now < self._until and self._sent < self._most:
                 wait_s = self._send_due(now)
             elif len(self._statuses) + self._broken >= self._sent:
@@ -161,6 +175,8 @@ class _Run:
             self._due += 1
             if self._idle:
                 self._send(self._idle.popleft(), at)
+            elif self._drops:
+                self._dropped += 1
             else:
                 self._late.append(at)
         return min(at - now, LOOK_S)
@@ -221,7 +237,11 @@ async def paced(
     seconds: float,
     most: int = 10_000_000,
     look: Look | None = None,
+    over: threading.Event | None = None,
+    drops: bool = False,
 ) -> Outcome:
-    """So many requests a second."""
-    run = _Run(requests, seconds=seconds, most=most, rate=rate, look=look)
+    """So many requests a second, for so long or until it is over. `drops`: one that is due while all
+    connections wait for answers is never sent, rather than late.
+    """
+    run = _Run(requests, seconds=seconds, most=most, rate=rate, look=look, over=over, drops=drops)
     return await asyncio.to_thread(run.over, url, connections)

@@ -1,8 +1,10 @@
 """Servers as processes of their own for benchmarks, and a retailer's town with its phones in one of them."""
 
 import asyncio
+import base64
 import contextlib
 import itertools
+import json
 import os
 import re
 import sys
@@ -205,16 +207,16 @@ async def registered(url: str, app_key: str, count: int) -> list[str]:
 async def installed(url: str, app_key: str, count: int) -> list[dict[str, str]]:
     """Registers phones; what each is given."""
     body = {"platform": "android", "consents": CONSENTS}
-    return await _asked(url + "/v1/devices", app_key, [body] * count)
+    return await asked(url + "/v1/devices", app_key, [body] * count)
 
 
 async def refreshed(url: str, app_key: str, given: Sequence[dict[str, str]]) -> list[dict[str, str]]:
     """What each is given for its refresh token: an access token lasts a quarter of an hour."""
     bodies = [{"refresh_token": one["refresh_token"]} for one in given]
-    return await _asked(url + "/v1/devices/token", app_key, bodies)
+    return await asked(url + "/v1/devices/token", app_key, bodies)
 
 
-async def _asked(url: str, key: str, bodies: Sequence[Any]) -> list[dict[str, str]]:
+async def asked(url: str, key: str, bodies: Sequence[Any]) -> list[dict[str, str]]:
     """The answers, 8 at a time."""
     gate, connector = asyncio.Semaphore(8), aiohttp.TCPConnector(limit=8)
     async with aiohttp.ClientSession(connector=connector) as session:
@@ -225,6 +227,13 @@ async def _asked(url: str, key: str, bodies: Sequence[Any]) -> list[dict[str, st
                 return answer
 
         return list(await asyncio.gather(*map(one, bodies)))
+
+
+def device_of(token: str) -> str:
+    """Whose access token it is."""
+    claims = token.split(".")[1]
+    name: str = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["did"]
+    return name
 
 
 async def opened(url: str, folder: Path, *, fences: int, phones: int) -> tuple[dict[str, str], list[str]]:

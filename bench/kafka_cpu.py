@@ -1,8 +1,10 @@
 """Processor time of a ping through Kafka over that of one process; two engines on two cores over one on one.
 
-The same phones ping one process, and in turns an edge before an engine over a real Kafka (one broker). Then
-pings gather in Kafka while no engine runs, and one engine pinned to a core works them off, or two on two.
-Kafka and PostgreSQL have these cores too: on a machine of two the ratio says what is left to engines.
+The same phones ping one process, and in turns an edge before an engine over a real Kafka (one broker): so
+many a second, or as fast as 64 connections get answers. Where little comes, batches are small, and each costs
+some milliseconds whatever it holds: a ratio means something where as much comes to both. Then pings gather in
+Kafka while no engine runs, and one engine pinned to a core works them off, or two do. Kafka and PostgreSQL
+have these cores too: on a machine of two the ratio says what is left to engines.
 """
 
 import asyncio
@@ -16,7 +18,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from bench._load import closed
+from bench._load import closed, paced
 from bench._run import each
 from bench._served import Phones, cpu_s, data_folder, furnished, opened, process, vicino
 from server.cli.retailer import create_retailer
@@ -27,7 +29,14 @@ from server.postgres import EmbeddedPostgres
 from tests.kafka.broker import Kafka
 
 FENCES, PHONES, CONNECTIONS = 1_000, 400, 64
-ROUNDS, SECONDS = 3, 3.0
+ROUNDS, SECONDS = 2, 4.0
+RATES: tuple[float | None, ...] = (
+    50.0,
+    150.0,
+    400.0,
+    800.0,
+    None,
+)  #: pings a second; None: as fast as it goes
 WAITING = 20_000  #: pings that gather
 PARTS = 8
 RETAILER = {"quiet_hours": None, "policy": "rules", "holdout": 0}
@@ -89,26 +98,38 @@ async def _scaled(stack: AsyncExitStack, folder: Path) -> Scaled:
 
 async def _per_ping(scaled: Scaled, folder: Path) -> AsyncIterator[dict[str, Any]]:
     """Of one process, and of an edge and an engine, in turns; PostgreSQL and Kafka are not counted."""
-    took: dict[str, list[float]] = {"one process": [], "engine": [], "edge": []}
     (folder / "whole").mkdir()
     async with vicino(folder / "whole") as (url, pid), scaled.engine() as (_, engine_pid):
         _, tokens = await opened(url, folder / "whole", fences=FENCES, phones=PHONES)
-        phones = Phones(tokens)
-        turns = (
-            (url, phones, {"one process": pid}),
-            (scaled.edge, scaled.phones, {"engine": engine_pid, "edge": scaled.edge_pid}),
-        )
-        for number in range(ROUNDS + 1):
-            for target, whose, pids in turns:
-                began = {name: _own_cpu_s(of) for name, of in pids.items()}
-                outcome = await closed(target, whose.request, connections=CONNECTIONS, seconds=SECONDS)
-                assert set(outcome.status) == {200}, outcome.status
-                for name, of in pids.items() if number else ():  # the first is what is done once for each
-                    took[name].append((_own_cpu_s(of) - began[name]) / len(outcome.latency_ms) * 1e6)
-    whole = round(min(took["one process"]), 1)
-    for name, value in (("engine", min(took["engine"])), ("edge", min(took["edge"]))):
-        figure = {"name": f"kafka_cpu_{name}", "value": round(value, 1), "unit": "us a ping"}
-        yield figure | {"baseline": {"name": "one process", "value": whole}}
+        whole = (url, Phones(tokens), {"one process": pid})
+        apart = (scaled.edge, scaled.phones, {"engine": engine_pid, "edge": scaled.edge_pid})
+        for target, phones, _ in (whole, apart):  # what is done once for each
+            await closed(target, phones.request, connections=CONNECTIONS, seconds=SECONDS)
+        for rate in RATES:
+            took: dict[str, list[float]] = {"one process": [], "engine": [], "edge": []}
+            for _ in range(ROUNDS):
+                for target, phones, pids in (whole, apart):
+                    for name, value in (await _took_us(target, phones, pids, rate)).items():
+                        took[name].append(value)
+            baseline = {"name": "one process", "value": round(min(took["one process"]), 1)}
+            often = "as fast as it goes" if rate is None else f"at {rate:.0f}/s"
+            for name in ("engine", "edge"):
+                figure = {"name": f"kafka_cpu_{name}", "value": round(min(took[name]), 1)}
+                yield figure | {"unit": f"us a ping, {often}", "baseline": baseline}
+
+
+async def _took_us(target: str, phones: Phones, pids: dict[str, int], rate: float | None) -> dict[str, float]:
+    """Microseconds of processor time that each process takes a ping."""
+    began = {name: _own_cpu_s(pid) for name, pid in pids.items()}
+    load = {"connections": CONNECTIONS, "seconds": SECONDS}
+    if rate is None:
+        outcome = await closed(target, phones.request, **load)
+    else:
+        outcome = await paced(target, phones.request, rate=rate, **load)
+    assert set(outcome.status) == {200}, outcome.status
+    return {
+        name: (_own_cpu_s(pid) - began[name]) / len(outcome.latency_ms) * 1e6 for name, pid in pids.items()
+    }
 
 
 def _own_cpu_s(pid: int) -> float:

@@ -6,8 +6,6 @@ lost when none of the two was taken: nobody here tries again. The same is done w
 chance. `BENCH_OVERLOAD_S` says how long instead of 60 s.
 """
 
-import base64
-import json
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -21,7 +19,7 @@ import numpy as np
 from bench._crowd import Crowd, entered, fences
 from bench._load import Outcome, closed, paced
 from bench._run import each
-from bench._served import LAT, LON, cpu_s, create_retailer, data_folder, post, process, registered
+from bench._served import LAT, LON, cpu_s, create_retailer, data_folder, device_of, post, process, registered
 
 PHONES = 5000  #: more than connections: none has two reports under way, of which one would come too late
 MOST_CONNECTIONS = 4000
@@ -103,17 +101,19 @@ async def _server(module: str) -> Measured:
         crowd = Crowd(tokens)
         # A phone's first pings cost six times as much: her record is read, her token looked at.
         await closed(url, crowd.request, connections=64, seconds=60, most=2 * PHONES)
+        # As many step in while the peak is taken as in the overload: each costs as much as a dozen pings.
+        crowd.visits(time.time(), time.time() + SECONDS - 3)
         rates = [
             (await closed(url, crowd.request, connections=connections, seconds=4)).rate
             for connections in (128, 256, 256)
         ]
-        peak = median(rates)
+        peak, earlier = median(rates), set(crowd.visitors)
         # Enough for two seconds of requests to be under way: what waits must wait at the server.
         connections = round(min(MOST_CONNECTIONS, max(256, 2 * TIMES * peak)))
         now_s = time.time()
         crowd.visits(now_s + 1, now_s + SECONDS - 2)
         over = await paced(url, crowd.request, rate=TIMES * peak, connections=connections, seconds=SECONDS)
-        visitors = [_device(tokens[phone]) for phone in crowd.visitors]
+        visitors = [device_of(tokens[phone]) for phone in crowd.visitors if phone not in earlier]
         after = await paced(url, crowd.request, rate=peak / 2, connections=FEW, seconds=AFTER_S)
         known = await entered(url, keys["server_key"], visitors)
         return Measured(peak=peak, over=over, after=after, visitors=len(visitors), entered=known)
@@ -122,10 +122,3 @@ async def _server(module: str) -> Measured:
 def _refused_until_s(outcome: Outcome) -> float:
     refused_s = outcome.answered_s[outcome.statuses != 200]
     return float(np.max(refused_s, initial=0.0))
-
-
-def _device(token: str) -> str:
-    """Whose access token it is."""
-    claims = token.split(".")[1]
-    name: str = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["did"]
-    return name

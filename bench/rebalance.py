@@ -1,29 +1,32 @@
 """How long a partition stands still when its engine dies, hangs, or leaves, and when another one joins.
 
-Two engines, three brokers, PostgreSQL, an edge on each side; 16 phones of the fault rig are at it. A pause is
-the longest time between two batches of one partition, as the journal has them, around what happens.
+Two engines, three brokers, PostgreSQL, two edges. An edge takes pings for each partition all the while,
+whatever engines do: there is always something to do. A pause is the longest time between two batches of one
+partition, as the journal has them, around what happens.
 """
 
 import asyncio
 import signal
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 
+from bench._load import paced
 from bench._run import each
-from bench._served import data_folder
-from server.clock import SystemClock
+from bench._served import Phones, data_folder, furnished
+from server.cli.retailer import create_retailer
+from server.db import Database
 from server.migrate import migrate
 from server.postgres import EmbeddedPostgres
 from tests.conftest import KILL_PROOF
-from tests.faults.crowd import Crowd, Outside
 from tests.faults.scaled.cluster import Cluster, cluster
-from tests.faults.town import open_shops
 
-ROUNDS, PHONES = 3, 16
-WATCHED_S = 9.0  #: after what happens
+ROUNDS, PHONES, RATE = 3, 200, 40.0
+WATCHED_S = 8.0  #: after what happens
+BACK_S = 3.0  #: until all is as before
 BEFORE_S = 1.0
 ASKED_S = 5.0
 #: The longest time without a batch in a partition, in seconds.
@@ -44,11 +47,19 @@ async def _measured() -> AsyncIterator[dict[str, Any]]:
         async with EmbeddedPostgres(folder, settings=KILL_PROOF, say=lambda _: None) as server:
             await migrate(server.url)
         async with cluster(folder, seed=1) as made:
-            retailers = await open_shops(made.postgres.url, datetime.now(UTC))
-            outside, clock = Outside(), SystemClock()
-            async with Crowd(made.urls, retailers, outside, clock, seed=1, phones=PHONES) as crowd:
-                await crowd.until_taken(200, 60)
+            async with await Database.open(made.postgres.url) as database:
+                keys = await create_retailer(database, "Bench", {"quiet_hours": None})
+            edge = made.urls[1]
+            phones = Phones(await furnished(edge, keys, fences=100, phones=PHONES))
+            over = threading.Event()
+            load = {"rate": RATE, "connections": 64, "seconds": 600.0}
+            pinging = asyncio.create_task(paced(edge, phones.request, over=over, **load))
+            await asyncio.sleep(BACK_S)
+            try:
                 pauses = await _pauses(made)
+            finally:
+                over.set()
+                await pinging
     for kind, found in pauses.items():
         figure = {"name": f"rebalance_{kind}", "value": max(found), "unit": f"s, longest of {len(found)}"}
         yield figure | {"baseline": {"name": "asked", "value": ASKED_S}}
@@ -79,10 +90,10 @@ async def _pauses(made: Cluster) -> dict[str, list[float]]:
         pauses["joined"].append(await _pause(made, engine.start))
         pauses["left"].append(await _pause(made, engine.stop))
         await engine.start()
-        await asyncio.sleep(WATCHED_S / 3)
+        await asyncio.sleep(BACK_S)
         pauses["hung"].append(await _pause(made, hang))
         engine.signal(signal.SIGCONT)
-        await asyncio.sleep(WATCHED_S / 3)
+        await asyncio.sleep(2 * BACK_S)
     return pauses
 
 

@@ -27,6 +27,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 _PACKAGES = Path(__file__).parents[1]
+_WHOLE = "whole"  #: a file in a package's folder: all that it has to be compiled is there
 _CONFIG: Any = numba.config
 _LLVM: Any = numba.core.cgutils
 _Cache: Any = numba.core.caching.FunctionCache
@@ -116,6 +117,17 @@ touch: Any = intrinsic(_touch)
 def behaved(array: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
     """An array as compiled functions know them, or a copy that is: for others they would be compiled anew."""
     return array if array.flags.carray else array.copy()
+
+
+def is_kept(package: str) -> bool:
+    """Whether nothing of a package is left to be compiled, or nothing that is compiled could be kept."""
+    return (_folder(package) / _WHOLE).exists() or not _keeps(package)
+
+
+def note_kept(package: str) -> None:
+    """Says that all of a package is compiled."""
+    if _keeps(package):
+        (_folder(package) / _WHOLE).touch()
 
 
 def forget_others() -> None:

@@ -7,7 +7,7 @@ import shapely
 
 from geo.batch import FixBatch
 from geo.compact import compact_sightings, compact_visits
-from geo.compiled import forget_others
+from geo.compiled import forget_others, note_kept
 from geo.engine import Fleet, sense
 from geo.fence import Area, Circle, Fence
 from geo.fix import SECOND_US, Fix
@@ -40,3 +40,4 @@ def warm() -> int:
 if __name__ == "__main__":
     forget_others()
     assert warm()
+    note_kept("geo")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from geo.compiled import note_kept
 from offers.learn.arms import Scene, arms_of
 from offers.learn.learner import Learner
 from offers.learn.minimise import minimised
@@ -18,3 +19,4 @@ def warm() -> float:
 
 if __name__ == "__main__":
     warm()
+    note_kept("offers")

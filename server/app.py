@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 
 import asyncpg
 import msgspec
@@ -15,7 +16,7 @@ from server.accounts.sessions import Sessions
 from server.api.guard import guarded, tell_failures, tell_operators, unguarded
 from server.api.headers import guard_answer
 from server.api.plain_messages import PlainMessages
-from server.api.route import OPERATIONS, SERVICES, Operations, Services, json_answer
+from server.api.route import OPERATIONS, SERVICES, Operations, Services, Standings, json_answer
 from server.api.table import OPERATORS, ROUTES, description
 from server.attestation import Attestors, installed
 from server.auth import Authenticator
@@ -169,6 +170,7 @@ async def _services(process: Process, desk: Desk, attestors: Attestors | None) -
             what_ifs=Jobs(process.database_url),
             adviser=Adviser(process.database_url),
             elsewhere=_elsewhere(process),
+            partitions=_partitions(process),
             tiles=config.tile_source,
             webhook_hosts=config.private_webhook_hosts,
         )
@@ -185,6 +187,16 @@ def _elsewhere(process: Process) -> Elsewhere | None:
 
     cluster, topics = Cluster.of(config), Topics(config.kafka_topics)
     return Hers(cluster, topics, process.database, process.clock, within_s=COPY_S).inputs
+
+
+def _partitions(process: Process) -> Standings | None:
+    if process.config.kafka is None:
+        return None
+    from server.kafka.cluster import Cluster  # noqa: PLC0415
+    from server.kafka.topics import Topics, noted_standings  # noqa: PLC0415
+
+    cluster, topics = Cluster.of(process.config), Topics(process.config.kafka_topics)
+    return partial(noted_standings, process.database, cluster, topics)
 
 
 @asynccontextmanager

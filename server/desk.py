@@ -37,6 +37,10 @@ class Desk(Protocol):
         """
         ...
 
+    def sheds(self, retailer_id: str) -> int | None:
+        """What is published, where there is no room for what is worth little, and that is known."""
+        ...
+
     async def redeem(self, retailer_id: str, ask: Redeem) -> Answer:
         """Has a coupon redeemed or refused; returns when that is durable."""
         ...

@@ -197,6 +197,11 @@ class Engine:
         lane = self._open.get(retailer_id)
         return lane is not None and ((late and lane.valve.late()) or lane.valve.full())
 
+    def sheds(self, retailer_id: str) -> int | None:
+        """What is published, where the retailer's lane has no room for what is worth little."""
+        lane = self._open.get(retailer_id) if self._holding else None
+        return lane.version if lane is not None and lane.valve.full(Worth.LITTLE) else None
+
     def outlook(self, retailer_id: str, shopper_id: str) -> Outlook | None:
         """What a ping of a shopper is judged by while not all can be taken; None while no lane is open."""
         lane = self._open.get(retailer_id) if self._holding else None

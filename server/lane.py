@@ -93,10 +93,15 @@ class Lane:
         self._published = True
         self._arrived.set()
 
+    @property
+    def version(self) -> int:
+        """What is published, as batches are judged."""
+        return self._pipeline.memory.version
+
     def outlook(self, shopper_id: str) -> Outlook:
         """What the shopper's pings are judged by just now."""
         return Outlook(
-            version=self._pipeline.memory.version,
+            version=self.version,
             interested=self._pipeline.memory.interested(shopper_id),
             full=self.valve.full(Worth.LITTLE),
         )

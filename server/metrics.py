@@ -4,6 +4,8 @@ What they say together: `waiting` and `loop_lag` rise first, then `refused` coun
 time of a push goes; `quarantined` and `pushes` by reason are what an operator wants to be woken for.
 """
 
+import collections
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from notifications.outbox import STAGES, PushRow, stages_s
@@ -40,7 +42,7 @@ class Metrics:
     def _at_the_door(self) -> None:
         # Counter: requests and connections that were refused for now (429, 503), by the reason code.
         self._refused = self._counter("vicino_refused", "Requests refused for now", "reason")
-        self._refused_for: dict[str, Counter] = {}
+        self._refused_for: collections.Counter[str] = collections.Counter()  # since somebody last asked
         # Counter: what browsers reported of the console's content security policy. Each is a defect.
         self.csp_reports = Counter(
             "vicino_csp_reports", "Reports of the content security policy", registry=self.registry
@@ -90,10 +92,7 @@ class Metrics:
 
     def refused_for(self, reason: str) -> None:
         """Counts a refusal. What it costs is taken from those who are not refused."""
-        counter = self._refused_for.get(reason)
-        if counter is None:
-            counter = self._refused_for[reason] = self._refused.labels(reason)
-        counter.inc()
+        self._refused_for[reason] += 1
 
     def quarantined(self, kind: str, reason: str) -> None:
         """Counts an input that was put aside."""
@@ -113,4 +112,7 @@ class Metrics:
 
     def text(self) -> bytes:
         """What /metrics answers."""
+        for reason, times in self._refused_for.items():
+            self._refused.labels(reason).inc(times)
+        self._refused_for.clear()
         return generate_latest(self.registry)

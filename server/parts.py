@@ -28,6 +28,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.of == 1 or part_of(retailer_id, shopper_id, self.of) == self.number
 
 
+class PartStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """How far Kafka's partition of a part is."""
+
+    partition: int
+    done_upto: int  #: everything before this offset is done, as its engine noted within the last second or so
+    waiting: int  #: records after that
+
+
 WHOLE = Part()  #: everybody
 
 

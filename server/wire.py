@@ -137,6 +137,15 @@ def decode_ping(body: bytes) -> Batch:
     )
 
 
+def readable_fixes(body: bytes) -> Sequence[WireFix]:
+    """The fixes of a ping as a device sends it; none where it cannot be read whole, or names a device."""
+    try:
+        whole = _ping.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return ()
+    return whole.fixes if whole.device_id is None else ()
+
+
 def decode_events(body: bytes) -> Batch:
     """The browse events of a request; one that cannot be read is rejected alone."""
     loose = decode(body, Events)

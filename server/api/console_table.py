@@ -1,7 +1,7 @@
 """The rows of the table of routes that are there for people: the console, and what it asks."""
 
 from server.accounts.users import ChangedUser, NewUser
-from server.api import accounts, console, headcount, keys, live, privacy_desk, session, whatif
+from server.api import accounts, console, headcount, keys, live, privacy_desk, session, standing, whatif
 from server.api.route import Route
 from server.api.rows import ADMIN, ANYONE, AUDITORS, MARKETERS, PAGE, PRIVACY, SIGNED_IN, WATCHERS, row
 
@@ -89,6 +89,13 @@ CONSOLE: list[Route] = [
         accounts.change,
         "Change an account, and end its sessions",
         body=ChangedUser,
+    ),
+    row(
+        "GET",
+        "/v1/standing",
+        ("server", *ADMIN),
+        standing.now,
+        "How the work stands: backlogs, what was put aside, the model's age, Kafka's partitions",
     ),
     row("GET", "/v1/keys", ADMIN, keys.every, "Keys of the retailer"),
     row("POST", "/v1/keys", ADMIN, keys.add, "Make a key", body=keys.NewKey, status=201),

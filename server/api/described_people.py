@@ -3,6 +3,7 @@
 from typing import Any
 
 from server.api.description import Described
+from server.api.shapes import Standing
 from server.evidence.funnel import Funnel
 from server.evidence.heat import Heat
 from server.evidence.lift import LiftReport
@@ -44,8 +45,23 @@ JOB = {
     "done": 40,
     "total": 90,
 }
+IDLE: dict[str, Any] = {"waiting": 0, "oldest_due_at": None}
+STANDING = {
+    "pushes": {"waiting": 3, "oldest_due_at": AT},
+    "webhooks": IDLE,
+    "put_aside": 1,
+    "newest_put_aside": [{"at": AT, "reason": "DataError", "detail": "RecordFixes"}],
+    "model": {
+        "policy": "learn",
+        "model": "mdl_0jx3m8rq4t6v9w2y5z7abcdefg",
+        "fitted_at": AT,
+        "learned_at": AT,
+    },
+    "partitions": [{"partition": 0, "done_upto": 1204, "waiting": 2}],
+}
 QUICK = {"pushes": 1908, "in_time": 1908, "p50_s": 0.03, "p95_s": 0.05, "p99_s": 0.09}
-CELL = {"west": 24.9401, "south": 60.1686, "east": 24.9437, "north": 60.1704}
+CORNERS = [[24.9424, 60.1726], [24.9386, 60.1718], [24.9380, 60.1699], [24.9411, 60.1688]]
+CELL = {"cell": "891126d3383ffff", "corners": CORNERS}
 VERSION = {"version": 2, "published_at": AT, "published_by": "ada@example.org", "body": FENCE}
 
 
@@ -75,7 +91,7 @@ REPORTS: dict[str, Described] = {
     "GET /v1/reports/heat": Described(
         answer=Heat,
         told=PERIOD
-        | {"k": 20, "cell_m": 200.0}
+        | {"k": 20, "resolution": 9}
         | {"cells": [CELL | {"stores": ["shoes-1"], "visits": 664, "shoppers": 410}]},
     ),
     "GET /v1/reports/opt-outs": Described(
@@ -143,6 +159,7 @@ PEOPLE: dict[str, Described] = {
     "GET /v1/users": _list(ACCOUNT),
     "POST /v1/users": _object(ACCOUNT | {"password": "…"}, PERSON),
     "PATCH /v1/users/{user_id}": _object(ACCOUNT | {"role": "analyst"}, {"role": "analyst"}),
+    "GET /v1/standing": Described(answer=Standing, told=STANDING),
     "GET /v1/keys": _list(KEY | {"created_at": AT}),
     "POST /v1/keys": _object(KEY | {"key": "tk_…"}, {"kind": "till", "store": "shoes-1"}),
     "DELETE /v1/keys/{key_id}": Described(),

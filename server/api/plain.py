@@ -19,6 +19,7 @@ from server.admit import Admitted
 from server.api.guard import told_of
 from server.api.pings import answer_to
 from server.api.route import Services
+from server.auth import Caller
 from server.edge.connection import Reply
 from server.edge.door import busy, shed
 from server.edge.framing import whole_request
@@ -26,7 +27,7 @@ from server.edge.room import Outlook
 from server.edge.shedding import Left
 from server.inputs import RecordFixes
 from server.problems import Problem
-from server.wire import Batch, decode_ping
+from server.wire import Batch, decode_ping, readable_fixes
 
 _BEGINS = b"POST /v1/pings HTTP/1.1\r\n"
 _TAKEN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: %b\r\nContent-Length: %d\r\n\r\n%b"
@@ -59,8 +60,7 @@ class PlainPings:
         caller = services.auth.known(request.credential)
         if caller is None or caller.device_id is None or caller.shopper_id is None or caller.public_key:
             return False
-        if services.engine.full(caller.retailer_id, late=late):
-            reply(self._busy())
+        if self._refused(caller, request.body, late, reply):
             return True
         outlook = services.engine.outlook(caller.retailer_id, caller.shopper_id)
         if outlook is None:
@@ -79,9 +79,6 @@ class PlainPings:
                 fixes=batch.records,
                 background=batch.background,
             )
-            if (left := services.door.worthless(ping, outlook)) is not None:
-                reply(self._shed(left))
-                return True
             worth = services.door.worth(ping, outlook)
             done = services.engine.put(caller.retailer_id, ping, worth)
         except Problem as problem:
@@ -93,6 +90,21 @@ class PlainPings:
         else:
             done.add_done_callback(partial(self._answer, reply, batch, ping, outlook))
         return True
+
+    def _refused(self, caller: Caller, body: bytes, late: bool, reply: Reply) -> bool:
+        """Whether a ping was refused for which there is no room. No more is looked at than that takes: it is
+        taken from those who are let in.
+        """
+        services = self._services
+        if services.engine.full(caller.retailer_id, late=late):
+            reply(self._busy())
+            return True
+        if not services.door.closed or (version := services.engine.sheds(caller.retailer_id)) is None:
+            return False
+        left = services.door.shedding.left_of(caller.device_id, readable_fixes(body), version)
+        if left is not None:
+            reply(self._shed(left))
+        return left is not None
 
     def _answer(
         self,

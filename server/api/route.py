@@ -21,9 +21,11 @@ from server.imports import Geocoder
 from server.intake import Intake
 from server.live import Live
 from server.metrics import Metrics
+from server.parts import PartStanding
 from server.privacy.export import Elsewhere
 from server.whatif.jobs import Jobs
 
+Standings = Callable[[], Awaitable[list[PartStanding]]]  #: raises DatabaseBusy where Kafka is away
 Handler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
 
 
@@ -43,6 +45,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     what_ifs: Jobs
     adviser: Adviser
     elsewhere: Elsewhere | None = None  #: finds what of a shopper's lies in Kafka, where that has the journal
+    partitions: Standings | None = None  #: how far Kafka's partitions are, where that has the journal
     tiles: TileSource | None = None  #: what the console's map loads of another host
     webhook_hosts: frozenset[str] = frozenset()  #: private hosts that webhooks may be sent to
 

@@ -7,6 +7,7 @@ import msgspec
 
 from offers.event import EventBody
 from offers.hours import QuietHours
+from server.parts import PartStanding
 from server.wire import MOST_RECORDS, Rejected, WireCrossing
 
 At = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -231,6 +232,33 @@ class Endpoints(Shape, frozen=True, kw_only=True):
 
 class Queued(Shape, frozen=True, kw_only=True):
     queued: int
+
+
+class Backlog(Shape, frozen=True, kw_only=True):
+    waiting: int
+    oldest_due_at: At | None
+
+
+class Aside(Shape, frozen=True, kw_only=True):
+    at: At
+    reason: str
+    detail: str
+
+
+class Freshness(Shape, frozen=True, kw_only=True):
+    policy: str
+    model: str | None
+    fitted_at: At | None
+    learned_at: At | None
+
+
+class Standing(Shape, frozen=True, kw_only=True):
+    pushes: Backlog
+    webhooks: Backlog
+    put_aside: int
+    newest_put_aside: list[Aside]
+    model: Freshness
+    partitions: list[PartStanding] | None
 
 
 class Status(Shape, frozen=True, kw_only=True):

@@ -48,6 +48,10 @@ def command(config: Config, role: Role) -> None:
         sys.exit(1)
 
 
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
 def _spare_pauses() -> None:
     """Keeps short what stops everything else: the collector's rounds, and threads that build a world."""
     gc.freeze()  # what a start has made stays: nothing of it need be looked at again, not even once
@@ -61,6 +65,8 @@ async def _serve(config: Config, role: Role) -> None:
     async with database_url(config) as url:
         await migrate(url)
         app = await reading
+        # It reads in what compiles, which `vicino --help` need not wait for.
+        await importlib.import_module("server.machine_code").compile_what_is_new(_say)
         async with app.running(msgspec.structs.replace(config, database_url=url), role=role) as vicino:
             _spare_pauses()
             described = f"(API description: {vicino.url}/openapi.json)"

@@ -42,6 +42,7 @@ from server.demo.screen import counts, plain_line, show_live
 from server.demo.welcome import Place, console_url, has_screen, heading, invitation, title, whereabouts
 from server.errors import VicinoError
 from server.imports import ImportKind, import_body
+from server.machine_code import compile_what_is_new
 from server.standin.fcm import StandinFcm
 
 LOG_FILE = "demo.log"
@@ -64,6 +65,7 @@ async def run_demo(config: Config, options: Options, console: Console) -> None:
     """
     config, note = _with_port(config, options)
     # The map is read while PostgreSQL starts: both have to wait for something else most of the time.
+    await compile_what_is_new(console.out)
     town = asyncio.create_task(asyncio.to_thread(read_town))
     retail = found_retail(read_shops())
     console.out(title(retail), style="bold", highlight=False)

@@ -169,8 +169,11 @@ class Connection(web.RequestHandler):
 
     def _taken(self, data: bytes) -> bool:
         """Whether `data` was one plain request, with nothing before it unanswered or unread, and is taken."""
-        idle = self._waiter is not None and not self._waiter.done() and not self._messages
-        if not idle or self._last is None or self.transport is None or self._close or self._force_close:
+        # aiohttp waits for a request; on a new connection it has yet to begin to.
+        waits = not self._request_count if self._waiter is None else not self._waiter.done()
+        if not waits or self._messages or self._last is None or self.transport is None:
+            return False
+        if self._close or self._force_close:
             return False
         # Of a chunk that held more than one request the parser may have kept a part; and of a peer that does
         # not read its answers no more is taken.

@@ -66,6 +66,11 @@ class Door:
         """Whether more comes than can be done."""
         return self._room.closed > 0 or self._lag.busy
 
+    @property
+    def closed(self) -> bool:
+        """Whether a lane cannot keep up."""
+        return self._room.closed > 0
+
     def admit_address(self, peer: str | None, forwarded: str | None) -> str | None:
         """Before anything is known of the sender but its address, which is given back. Raises Problem 429.
 

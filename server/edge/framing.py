@@ -53,14 +53,12 @@ def refuse_ambiguous(request: web.Request) -> None:
 def whole_request(data: bytes) -> PlainRequest | None:
     """`data` as a request, if it is exactly one, and a plain one."""
     end = data.find(b"\r\n\r\n")
-    if end < 0 or len(data) > MOST or (head := _plain_head(data[: end + 2])) is None:
+    if end < 0 or len(data) > MOST or (read := _plain_head(head := data[: end + 2])) is None:
         return None
-    credential, length, forwarded = head
+    credential, length, forwarded = read
     if length != len(data) - end - 4:
         return None
-    return PlainRequest(
-        credential=credential, body=data[end + 4 :], forwarded=forwarded, head=data[: end + 2]
-    )
+    return PlainRequest(credential, data[end + 4 :], forwarded, head)
 
 
 @lru_cache(HEADS_MOST)

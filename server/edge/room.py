@@ -6,6 +6,7 @@ valve: then as much may wait as it gets done in `BATCH_S`, which keeps its batch
 about twice. Of that, what is worth little gets what is left by what is worth more: a price sees to that.
 """
 
+import math
 import time
 from collections.abc import Callable
 from enum import Enum
@@ -86,29 +87,24 @@ class Valve:
         self._long_since_s: float | None = None  #: since then more waits than soon will be done
         self._refused_at_s = 0.0
         self._price = 0.0  #: what is worth less is refused altogether
-
-    @property
-    def _batch_s(self) -> float:
-        return min(max(BATCH_S, OF_ALONE * self._shortest_s), BATCH_MOST_S)
-
-    @property
-    def _too_much(self) -> bool:
-        """Whether more waits than soon will be done; not known before anything has been."""
-        return bool(self._rate) and self._waiting > max(NEVER, OF_BATCH * self._batch_s * self._rate)
+        # What follows from these, reckoned when they change: it is asked for with every request.
+        self._most = math.inf  #: may wait while closed
+        self._too_many = math.inf  #: more than soon will be done; not known before anything has been
+        self._shares = _shares(0.0)
 
     @property
     def limit(self) -> float:
         """How much may wait here."""
         open_to = OF_WHAT_IS_LEFT * self._room.left
-        return min(open_to, max(LEAST, self._rate * self._batch_s)) if self._closed else open_to
+        return min(open_to, self._most) if self._closed else open_to
 
     def full(self, worth: Worth = Worth.MUCH) -> bool:
         """Whether an input of that worth would have to be refused."""
-        if self._waiting < self.limit * self._share(worth):
+        if self._waiting < self.limit * self._shares[worth.value]:
             return False
         self._refused_at_s = self._now_s()
         if self._closed and self._price < worth.value <= Worth.MUCH.value:
-            self._price = min(self._price + DEARER, worth.value)
+            self._ask(min(self._price + DEARER, worth.value))
         return True
 
     def late(self) -> bool:
@@ -117,22 +113,13 @@ class Valve:
             self._refused_at_s = self._now_s()
         return self._closed
 
-    def _share(self, worth: Worth) -> float:
-        """Of the room, how much an input of that worth may find taken: less, the more is refused of what is
-        worth more.
-        """
-        if worth is Worth.ALL:
-            return ALWAYS
-        left: float = worth.value + 1 - self._price
-        return min(1.0, max(0.0, left))
-
     def enter(self, weight: int, worth: Worth | None) -> None:
         """An input begins to wait. Raises Busy, but not of one that is durable already (`None`)."""
         if worth is not None and self.full(worth):
             raise Busy("more comes than can be done just now: try again in a few seconds")
         self._waiting += weight
         self._room.waiting += weight
-        if not self._too_much:
+        if self._waiting <= self._too_many:
             self._long_since_s = None
         elif self._long_since_s is None:
             self._long_since_s = self._now_s()
@@ -144,7 +131,7 @@ class Valve:
         """Inputs have ceased to wait: their batch begins."""
         self._waiting -= weight
         self._room.waiting -= weight
-        if not self._too_much:
+        if self._waiting <= self._too_many:
             self._long_since_s = None
 
     def done(self, weight: int, *, began_s: float) -> None:
@@ -155,18 +142,32 @@ class Valve:
         self._rate += (SMOOTHING if self._rate else 1.0) * (weight / took_s - self._rate)
         forgets = 1.0 if self._closed else FORGETS  # there are no short batches while it is closed
         self._shortest_s = min(took_s, forgets * self._shortest_s or took_s)
+        batch_s = min(max(BATCH_S, OF_ALONE * self._shortest_s), BATCH_MOST_S)
+        self._most = max(LEAST, self._rate * batch_s)
+        self._too_many = max(NEVER, OF_BATCH * batch_s * self._rate)
         # A lane that is waited for by few has been asked too high a price.
         hungry = self._closed and self._waiting < HUNGRY * self.limit
-        self._price = self._price / 2 if hungry else max(0.0, self._price - CHEAPER)
+        self._ask(self._price / 2 if hungry else max(0.0, self._price - CHEAPER))
         if self._closed and now_s - self._refused_at_s > CALM_S:
             self._close(False)
 
     def idle(self) -> None:
         """Nothing waits: there is room for whatever comes."""
-        self._price = 0.0
+        self._ask(0.0)
         if self._now_s() - self._refused_at_s > CALM_S:
             self._close(False)
+
+    def _ask(self, price: float) -> None:
+        if price != self._price:
+            self._price, self._shares = price, _shares(price)
 
     def _close(self, closed: bool) -> None:
         self._room.closed += closed - self._closed
         self._closed = closed
+
+
+def _shares(price: float) -> list[float]:
+    """Of the room, how much an input of each worth may find taken: less, the more is refused of what is worth
+    more.
+    """
+    return [ALWAYS if worth is Worth.ALL else min(1.0, max(0.0, worth.value + 1 - price)) for worth in Worth]

@@ -7,18 +7,31 @@ of the region. That has to be cheap: under an overload most answers are such.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 
-from geo.distance import point_earth_centred
+from geo.distance import LONGEST_DEGREE_M
 from geo.fix import SECOND_US, STALE_AFTER_US
-from geo.region import RIM, surely_within_m
+from geo.region import RIM
 from server.edge.room import Outlook, Worth
 from server.inputs import RecordFixes
 
 REGIONS_MOST = 200_000  #: devices whose regions are remembered; the least recently told go first
+REACH_DEG = 0.05  #: of latitude; no region reaches so far (`MAX_AFTER_M`)
 SAME_DEG = 1e-6  #: positions that are no farther apart are the same: JSON has rounded one of them
+
+
+class Measured(Protocol):
+    """A fix, here or on the wire."""
+
+    @property
+    def lat_deg(self) -> float: ...
+    @property
+    def lon_deg(self) -> float: ...
+    @property
+    def fixed_at_us(self) -> int: ...
 
 
 class Left(NamedTuple):
@@ -31,7 +44,7 @@ class Left(NamedTuple):
 class Region(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A safe region that a device was told of."""
 
-    centre: tuple[float, float, float]  #: Earth-centred
+    narrows: float  #: a degree of longitude is no longer than that of one at the equator
     after_m: float
     until_us: int
     watch: bytes  #: the circles to watch, as JSON; the first is the region's rim
@@ -60,31 +73,32 @@ class Told(msgspec.Struct, kw_only=True, gc=False):
         if max(abs(rim.lat - self.lat_deg), abs(rim.lon - self.lon_deg)) > SAME_DEG:
             return None
         return Region(
-            centre=point_earth_centred(self.lat_deg, self.lon_deg),
+            narrows=math.cos(math.radians(max(0.0, abs(self.lat_deg) - REACH_DEG))),
             after_m=told.after_m,
             until_us=self.at_us + round(told.within_s * SECOND_US),
             watch=bytes(told.watch),
         )
 
-    def left_around(self, ping: RecordFixes, region: Region) -> Left | None:
-        """What is left of the region for a device at the newest of the ping's fixes; None where not all of
-        them lie in it. The circles to watch are as they were.
+    def left_around(self, fixes: Sequence[Measured], region: Region) -> Left | None:
+        """What is left of the region for a device at the newest of these fixes; None where not all of them
+        lie in it. The circles to watch are as they were.
         """
-        newest_us, here_m, lat_deg = -1, 0.0, 0.0
-        for fix in ping.fixes:
+        newest_us, here_m = -1, 0.0
+        for fix in fixes:
             at_us = fix.fixed_at_us
-            # The chord: at the 5 km that no region is larger than, a tenth of a millimetre less than the way.
-            away_m = math.dist(region.centre, point_earth_centred(fix.lat_deg, fix.lon_deg))
+            north_deg, east_deg = fix.lat_deg - self.lat_deg, fix.lon_deg - self.lon_deg
+            away_m = LONGEST_DEGREE_M * math.hypot(north_deg, east_deg * region.narrows)
             if not (self.at_us <= at_us < region.until_us and away_m < region.after_m):
                 return None
             if at_us > newest_us:
-                newest_us, here_m, lat_deg = at_us, away_m, fix.lat_deg
+                newest_us, here_m = at_us, away_m
         if newest_us < 0:
             return None
-        after_m = max(0.0, surely_within_m(region.after_m - here_m, lat_deg) - 0.005)  # rounds down
-        within_s, ms = divmod((region.until_us - newest_us) // 1000, 1000)
-        told = b'{"after_m":%.2f,"within_s":%d.%03d,"watch":%b}' % (after_m, within_s, ms, region.watch)
-        return Left(within_s, told)
+        within_ms = (region.until_us - newest_us) // 1000
+        # Both round down.
+        after_m = max(0.0, region.after_m - here_m - 0.005)
+        told = b'{"after_m":%.2f,"within_s":%.3f,"watch":%b}' % (after_m, within_ms / 1000, region.watch)
+        return Left(within_ms // 1000, told)
 
 
 class _Next(msgspec.Struct, frozen=True, gc=False):
@@ -129,10 +143,14 @@ class Shedding:
 
     def what_is_left(self, ping: RecordFixes, outlook: Outlook) -> Left | None:
         """What is left of the region that the ping's device was told of, if it holds all of its fixes."""
-        told = self._told.get(ping.device_id)
-        if told is None or told.version != outlook.version or (region := told.region()) is None:
+        return self.left_of(ping.device_id, ping.fixes, outlook.version)
+
+    def left_of(self, device_id: str | None, fixes: Sequence[Measured], version: int) -> Left | None:
+        """Likewise, of a device and its fixes alone."""
+        told = self._told.get(device_id) if device_id else None
+        if told is None or told.version != version or (region := told.region()) is None:
             return None
-        return told.left_around(ping, region)
+        return told.left_around(fixes, region)
 
     def worth(self, ping: RecordFixes, outlook: Outlook) -> Worth:
         """What a ping is worth of which nothing is known to make it worthless."""

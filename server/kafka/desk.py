@@ -150,6 +150,10 @@ class KafkaDesk:
         """See `Desk`."""
         return len(self._waiting) >= IN_HAND_MOST
 
+    def sheds(self, _retailer_id: str) -> int | None:
+        """See `Desk`, and `outlook`."""
+        return None
+
     async def redeem(self, retailer_id: str, ask: Redeem) -> Answer:
         """See `Desk`. The lane of the shopper whose coupon it is answers, or any if there is none."""
         async with self._database.transaction(retailer_id) as connection:

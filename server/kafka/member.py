@@ -215,7 +215,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _ended(self, owner: Owner, *, finish: bool) -> None:
         await owner.close(finish=finish)
         if finish:
-            await self._noted(owner)
+            await self._noted([owner])
 
     def _partition(self, number: int) -> TopicPartition:
         return TopicPartition(self._topics.journal, number)
@@ -240,10 +240,10 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _fetched(self) -> dict[TopicPartition, list[Any]]:
         """What has come to those that are not full. Raises KafkaError."""
         assert self._consumer is not None
+        paused = self._consumer.paused()
         for number, owner in self._owners.items():
             partition = self._partition(number)
-            paused = partition in self._consumer.paused()
-            if owner.full != paused and partition in self._consumer.assignment():
+            if owner.full != (partition in paused) and partition in self._consumer.assignment():
                 (self._consumer.pause if owner.full else self._consumer.resume)(partition)
         fetched: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
             timeout_ms=FETCH_MS, max_records=FETCH_MOST
@@ -280,8 +280,8 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         """Notes how far partitions are, so that the next owner need not read what is done."""
         while True:
             await asyncio.sleep(NOTE_S)
-            for owner in list(self._owners.values()):
-                await self._noted(owner)
+            await self._noted(list(self._owners.values()))
+            for owner in self._owners.values():
                 partition = self._partition(owner.part.number)
                 assert self._consumer is not None
                 if partition in self._consumer.assignment():
@@ -289,10 +289,11 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
                     if newest is not None:
                         self._on_lag(owner.part.number, max(0, newest - owner.done_upto))
 
-    async def _noted(self, owner: Owner) -> None:
-        arguments = owner.part.number, owner.part.epoch, owner.done_upto
+    async def _noted(self, owners: Collection[Owner]) -> None:
+        told = [(one.part.number, one.part.epoch, one.done_upto) for one in owners]
+        columns = [[one[column] for one in told] for column in range(3)]
         try:
-            async with self._database.system() as connection:
-                await connection.execute(SQL["note_partition"], *arguments)
+            async with self._database.statement() as connection:
+                await connection.execute(SQL["note_partitions"], *columns)
         except (DatabaseError, asyncpg.PostgresError) as error:  # the next owner reads a little more
-            log.warning("not_noted", part=owner.part.number, error=type(error).__name__)
+            log.warning("not_noted", parts=len(told), error=type(error).__name__)

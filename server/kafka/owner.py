@@ -267,3 +267,6 @@ class Owner:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await self._reader.close()
+        # Lanes lead to their owner, and garbage is hardly ever looked for: so what they remember goes now.
+        self._lanes.clear()
+        self._tasks.clear()

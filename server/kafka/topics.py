@@ -13,9 +13,10 @@ import msgspec
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.errors import KafkaError
 
+from server.db import Database, DatabaseBusy
 from server.errors import BadUse, VicinoError
 from server.kafka.cluster import Cluster
-from server.parts import SLOTS, is_number_of_parts, number_of_parts
+from server.parts import SLOTS, PartStanding, is_number_of_parts, number_of_parts
 from server.watch import ENGINE_LOCK
 
 ANSWER_PARTITIONS = 8  #: an edge reads one of them
@@ -132,18 +133,36 @@ async def _all_saved(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 async def _all_read(connection: Any, cluster: Cluster, topics: Topics) -> None:
     """Raises BadUse where something lies in the topic that no engine has done."""
-    from aiokafka import AIOKafkaConsumer, TopicPartition  # noqa: PLC0415 - only growing needs it
+    waiting = sum(one.waiting for one in await standings(connection, cluster, topics))
+    if waiting > 0:
+        raise BadUse(f"{waiting} inputs wait in Kafka: start an engine, and stop it when they are done")
 
-    rows = await connection.fetch("SELECT part, next_offset FROM partitions")
+
+async def standings(connection: Any, cluster: Cluster, topics: Topics) -> list[PartStanding]:
+    """How far each partition of the journal's topic is. Raises KafkaError."""
+    from aiokafka import AIOKafkaConsumer, TopicPartition  # noqa: PLC0415 - few ask
+
+    rows = await connection.fetch("SELECT part, next_offset FROM partitions ORDER BY part")
     consumer = AIOKafkaConsumer(**cluster.client)
     await consumer.start()
     try:
         ends = await consumer.end_offsets([TopicPartition(topics.journal, row["part"]) for row in rows])
     finally:
         await consumer.stop()
-    waiting = sum(ends[TopicPartition(topics.journal, row["part"])] - row["next_offset"] for row in rows)
-    if waiting > 0:
-        raise BadUse(f"{waiting} inputs wait in Kafka: start an engine, and stop it when they are done")
+    newest = {at.partition: end for at, end in ends.items()}
+    return [
+        PartStanding(partition=part, done_upto=done, waiting=max(0, newest[part] - done))
+        for part, done in rows
+    ]
+
+
+async def noted_standings(database: Database, cluster: Cluster, topics: Topics) -> list[PartStanding]:
+    """The same, for who asks a running server. Raises DatabaseBusy where Kafka is away."""
+    try:
+        async with database.system() as connection:
+            return await standings(connection, cluster, topics)
+    except KafkaError as error:
+        raise DatabaseBusy(f"Kafka cannot be used now: {error}") from error
 
 
 async def _make(cluster: Cluster, wanted: list[NewTopic]) -> None:

@@ -9,6 +9,19 @@ GROUP BY geofence, store ORDER BY geofence
 SELECT count(DISTINCT shopper_id) FROM visits
 WHERE retailer_id = $1 AND exited_at IS NULL AND entered_at > $2 AND ($3::text[] IS NULL OR store = ANY ($3))
 
+-- standing --
+-- What waits and since when it is due, what was put aside, and when something was learned last.
+SELECT (SELECT count(*) FROM outbox WHERE retailer_id = $1 AND state IN ('pending', 'leased')) AS pushes,
+  (SELECT min(due_at) FROM outbox WHERE retailer_id = $1 AND state IN ('pending', 'leased')) AS oldest_push,
+  (SELECT count(*) FROM webhook_messages WHERE retailer_id = $1 AND state IN ('pending', 'leased')) AS webhooks,
+  (SELECT min(due_at) FROM webhook_messages WHERE retailer_id = $1 AND state IN ('pending', 'leased')) AS oldest_webhook,
+  (SELECT count(*) FROM quarantine WHERE retailer_id = $1) AS put_aside,
+  (SELECT learned_at FROM lessons WHERE retailer_id = $1 ORDER BY learned_at DESC LIMIT 1) AS learned_at
+
+-- newest_aside --
+-- The newest that were put aside: why, and what they were.
+SELECT at, reason, detail FROM quarantine WHERE retailer_id = $1 ORDER BY quarantine_id DESC LIMIT $2
+
 -- versions --
 -- Every version of one published thing, newest first.
 SELECT version_from AS version, version_to AS ended_by, published_at, published_by, body FROM published

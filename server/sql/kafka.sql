@@ -12,9 +12,13 @@ SELECT epoch FROM partitions WHERE part = $1
 -- How far each retailer is in a partition.
 SELECT retailer_id, next_offset FROM heads_of($1)
 
--- note_partition --
--- Everything before this offset is done.
-UPDATE partitions SET next_offset = $3 WHERE part = $1 AND epoch = $2 AND next_offset < $3
+-- note_partitions --
+-- Everything before these offsets is done. Whose batch is being written just now is noted another time: nobody
+-- waits for it here while others wait for what was noted first.
+UPDATE partitions SET next_offset = done.upto FROM (
+  SELECT part, upto FROM partitions JOIN unnest($1::int[], $2::bigint[], $3::bigint[]) AS told (part, epoch, upto)
+    USING (part, epoch) WHERE next_offset < upto FOR NO KEY UPDATE OF partitions SKIP LOCKED
+) AS done WHERE partitions.part = done.part
 
 -- find_shopper --
 -- Which shopper a keyed hash of the retailer's own user id stands for.

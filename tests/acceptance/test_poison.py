@@ -63,6 +63,9 @@ async def test_poison_under_load_is_put_aside_one_by_one_and_everybody_else_is_s
         rows = await connection.fetch("SELECT reason, detail, input FROM quarantine")
     assert [(row["reason"], row["detail"]) for row in rows] == [("ZeroDivisionError", "RecordFixes")] * BAD
     assert all(row["input"] for row in rows)
+    standing = await at_noon.server.get("/v1/standing")
+    assert standing["put_aside"] == BAD
+    assert {one["reason"] for one in standing["newest_put_aside"]} == {"ZeroDivisionError"}
 
 
 @pytest.mark.usefixtures("defect")

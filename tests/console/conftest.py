@@ -34,6 +34,8 @@ from tests.support import REPOSITORY, skip_or_fail
 
 BUILT = REPOSITORY / "server" / "console" / "dist" / "index.html"
 SCREENSHOTS = Path(__file__).parent / "screenshots"
+#: Tells of text that is taken for markup, in every page of every test.
+MARKUP_WATCH = Path(__file__).parent / "watch_for_markup.js"
 PASSWORD = "correct-horse-battery"
 #: The stores of the store manager.
 BOUND = ("stadium", "marimekko")
@@ -150,8 +152,8 @@ class Watched:
             self.faults.append(f"external request: {request.url}")
 
     async def _dialog(self, dialog: Any) -> None:
-        if dialog.type == "alert":
-            self.faults.append(f"alert: {dialog.message}")
+        if not dialog.message.startswith("Leave without saving") and dialog.type != "beforeunload":
+            self.faults.append(f"{dialog.type}: {dialog.message}")
         await dialog.accept()
 
     def unexpected(self) -> list[str]:
@@ -180,6 +182,7 @@ class Desk:
             has_touch=width < 800,
             storage_state=await self._state(role) if role else None,
         )
+        await context.add_init_script(path=MARKUP_WATCH)
         context.set_default_timeout(20_000)
         watched = Watched(await context.new_page(), self._city.url)
         self.open.append((context, watched))

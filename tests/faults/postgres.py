@@ -111,10 +111,12 @@ class SlowWire:
 
 
 @asynccontextmanager
-async def slow_wire(server: Postgres, chosen: random.Random) -> AsyncIterator[tuple[SlowWire, str]]:
-    """The proxy, not slow yet, and the URL of the same database through it."""
+async def slow_wire(
+    server: Postgres, chosen: random.Random, host: str = "127.0.0.1"
+) -> AsyncIterator[tuple[SlowWire, str]]:
+    """The proxy, not slow yet, and the URL of the same database through it, at an address of this machine."""
     wire = SlowWire(lambda: asyncio.open_unix_connection(server.socket), chosen)
-    listening = await asyncio.start_server(wire.serve, "127.0.0.1", 0)
+    listening = await asyncio.start_server(wire.serve, host, 0)
     host, port = listening.sockets[0].getsockname()
     user, _, rest = server.url.removeprefix("postgresql://").partition("@/")
     try:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,17 @@ class Server:
         folder: Path,
         role: str = "all",
         checkout: Path = REPOSITORY,
+        *,
+        host: str = "127.0.0.1",
+        prefix: Sequence[str] = (),
     ) -> None:
         self._role = role
         self._checkout = checkout  #: of which version
+        self._prefix = prefix  #: of the command: where it runs
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{host}:{self.port}"
         self.log = folder / f"serve-{role}-{self.port}.log"
-        self._environment = {**environment, "VICINO_PORT": str(self.port)}
+        self._environment = {**environment, "VICINO_HOST": host, "VICINO_PORT": str(self.port)}
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -48,7 +52,7 @@ class Server:
         """Returns when the server is ready, or at once. Raises Died where it ends instead."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(self._checkout / "vicino", "serve", "--role", self._role),
+                *(*self._prefix, self._checkout / "vicino", "serve", "--role", self._role),
                 env={
                     **clean_environment(),
                     **self._environment,

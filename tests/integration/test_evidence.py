@@ -4,8 +4,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import h3
 import msgspec
 import pytest
+from shapely import Point, Polygon
 
 from offers.evaluate.ope import Estimate
 from server.db import Database
@@ -181,9 +183,10 @@ async def test_the_heat_map_is_of_cells_with_enough_shoppers_and_lies_at_stores(
     told = await heat(database, retailer_id, ALL)
     [cell] = told.cells
     assert (cell.stores, cell.visits, cell.shoppers) == (("a", "b"), 24, 24)
-    assert cell.south <= 60.1700 < cell.north
-    assert cell.west <= 24.9400 < cell.east
-    assert (cell.north - cell.south) * 111_200 == pytest.approx(200, rel=0.01)
+    hexagon = Polygon(cell.corners)
+    assert all(hexagon.contains(Point(places[name][::-1])) for name in ("a", "b"))
+    assert len(cell.corners) == 6
+    assert (cell.cell, told.resolution) == (h3.latlng_to_cell(60.1700, 24.9400, 9), 9)
 
 
 async def test_opt_outs_mutes_and_how_quick_pushes_were_are_numbers_of_their_own(database: Database) -> None:

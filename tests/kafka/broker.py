@@ -83,7 +83,7 @@ class Broker:
         folder: Path,
         ports: Sequence[tuple[int, int]],
         *,
-        far: tuple[int, int] | None = None,
+        far: tuple[int, str] | None = None,
         secured: Secured | None = None,
     ) -> None:
         self.address = f"127.0.0.1:{ports[number][0]}"
@@ -116,7 +116,7 @@ class Broker:
         if self._far is not None:
             here, there = self._far
             settings["listeners"] += f",FAR://127.0.0.1:{here}"
-            settings["advertised.listeners"] += f",FAR://127.0.0.1:{there}"
+            settings["advertised.listeners"] += f",FAR://{there}"
         users: tuple[str, ...] = ()
         if self._secured is not None:
             settings, users = self._secured.settings(settings), self._secured.users
@@ -159,7 +159,7 @@ class Broker:
 class Kafka:
     """A cluster of brokers, gone with its block.
 
-    `far`: for each broker a port where it listens too, and one by which those who came there reach it.
+    `far`: for each broker a port where it listens too, and the address that leads there.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class Kafka:
         folder: Path,
         brokers: int = 1,
         *,
-        far: Sequence[tuple[int, int]] = (),
+        far: Sequence[tuple[int, str]] = (),
         secured: Secured | None = None,
     ) -> None:
         ports = [(free_port(), free_port()) for _ in range(brokers)]

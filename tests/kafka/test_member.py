@@ -1,11 +1,14 @@
 """An engine as a member of its group: how it joins, and what it does when a partition is not its any more."""
 
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from server.memory import Memory
 from tests.acceptance.mall import Mall, mall, until
 
 
@@ -29,6 +32,29 @@ async def test_an_engine_whose_partitions_have_another_owner_joins_the_group_aga
         await until(decided)
         assert await owner.fetchval("SELECT sum(epoch) FROM partitions") > before + 400
     finally:
+        await owner.close()
+
+
+async def test_what_is_remembered_of_a_partition_is_gone_with_it_before_any_garbage_is_collected(
+    opened: Mall,
+) -> None:
+    shopper = await opened.shopper()
+    await shopper.ping(north_m=140)
+    gc.collect()
+    remembered = [weakref.ref(one) for one in gc.get_objects() if isinstance(one, Memory)]
+    assert remembered
+    gc.disable()  # a server hardly ever looks at what has lived for long
+    owner = await asyncpg.connect(opened.vicino.database_url)
+    try:
+        await owner.execute("UPDATE partitions SET epoch = epoch + 100")
+        await shopper.ping(north_m=40)
+
+        async def gone() -> bool:
+            return not any(one() for one in remembered)
+
+        await until(gone)
+    finally:
+        gc.enable()
         await owner.close()
 
 

@@ -88,6 +88,18 @@ async def test_a_record_that_cannot_be_read_is_put_aside_and_stops_nobody(
     assert {record.value for record in records} == {b"\xc1 no parcel"}
 
 
+async def test_how_far_each_partition_is_and_what_waits_in_it_is_told(at_noon: Mall) -> None:
+    shopper = await at_noon.shopper()
+    await shopper.ping(north_m=40)
+
+    async def done() -> bool:
+        told = (await at_noon.server.get("/v1/standing"))["partitions"]
+        assert [one["partition"] for one in told] == list(range(PARTS))
+        return sum(one["done_upto"] for one in told) > 0 and not any(one["waiting"] for one in told)
+
+    await until(done)
+
+
 async def test_what_an_edge_puts_into_the_wrong_partition_is_passed_on(
     at_noon: Mall, monkeypatch: pytest.MonkeyPatch
 ) -> None:

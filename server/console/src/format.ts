@@ -25,3 +25,10 @@ export function squareMetres(value: number): string {
 
 /** `already_offered` as a person reads it. */
 export const words = (code: string): string => code.replaceAll("_", " ");
+
+/** How long ago that was, in the largest unit that fits. */
+export function ago(at: string): string {
+  const seconds = Math.max(0, (Date.now() - Date.parse(at)) / 1000);
+  const [size, unit] = ([[86_400, "d"], [3_600, "h"], [60, "min"]] as const).find(([size]) => seconds >= size) ?? [1, "s"];
+  return `${Math.floor(seconds / size)} ${unit} ago`;
+}

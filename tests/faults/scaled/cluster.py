@@ -2,6 +2,8 @@
 
 near: an edge, an engine, the push process     -> three brokers of Kafka, PostgreSQL
 far:  an edge, an engine        -> wires that can be cut -> the same
+
+Where that is permitted the far engine is in a network of its own (`apart.py`).
 """
 
 import asyncio
@@ -18,6 +20,7 @@ from server.ids import new_id
 from server.kafka.topics import Topics, set_up
 from tests.faults.postgres import Postgres, SlowWire, postgres, slow_wire
 from tests.faults.processes import Fcm, Server, free_port
+from tests.faults.scaled.apart import LOOPBACK, Apart, apart
 from tests.kafka.broker import Kafka
 
 PARTS = 4
@@ -38,6 +41,7 @@ class Cluster(msgspec.Struct, kw_only=True):
     far_postgres: SlowWire
     environment: dict[str, str]
     far_environment: dict[str, str]
+    apart: Apart | None  #: the network of the far engine, where it has one
     edges: list[Server] = []  #: the far one, the near one
     engines: list[Server] = []  #: likewise
     push: list[Server] = []
@@ -48,7 +52,12 @@ class Cluster(msgspec.Struct, kw_only=True):
 
     def another(self, role: str, *, far: bool = False) -> Server:
         """One process more, not started."""
-        made = Server(self.far_environment if far else self.environment, self.folder, role)
+        environment = self.far_environment if far else self.environment
+        if far and role == "engine" and self.apart is not None:
+            there = {"host": self.apart.inner, "prefix": self.apart.prefix}
+            made = Server(environment, self.folder, role, **there)
+        else:
+            made = Server(environment, self.folder, role)
         self.stack.push_async_callback(made.end)
         return made
 
@@ -57,6 +66,8 @@ class Cluster(msgspec.Struct, kw_only=True):
         for wire in (*self.far_brokers, self.far_postgres):
             wire.delay_s = 0.0
             wire.mend()
+        if self.apart is not None:
+            await self.apart.up()
         for broker in self.kafka.brokers:
             if not broker.running:
                 await broker.start()
@@ -97,7 +108,9 @@ async def cluster(folder: Path, *, seed: int) -> AsyncIterator[Cluster]:
     """All of it, on a migrated PostgreSQL in the folder; gone with its block."""
     chosen = random.Random(seed)
     async with AsyncExitStack() as stack:
-        far = [(free_port(), free_port()) for _ in range(3)]
+        alone = await stack.enter_async_context(apart())
+        host = LOOPBACK if alone is None else alone.outer
+        far = [(free_port(), f"{host}:{free_port()}") for _ in range(3)]
         kafka = Kafka(folder / "kafka", 3, far=far)
         fcm = Fcm(folder)
         stack.push_async_callback(fcm.end)
@@ -107,7 +120,7 @@ async def cluster(folder: Path, *, seed: int) -> AsyncIterator[Cluster]:
             fcm.start("--seed", str(seed)),
         )
         wires = [await _wire(stack, here, there, chosen) for here, there in far]
-        wire, far_url = await stack.enter_async_context(slow_wire(database, chosen))
+        wire, far_url = await stack.enter_async_context(slow_wire(database, chosen, host))
         topics = Topics(new_id("faults"))
         await set_up(kafka.cluster, topics, database.url, parts=PARTS, replicas=3, journal_days=1)
         environment = {
@@ -117,7 +130,7 @@ async def cluster(folder: Path, *, seed: int) -> AsyncIterator[Cluster]:
             "VICINO_FCM_ENDPOINT": fcm.url,
             "VICINO_FCM_CREDENTIALS": str(fcm.credentials),
         }
-        far_servers = ",".join(f"127.0.0.1:{there}" for _, there in far)
+        far_servers = ",".join(there for _, there in far)
         made = Cluster(
             folder=folder,
             stack=stack,
@@ -129,6 +142,7 @@ async def cluster(folder: Path, *, seed: int) -> AsyncIterator[Cluster]:
             far_postgres=wire,
             environment=environment,
             far_environment=environment | {"VICINO_DATABASE_URL": far_url, "VICINO_KAFKA": far_servers},
+            apart=alone,
         )
         made.edges = [made.another("edge", far=far) for far in (True, False)]
         made.engines = [made.another("engine", far=far) for far in (True, False)]
@@ -137,10 +151,10 @@ async def cluster(folder: Path, *, seed: int) -> AsyncIterator[Cluster]:
         yield made
 
 
-async def _wire(stack: AsyncExitStack, here: int, there: int, chosen: random.Random) -> SlowWire:
-    """A way to what listens on port `here`, by port `there`."""
+async def _wire(stack: AsyncExitStack, here: int, there: str, chosen: random.Random) -> SlowWire:
+    """A way to what listens on port `here`, by the address `there`."""
     wire = SlowWire(lambda: asyncio.open_connection("127.0.0.1", here), chosen)
-    listening = await asyncio.start_server(wire.serve, "127.0.0.1", there)
+    listening = await asyncio.start_server(wire.serve, *there.split(":"))
     stack.callback(listening.close)
     stack.callback(wire.break_all)
     return wire

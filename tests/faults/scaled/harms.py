@@ -144,6 +144,23 @@ async def cut_off(scene: Scene) -> None:
     await _cut(scene, kafka=True, postgres=True)
 
 
+async def link_down(scene: Scene) -> None:
+    """The network of an engine has no link to the others for a while; where it has none of its own, it is cut
+    off by the proxies.
+    """
+    if (apart := scene.cluster.apart) is None:
+        await _cut(scene, kafka=True, postgres=True)
+        return
+    await scene.meanwhile()
+    await apart.down()
+    try:
+        await asyncio.sleep(OUT_S + scene.random.uniform(0, 2))
+        await scene.meanwhile()
+    finally:
+        await apart.up()
+    await scene.meanwhile()
+
+
 async def _cut(scene: Scene, *, kafka: bool, postgres: bool) -> None:
     await scene.meanwhile()
     wires = [
@@ -211,6 +228,7 @@ HARMS: dict[str, Harm] = {
         restart_postgres,
         dies_before_commit,
         cut_off,
+        link_down,
         kill_broker_and_engine,
         zombies,
         dies_after_commit,
@@ -231,5 +249,5 @@ TESTED = (
         "cut_off_postgres",
     ),
     *("kill_broker", "zombie", "join_in_transactions", "kill_edge", "cut_off", "kill_engine", "zombies"),
-    *("change_leaders", "dies_before_commit", "kill_engines", "cut_off_kafka", "dies_after_commit", "zombie"),
+    *("change_leaders", "dies_before_commit", "kill_engines", "link_down", "dies_after_commit", "zombie"),
 )

@@ -4,7 +4,7 @@ import type { Feature, FeatureCollection, LineString } from "geojson";
 import { Map as MapLibre, setWorkerUrl, NavigationControl, ScaleControl, type LayerSpecification, type SourceSpecification, type StyleSpecification } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import type { Tiles } from "../api";
-import { carryWhileDragged } from "./carry";
+import { carryWhileMoved } from "./carry";
 import type { Bounds } from "./geometry";
 
 setWorkerUrl(workerUrl);
@@ -88,7 +88,7 @@ export function makeMap(container: HTMLElement, ground: Ground, around: Bounds |
     fadeDuration: 0,
   });
   map.touchZoomRotate.disableRotation();
-  carryWhileDragged(map);
+  carryWhileMoved(map);
   map.addControl(new NavigationControl({ showCompass: false }), "top-right");
   map.addControl(new ScaleControl({ maxWidth: 96 }), "bottom-left");
   return map;

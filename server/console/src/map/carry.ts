@@ -1,5 +1,6 @@
 // Moving the map where a computer draws without graphics hardware: a picture of 2,000 fences takes such a one a
-// second. So while somebody drags, the picture that is there is carried along, and drawn anew when it rests.
+// second. So while the map moves, the picture that is there is carried along, larger or smaller where it zooms, and
+// drawn anew when it rests.
 import type { Map as MapLibre } from "maplibre-gl";
 
 const SOFTWARE = /swiftshader|llvmpipe|software|basic render/i;
@@ -10,29 +11,38 @@ function drawsInSoftware(map: MapLibre): boolean {
   return Boolean(gl && told && SOFTWARE.test(String(gl.getParameter(told.UNMASKED_RENDERER_WEBGL))));
 }
 
-export function carryWhileDragged(map: MapLibre): void {
+/** What lay in the middle of a picture when it was drawn, and how near. */
+interface Held {
+  middle: { lng: number; lat: number };
+  zoom: number;
+}
+
+export function carryWhileMoved(map: MapLibre): void {
   if (!drawsInSoftware(map)) return;
   const { painter } = map;
   const canvas = map.getCanvas();
   const draw = painter.render.bind(painter);
-  let held: { lng: number; lat: number } | null = null; // what lay in the middle when the picture was drawn
+  let drawn: Held | null = null; // of the picture that is there; null before the first
+  let carrying = false;
   painter.render = (...arguments_) => {
-    if (!held) draw(...arguments_);
+    if (carrying) return;
+    draw(...arguments_);
+    drawn = { middle: map.getCenter(), zoom: map.getZoom() };
   };
   const carry = () => {
-    if (!held) return;
-    const at = map.project(held);
-    canvas.style.transform = `translate(${at.x - canvas.clientWidth / 2}px, ${at.y - canvas.clientHeight / 2}px)`;
+    if (!carrying || !drawn) return;
+    const at = map.project(drawn.middle);
+    const scale = 2 ** (map.getZoom() - drawn.zoom);
+    canvas.style.transform = `translate(${at.x - canvas.clientWidth / 2}px, ${at.y - canvas.clientHeight / 2}px) scale(${scale})`;
   };
   const settle = () => {
-    if (!held) return;
-    held = null;
+    if (!carrying) return;
+    carrying = false;
     // Away from where it was only once the new picture is there: else the old one would be seen to jump back.
-    map.once("render", () => (canvas.style.transform = ""));
+    map.once("render", () => (carrying ? carry() : (canvas.style.transform = "")));
     map.triggerRepaint();
   };
-  map.on("dragstart", () => (held = map.getCenter()));
+  map.on("movestart", () => (carrying = drawn !== null));
   map.on("move", carry);
   map.on("moveend", settle);
-  map.on("zoomstart", settle);
 }

@@ -1,19 +1,13 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ask, askText } from "../api";
-import { date, milliseconds, number, words } from "../format";
-import { asError, Badge, Button, complaint, Dialog, Empty, Failed, Field, Loading, Notice, say, useLoaded } from "../ui";
+import { milliseconds, number } from "../format";
+import { Keys } from "../operator/keys";
 import { type Metrics, metricsFrom, quantile, sum } from "../operator/metrics";
+import { Facts, Standing } from "../operator/standing";
+import { asError, Failed, Loading, Notice } from "../ui";
 
 const EVERY_MS = 5_000;
-
-interface Key {
-  id: string;
-  kind: string;
-  store: string | null;
-  created_at: string;
-  revoked_at: string | null;
-}
 
 export default function Operator(): JSX.Element {
   return (
@@ -25,6 +19,7 @@ export default function Operator(): JSX.Element {
         </div>
       </div>
       <Health />
+      <Standing />
       <Keys />
     </div>
   );
@@ -72,88 +67,7 @@ function Health(): JSX.Element {
       {ready ? <Notice kind="bad">Not ready: {ready}</Notice> : ready === "" && <Notice kind="good">Ready: the database answers, and the engine holds its lock.</Notice>}
       {closed > 0 && <Notice kind="warn">{number(closed)} retailers’ lanes cannot keep up: what is worth least is refused.</Notice>}
       {aside > 0 && <Notice kind="warn">{number(aside)} inputs could not be processed and were put aside. Each is a defect: see the log.</Notice>}
-      <dl class="facts">{facts.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
+      <Facts of={facts} />
     </>
-  );
-}
-
-function Keys(): JSX.Element {
-  const keys = useLoaded(() => ask<{ items: Key[] }>("GET", "/v1/keys"), []);
-  const [kind, setKind] = useState("server");
-  const [store, setStore] = useState("");
-  const [made, setMade] = useState<{ kind: string; key: string } | null>(null);
-  const [ending, setEnding] = useState<Key | null>(null);
-  const [error, setError] = useState<Error | null>(null);
-  const attempt = async (work: () => Promise<void>) => {
-    setError(null);
-    try {
-      await work();
-      keys.again();
-    } catch (failed) {
-      setError(asError(failed));
-    }
-  };
-  const add = (event: Event) => {
-    event.preventDefault();
-    void attempt(async () => setMade(await ask("POST", "/v1/keys", { body: { kind, ...(kind === "till" && store ? { store } : {}) } })));
-  };
-  return (
-    <section class="stack" aria-label="Keys">
-      <div>
-        <h2>Keys</h2>
-        <p class="quiet-text">To rotate one: make another, put it where the old one is, then revoke that.</p>
-      </div>
-      {error && !complaint(error, "store") && <Failed error={error} />}
-      <form class="card" onSubmit={add} aria-label="Make a key">
-        <div class="row">
-          <Field label="Kind">
-            {(attributes) => (
-              <select {...attributes} value={kind} onChange={(event) => setKind(event.currentTarget.value)}>
-                <option value="app">App: public, registers devices</option>
-                <option value="server">Server: everything</option>
-                <option value="till">Till: redeems</option>
-              </select>
-            )}
-          </Field>
-          {kind === "till" && <Field label="Store" hint="Its id; empty: every store." error={complaint(error, "store")}>{(attributes) => <input {...attributes} value={store} onInput={(event) => setStore(event.currentTarget.value)} />}</Field>}
-        </div>
-        <div class="actions"><Button kind="primary" type="submit">Make a key</Button></div>
-      </form>
-      {!keys.value ? <Loading what="keys" /> : keys.value.items.length ? (
-        <div class="table-box" role="region" aria-label="Table" tabIndex={0}>
-          <table>
-            <thead><tr><th scope="col">Key</th><th scope="col">Kind</th><th scope="col">Store</th><th scope="col">Made</th><th scope="col">State</th><th scope="col"><span class="visually-hidden">Actions</span></th></tr></thead>
-            <tbody>
-              {keys.value.items.map((key) => (
-                <tr key={key.id}>
-                  <td><code>{key.id}</code></td>
-                  <td>{words(key.kind)}</td>
-                  <td>{key.store ?? "all"}</td>
-                  <td class="number time">{date(key.created_at)}</td>
-                  <td>{key.revoked_at ? <Badge kind="quiet">revoked {date(key.revoked_at)}</Badge> : <Badge kind="good">in use</Badge>}</td>
-                  <td>{!key.revoked_at && <Button small onClick={() => setEnding(key)}>Revoke</Button>}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      ) : <Empty title="No keys" />}
-      {made && (
-        <Dialog title={`The ${made.kind} key, this once`} close={() => setMade(null)}>
-          <p>Only a hash of it is kept.</p>
-          <p><code class="secret">{made.key}</code></p>
-          <div class="actions"><Button kind="primary" onClick={() => setMade(null)}>I have it</Button></div>
-        </Dialog>
-      )}
-      {ending && (
-        <Dialog title={`Revoke ${ending.kind} key ${ending.id}?`} close={() => setEnding(null)}>
-          <p>Whoever uses it is refused within 5 s.</p>
-          <div class="actions">
-            <Button kind="danger" onClick={() => { const key = ending; setEnding(null); void attempt(async () => { await ask("DELETE", `/v1/keys/${key.id}`); say("The key is revoked"); }); }}>Revoke</Button>
-            <Button onClick={() => setEnding(null)}>Keep it</Button>
-          </div>
-        </Dialog>
-      )}
-    </section>
   );
 }

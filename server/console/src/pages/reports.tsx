@@ -175,9 +175,9 @@ function SpeedChart({ speed }: { speed: Speed }): JSX.Element {
 }
 
 function HeatChart({ heat, streets, nameOf }: { heat: Heat; streets: boolean; nameOf: (id: unknown) => string }): JSX.Element {
-  const rows = heat.cells.map((one) => [one.west, one.south, one.east, one.north, one.stores.join(";"), one.visits, one.shoppers]);
+  const rows = heat.cells.map((one) => [one.cell, one.stores.join(";"), one.visits, one.shoppers]);
   return (
-    <Chart title="Heat map" about={`Where visits began, in squares of ${heat.cell_m} m with ${heat.k} shoppers or more. A visit lies where its store lies.`} file="vicino-heat" header={["west", "south", "east", "north", "stores", "visits", "shoppers"]} rows={rows}>
+    <Chart title="Heat map" about={`Where visits began, in hexagons of H3 with ${heat.k} shoppers or more. A visit lies where its store lies.`} file="vicino-heat" header={["h3", "stores", "visits", "shoppers"]} rows={rows}>
       {(width) => (heat.cells.length ? <HeatMap cells={heat.cells} streets={streets} width={width} nameOf={nameOf} /> : <Empty title={`No part of town had ${heat.k} shoppers`} />)}
     </Chart>
   );

@@ -6,10 +6,9 @@ import { number } from "../format";
 import { useLoaded } from "../ui";
 
 export interface Cell {
-  west: number;
-  south: number;
-  east: number;
-  north: number;
+  /** H3's index of it. */
+  cell: string;
+  corners: [lon: number, lat: number][];
   stores: string[];
   visits: number;
   shoppers: number;
@@ -28,13 +27,13 @@ export function HeatMap({ cells, streets, width, nameOf }: { cells: Cell[]; stre
       <rect class="ground" width={width} height={view.height} />
       <path class="street" d={lines} />
       {cells.map((cell) => {
-        const [x, y] = view.at([cell.west, cell.north]);
-        const [right, bottom] = view.at([cell.east, cell.south]);
+        const corners = cell.corners.map(view.at);
+        const [x, y] = middleOf(corners);
         return (
-          <g key={`${cell.west} ${cell.south}`}>
+          <g key={cell.cell}>
             <title>{`${brief(cell.stores.map(nameOf))}: ${number(cell.visits)} visits of ${number(cell.shoppers)} shoppers`}</title>
-            <rect class="cell" x={x} y={y} width={right - x} height={bottom - y} fill-opacity={0.2 + 0.65 * (cell.visits / most)} />
-            {right - x > 36 && <text class="cell-text" x={(x + right) / 2} y={(y + bottom) / 2 + 4}>{number(cell.visits)}</text>}
+            <polygon class="cell" points={corners.map((corner) => corner.join(",")).join(" ")} fill-opacity={0.2 + 0.65 * (cell.visits / most)} />
+            {wideOf(corners) > 36 && <text class="cell-text" x={x} y={y + 4}>{number(cell.visits)}</text>}
           </g>
         );
       })}
@@ -50,14 +49,16 @@ interface View {
   at: (position: Position) => [number, number];
 }
 
-/** All cells with one more around them, as large as there is room; a degree of longitude is as wide as it is there. */
+const middleOf = (corners: [number, number][]): [number, number] => [0, 1].map((axis) => corners.reduce((sum, corner) => sum + (corner[axis] ?? 0), 0) / corners.length) as [number, number];
+const wideOf = (corners: [number, number][]): number => Math.max(...corners.map(([x]) => x)) - Math.min(...corners.map(([x]) => x));
+
+/** All cells with about one more around them, as large as there is room; a degree of longitude is as wide as it is there. */
 function viewOf(cells: Cell[], width: number): View {
-  const [one] = cells;
-  const [wide, high] = one ? [one.east - one.west, one.north - one.south] : [1, 1];
-  const west = Math.min(...cells.map((cell) => cell.west)) - wide;
-  const east = Math.max(...cells.map((cell) => cell.east)) + wide;
-  const south = Math.min(...cells.map((cell) => cell.south)) - high;
-  const north = Math.max(...cells.map((cell) => cell.north)) + high;
+  const corners = cells.flatMap((cell) => cell.corners);
+  const [lons, lats] = [corners.map(([lon]) => lon), corners.map(([, lat]) => lat)];
+  const [wide, high] = [wideOf(cells[0]?.corners ?? []), wideOf((cells[0]?.corners ?? []).map(([lon, lat]) => [lat, lon]))];
+  const [west, east] = [Math.min(...lons) - wide, Math.max(...lons) + wide];
+  const [south, north] = [Math.min(...lats) - high, Math.max(...lats) + high];
   const flat = Math.cos((((south + north) / 2) * Math.PI) / 180);
   const scale = Math.min(width / ((east - west) * flat), TALLEST / (north - south));
   const height = Math.round((north - south) * scale);

@@ -48,7 +48,6 @@ export interface Speed {
 
 export interface Heat {
   k: number;
-  cell_m: number;
   cells: Cell[];
 }
 
