@@ -1,7 +1,7 @@
 """A million racing reservations and redemptions, processes and all of PostgreSQL killed amid them.
 
 Through pings, browse events, micro-batches and decisions: most through the lanes of four parts in two
-processes, one of 25 over HTTP to `./vicino serve`. Told is what was overspent or redeemed twice: it fails
+processes, one of 50 over HTTP to `./vicino serve`. Told is what was overspent or redeemed twice: it fails
 where a promise was not kept, so the zero is measured. `python -m tests.faults.races --races N` is the same,
 as long as is wanted.
 """

@@ -18,14 +18,14 @@ from tests.conftest import KILL_PROOF
 from tests.faults.postgres import Postgres, postgres
 from tests.faults.processes import Server
 from tests.faults.races.judged import judged
-from tests.faults.races.lanes import Start
+from tests.faults.races.lanes import AT_ONCE, Start
 from tests.faults.races.over_http import TIMEOUT_S, OverHttp
 from tests.faults.races.processes import Racers
 from tests.faults.races.town import OFFERS, WAVE, open_shops
 from tests.faults.races.visit import TRIES, Told, visit
 
 PARTS, PROCESSES = 4, 2
-HTTP_SHARE = 25  #: of so many attempts one is over HTTP
+HTTP_SHARE = 50  #: of so many attempts one is over HTTP
 HTTP_AT_ONCE = 32
 KILLS = 4  #: of a process with lanes or the server, and of all of PostgreSQL, in turn, on each way
 CHECK_S = 0.05
@@ -89,7 +89,7 @@ class _Race:
 
     async def over_http(self, attempts: int, on_done: Advance) -> tuple[Told, Given]:
         """By the whole product, which is killed and started again."""
-        told, (keys, shoppers) = Told(), await self._shop(attempts)
+        told, (keys, shoppers) = Told(), await self._shop(attempts, HTTP_AT_ONCE)
         left = iter(range(shoppers))
 
         async def people(way: OverHttp) -> None:
@@ -115,7 +115,7 @@ class _Race:
 
     async def through_lanes(self, attempts: int, on_done: Advance) -> tuple[Told, Given]:
         """By lanes of several parts in several processes, any of which is killed."""
-        told, (keys, shoppers) = Told(), await self._shop(attempts)
+        told, (keys, shoppers) = Told(), await self._shop(attempts, PARTS * AT_ONCE)
         starts = [
             Start(
                 database_url=self._server.url,
@@ -136,9 +136,12 @@ class _Race:
             await asyncio.gather(*(one.run() for one in racers))
         return told, await judged(self._server.url, keys, told, PARTS, shoppers)
 
-    async def _shop(self, attempts: int) -> tuple[dict[str, str], int]:
-        """A retailer of its own, and how many have to come: whole waves, for budgets to be used up."""
-        shoppers = -(-attempts // ((OFFERS + TRIES) * WAVE)) * WAVE
+    async def _shop(self, attempts: int, at_once: int) -> tuple[dict[str, str], int]:
+        """A retailer of its own, and how many have to come: some more for those whom kills send home, and
+        whole waves, for budgets to be used up.
+        """
+        each = OFFERS + TRIES
+        shoppers = -(-(attempts + KILLS * at_once * each) // (each * WAVE)) * WAVE
         async with await Database.open(self._server.url) as database:
             return await open_shops(database, shoppers), shoppers
 
@@ -168,3 +171,4 @@ class _Race:
         async with asyncio.TaskGroup() as around:
             around.create_task(reaper())
             yield
+            assert told.attempts >= attempts, "kills have sent more home than were reckoned with"
