@@ -19,6 +19,7 @@ from offers.moment import Moment
 from server import sealing_keys
 from server.clock import from_us
 from server.db import Connection
+from server.redeem import Answer, Move
 from server.sql import queries
 
 SQL = queries("engine")
@@ -55,6 +56,7 @@ class Ledgers:
         self._had: dict[ShopperKey, Given] = {}
         self._sent: Counter[str] = Counter()
         self._codes: dict[str, list[Pooled]] | None = None  # free ones, by pool; None: pools have no end
+        self._moved: dict[PurseKey, Move] = {}  #: by what tills did in this batch
         self.taken: dict[PurseKey, Given] = {}  #: what this batch issues
         self.codes: dict[str, Pooled] = {}  #: by decision, those of pools that it gives out
         self.counted: Counter[str] = Counter()  #: scope -> offers this batch decides
@@ -85,14 +87,21 @@ class Ledgers:
         retailer_id: str,
         catalogue: Catalogue,
         places: Mapping[str, Place],
+        tills: Iterable[Answer] = (),
         *,
         now_us: int,
     ) -> "Ledgers":
-        """Locks the rows that decisions on these moments may ask for, in one order, until the commit."""
+        """Locks the rows that decisions on these moments may ask for, and those that tills have moved, in one
+        order, until the commit.
+        """
         ledgers = cls(catalogue, now_us)
+        for one in (answer.moved for answer in tills if answer.moved is not None):
+            for key in ((one.offer, name) for name in one.purses):
+                ledgers._moved[key] = ledgers._moved.get(key, Move()) + one.by
         ledgers._places = dict(places)
         stores = sorted({place.store for place in places.values()})
-        if wanted := sorted({key for store in stores for key in ledgers._purses_at(store)}):
+        wanted = sorted({key for store in stores for key in ledgers._purses_at(store)})
+        if wanted or ledgers._moved:
             await ledgers._lock_purses(connection, retailer_id, wanted)
         if shoppers := sorted({key for place in places.values() for key in ledgers._shares_of(place)}):
             await ledgers._count_shoppers(connection, retailer_id, shoppers)
@@ -118,10 +127,15 @@ class Ledgers:
                 self._codes.setdefault(row["pool"], []).append(code)
 
     async def _lock_purses(self, connection: Connection, retailer_id: str, wanted: list[PurseKey]) -> None:
-        offers, names = (list(column) for column in zip(*wanted, strict=True))
-        await connection.execute(SQL["open_ledgers"], retailer_id, offers, names, from_us(self._now_us))
-        rows = await connection.fetch(SQL["lock_ledgers"], retailer_id, offers, names)
-        self._given = {(row["offer"], row["purse"]): given_of(row) for row in rows}
+        if wanted:
+            now = from_us(self._now_us)
+            await connection.execute(SQL["open_ledgers"], retailer_id, *_columns(wanted), now)
+        both = _columns({*wanted, *self._moved})
+        for row in await connection.fetch(SQL["lock_ledgers"], retailer_id, *both):
+            key = (row["offer"], row["purse"])
+            by = self._moved.get(key, Move())
+            held, spend = by.outstanding + by.redeemed, by.reserved + by.committed
+            self._given[key] = given_of(row) + Given(held=held, spend=spend)
 
     async def _count_shoppers(
         self, connection: Connection, retailer_id: str, shoppers: list[ShopperKey]
@@ -206,11 +220,14 @@ class Ledgers:
         return purses(self._catalogue.offers[offer].budget, store, self._now_us, self._zone(store))
 
     async def write(self, connection: Connection, retailer_id: str, day: date) -> None:
-        """Writes what the batch took."""
+        """Writes what the batch took, and what its tills moved."""
+        if self._moved:
+            moves = [(*key, *msgspec.structs.astuple(by)) for key, by in self._moved.items()]
+            await connection.execute(SQL["move_ledgers"], retailer_id, *_columns(moves))
         if self.taken:
             rows = [(*key, given.issued, given.spend) for key, given in self.taken.items()]
-            columns = (list(column) for column in zip(*rows, strict=True))
-            await connection.execute(SQL["reserve_ledgers"], retailer_id, *columns, from_us(self._now_us))
+            now = from_us(self._now_us)
+            await connection.execute(SQL["reserve_ledgers"], retailer_id, *_columns(rows), now)
         if self.codes:
             given = [code.hash for code in self.codes.values()]
             await connection.execute(SQL["give_codes"], retailer_id, given, from_us(self._now_us))
@@ -218,6 +235,10 @@ class Ledgers:
             scopes = list(self.counted)
             counts = [self.counted[scope] for scope in scopes]
             await connection.execute(SQL["count_quotas"], retailer_id, day, scopes, counts)
+
+
+def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def places_of(moments: Iterable[Moment]) -> dict[str, Place]:

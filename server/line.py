@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from offers.moment import Moment
+from server.counter import redeem
 from server.db import Connection, DatabaseError
 from server.errors import VicinoError
 from server.inputs import Input, LeaveShopper, MoveDevice, RegisterDevice, Suppressed
@@ -12,7 +13,7 @@ from server.memory import Memory
 from server.parts import WHOLE, Part
 from server.privacy.erase import without_erased
 from server.publish import UnknownRetailer
-from server.redeem import Answer, Redeem, redeem
+from server.redeem import Answer, Redeem
 from server.sql import queries
 
 SQL = queries("engine")
@@ -72,7 +73,7 @@ async def asked(
     among them, and with the redemptions that were granted. Raises Elsewhere.
     """
     retailer_id, world = memory.retailer_id, memory.world
-    answers = [await redeem(connection, retailer_id, ask, world.catalogue) for ask in asks]
+    answers = await redeem(connection, retailer_id, asks, world.catalogue)
     granted = [answer.granted for answer in answers if answer.granted is not None]
     inputs = await find_users(connection, retailer_id, inputs)
     for item in inputs:

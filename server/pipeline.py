@@ -86,7 +86,7 @@ class Pipeline:
                 turn = await self._begin(inputs, pings, touched, connection)
             entry = self.memory.entry(turn, now_us, span)
             concerned = await self.memory.concerned(connection, now_us)
-            pushed = await self._write(connection, turn, entry)
+            pushed = await self._write(connection, turn, entry, redeemed)
             await wake_now(connection, self.retailer_id, concerned, now_us)
             erased = await erase_rows(connection, self.retailer_id, inputs)
             self.memory.hint(turn)
@@ -128,13 +128,13 @@ class Pipeline:
             self.memory.seq = None
         return appended
 
-    async def _write(self, connection: Connection, turn: Turn, entry: Entry) -> bool:
+    async def _write(self, connection: Connection, turn: Turn, entry: Entry, tills: list[Answer]) -> bool:
         """Decides; writes the journal and everything that follows, or none of it. Whether a push is due."""
         retailer_id, world, now_us = self.retailer_id, self.memory.world, entry.written_at_us
         # Pure again, given what offers have left and what was learned: an offer or silence for each moment.
         moments = await undecided(connection, retailer_id, turn.moments, entry.part, entry.seq)
         places = places_of(one for one in moments if one.store and one.trigger not in SILENT_TRIGGERS)
-        ledgers = await Ledgers.lock(connection, retailer_id, world.catalogue, places, now_us=now_us)
+        ledgers = await Ledgers.lock(connection, retailer_id, world.catalogue, places, tills, now_us=now_us)
         learner = await self.memory.learners.ready(connection, turn, world)
         decisions = decide_all(turn, moments, world, ledgers, learner, now_us=now_us, took=ledgers.take)
         await self._journal.append(connection, retailer_id, entry)

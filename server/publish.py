@@ -102,12 +102,17 @@ async def publish_all(
     updated = inserted = removed = done = 0
     for change in changes:
         for part in _parts(change.bodies):
-            arguments = (retailer_id, change.kind, version, *_columns(part))
-            updated += _rows(await connection.execute(_SQL["close_changed"], *arguments))
-            inserted += _rows(await connection.execute(_SQL["insert_missing"], *arguments))
+            # What has not changed, which is most of a second import, is looked at and not written.
+            rows = await connection.fetch(_SQL["differing"], retailer_id, change.kind, *_columns(part))
+            if old := [row["external_id"] for row in rows if row["body"] is not None]:
+                updated += len(old)
+                await connection.execute(_SQL["close"], retailer_id, change.kind, version, old)
+            if new := {row["external_id"]: part[row["external_id"]] for row in rows}:
+                inserted += len(new)
+                await connection.execute(_SQL["insert"], retailer_id, change.kind, version, *_columns(new))
             progress(done := done + len(part))
         removing = (retailer_id, change.kind, version, list(change.remove))
-        removed += _rows(await connection.execute(_SQL["close_removed"], *removing))
+        removed += _rows(await connection.execute(_SQL["close"], *removing))
     unchanged = sum(len(change.bodies) for change in changes) - inserted
     if not inserted and not removed:
         return Published(version=old_version, unchanged=unchanged)

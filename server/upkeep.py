@@ -80,8 +80,7 @@ class Upkeep:
     async def expire_coupons(self, retailer_id: str) -> None:
         """Gives back what the retailer's expired coupons hold of their offers' budgets."""
         async with self._database.transaction(retailer_id) as connection:
-            # A lane's own lock first: where there is one, whoever touches ledgers holds it, and nobody can
-            # deadlock over them. Where there are several, PostgreSQL ends a deadlock, and one tries again.
+            # A lane's own lock first, as a batch has it: it locks coupons and purses in the same order.
             await lock_head(connection, retailer_id)
             grace_s = (await current_settings(connection, retailer_id)).get("till_grace_s", 0)
             over = from_us(self._clock.now_us()) - timedelta(seconds=grace_s)

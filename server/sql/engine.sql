@@ -206,6 +206,14 @@ ON CONFLICT (retailer_id, offer, purse) DO UPDATE
 SET issued = l.issued + excluded.issued, outstanding = l.outstanding + excluded.outstanding,
     spend_reserved = l.spend_reserved + excluded.spend_reserved
 
+-- move_ledgers --
+-- What redemptions and reversals of this batch moved, of locked purses.
+UPDATE ledgers l SET outstanding = l.outstanding + m.outstanding, redeemed = l.redeemed + m.redeemed,
+  spend_reserved = l.spend_reserved + m.reserved, spend_committed = l.spend_committed + m.committed
+FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::numeric[], $7::numeric[])
+  AS m (offer, purse, outstanding, redeemed, reserved, committed)
+WHERE l.retailer_id = $1 AND l.offer = m.offer AND l.purse = m.purse
+
 -- count_quotas --
 -- Offers decided by this batch.
 UPDATE quotas q SET sent = q.sent + r.sent FROM unnest($3::text[], $4::bigint[]) AS r (scope, sent)

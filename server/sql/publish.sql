@@ -5,30 +5,24 @@ SELECT pg_advisory_xact_lock(hashtextextended('vicino.publish ' || $1, 0))
 -- version --
 SELECT version FROM retailers WHERE retailer_id = $1
 
--- close_changed --
--- End the current rows of kind $2 whose body differs from the incoming one, as of version $3. Each is looked
--- up by the index (LATERAL with LIMIT): a join would read the whole table again for every batch.
+-- close --
+-- End the current rows of these ids of kind $2 as of version $3. Each is looked up by the index (LATERAL with LIMIT),
+-- as in `differing`: a join would read the whole table again for every batch.
 UPDATE published SET version_to = $3
 WHERE ctid = ANY (ARRAY(
-  SELECT now.ctid FROM unnest($4::text[], $5::text[]) AS i (external_id, body)
+  SELECT now.ctid FROM unnest($4::text[]) AS i (external_id)
   CROSS JOIN LATERAL (
-    SELECT p.ctid, p.body FROM published p
+    SELECT p.ctid FROM published p
     WHERE p.retailer_id = $1 AND p.kind = $2 AND p.external_id = i.external_id AND p.version_to IS NULL
     LIMIT 1
   ) AS now
-  WHERE now.body <> i.body::jsonb
 ))
 
--- close_removed --
-UPDATE published SET version_to = $3
-WHERE retailer_id = $1 AND kind = $2 AND external_id = ANY ($4::text[]) AND version_to IS NULL
-
--- insert_missing --
--- A row of version $3 for each incoming body that has no current row: the new ones and the closed ones.
+-- insert --
+-- A row of version $3 for each body; none of them has a current one.
 INSERT INTO published (retailer_id, kind, external_id, version_from, body)
 SELECT $1, $2, i.external_id, $3, i.body::jsonb
 FROM unnest($4::text[], $5::text[]) AS i (external_id, body)
-ON CONFLICT (retailer_id, kind, external_id) WHERE version_to IS NULL DO NOTHING
 
 -- raise_version --
 UPDATE retailers SET version = $2 WHERE retailer_id = $1

@@ -13,6 +13,7 @@ import standardwebhooks
 from aiohttp import web
 from standardwebhooks import Webhook
 
+from server.webhooks import courier
 from tests.acceptance.mall import Mall, mall, until
 from tests.support import serving
 
@@ -172,6 +173,26 @@ async def test_a_receiver_that_is_away_for_a_day_has_failed_messages_which_can_b
     assert await shop.server.post(replay, {"since": since}) == {"queued": 1}
     await settled(shop, endpoint, state="delivered")
     assert await shop.server.post(replay, {"since": since}) == {"queued": 0}
+
+
+async def test_a_settled_message_is_kept_for_a_week(
+    shop: Mall, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier, "FORGET_EVERY_S", 0.0)
+    endpoint = await registered(shop, receiver, "transition.enter")
+    await (await shop.shopper()).ping(40)
+    await settled(shop, endpoint, state="delivered")
+    shop.clock.advance(6 * 86_400)
+    await (await shop.shopper()).ping(40)
+    await until(lambda: _true(len(receiver.got) == 2))
+    assert len(await settled(shop, endpoint, state="delivered")) == 2
+    shop.clock.advance(2 * 86_400)
+
+    async def only_the_newer() -> bool:
+        messages = await shop.server.get(f"/v1/webhooks/{endpoint['id']}/messages")
+        return len(messages["items"]) == 1
+
+    await until(only_the_newer)
 
 
 async def test_410_gone_disables_an_endpoint_until_it_is_enabled_again(
