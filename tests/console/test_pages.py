@@ -41,7 +41,7 @@ async def page_of(desk: Desk, path: str, role: str, heading: str, **more: Any) -
     page = (await desk.sit(role, path, **more)).page
     await expect(page.get_by_role("heading", name=heading, exact=True).first).to_be_visible()
     await expect(page.locator(".loading")).to_have_count(0)
-    await expect(page.locator(".map:not([data-ready])")).to_have_count(0)
+    await expect(page.locator(".map:not([data-ready])")).to_have_count(0, timeout=20_000)
     return page
 
 
