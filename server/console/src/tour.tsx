@@ -20,6 +20,7 @@ const STOPS: Stop[] = [
   { page: "privacy", title: "Permission first", text: "A shopper’s record needs a reason to be looked at, and the look is in the audit log." },
   { page: "audit", title: "Who did what", text: "Every change has a name to it. The entries are chained: one that is changed or taken out shows." },
   { page: "people", title: "Everybody sees what they need", text: "A store manager has the stores listed; a marketer has offers and no fences; an analyst has counts." },
+  { page: "operator", title: "Is it well?", text: "What waits and for how long, what was put aside, how fresh the model is. Keys are made, replaced and revoked here." },
 ];
 
 export function Tour({ role, pages, end }: { role: User["role"]; pages: string[]; end: () => void }): JSX.Element | null {

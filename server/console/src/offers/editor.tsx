@@ -129,7 +129,7 @@ export function OfferEditor(props: Props): JSX.Element {
               <Field label="From" error={told("valid.from", "valid")}>{(attributes) => <input {...attributes} type="datetime-local" value={fields.from} onInput={(e) => set({ from: e.currentTarget.value })} />}</Field>
               <Field label="Until" error={told("valid.until")}>{(attributes) => <input {...attributes} type="datetime-local" value={fields.until} onInput={(e) => set({ until: e.currentTarget.value })} />}</Field>
             </div>
-            <span class="label">Hours, by the store’s clock</span>
+            <span class="label">Hours, by the store’s clock{fields.schedule ? "" : ": none is chosen, so at any time"}</span>
             <WeekGrid schedule={fields.schedule} set={(schedule) => set({ schedule })} />
             <Field label="Hours as text" hint="OpenStreetMap’s syntax; empty: at any time." error={told("schedule")}>{(attributes) => <input {...attributes} value={fields.schedule} onInput={(e) => set({ schedule: e.currentTarget.value })} />}</Field>
           </section>

@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ask } from "../api";
 import { ago, dateTime, number, words } from "../format";
-import { asError, Badge, Empty, Failed, Loading, Notice } from "../ui";
+import { asError, Badge, Failed, Loading, Notice } from "../ui";
 
 interface Backlog {
   waiting: number;
@@ -53,7 +53,7 @@ export function Standing(): JSX.Element {
       </section>
       <section class="stack-small" aria-label="Quarantine">
         <h2>Quarantine</h2>
-        {work.newest_put_aside.length ? <Aside of={work.newest_put_aside} /> : <Empty title="Nothing was put aside"><p>Here stands what could not be processed, while everything else went on.</p></Empty>}
+        {work.newest_put_aside.length ? <Aside of={work.newest_put_aside} /> : <p class="quiet-text">Empty: nothing had to be put aside so that everything else could go on.</p>}
       </section>
     </>
   );

@@ -58,7 +58,6 @@ function Health(): JSX.Element {
     ["Event loop late, p99", lag === null ? "–" : `≤ ${milliseconds(lag * 1000)}`],
     ["Pushes sent", number(sum(metrics, "vicino_pushes_total", "state", "sent"))],
     ["Refused for now", number(sum(metrics, "vicino_refused_total"))],
-    ["Put aside", number(aside)],
     ["Policy reports", number(sum(metrics, "vicino_csp_reports_total"))],
   ];
   return (
@@ -66,7 +65,7 @@ function Health(): JSX.Element {
       {error && <Notice kind="warn">The server does not answer just now; what you see is from before.</Notice>}
       {ready ? <Notice kind="bad">Not ready: {ready}</Notice> : ready === "" && <Notice kind="good">Ready: the database answers, and the engine holds its lock.</Notice>}
       {closed > 0 && <Notice kind="warn">{number(closed)} retailers’ lanes cannot keep up: what is worth least is refused.</Notice>}
-      {aside > 0 && <Notice kind="warn">{number(aside)} inputs could not be processed and were put aside. Each is a defect: see the log.</Notice>}
+      {aside > 0 && <Notice kind="warn">{number(aside)} inputs could not be processed and were put aside since the server started. Each is a defect: see the log.</Notice>}
       <Facts of={facts} />
     </>
   );
