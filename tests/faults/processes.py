@@ -187,7 +187,7 @@ _given: set[int] = set()
 
 
 def free_port() -> int:
-    """A TCP port of loopback that nobody has now, and nobody was given here before: it may not be used yet."""
+    """A TCP port of loopback that nobody has now, and that was given to nobody here before."""
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
