@@ -101,7 +101,7 @@ async def _server(module: str) -> Measured:
         crowd = Crowd(tokens)
         # A phone's first pings cost six times as much: her record is read, her token looked at.
         await closed(url, crowd.request, connections=64, seconds=60, most=2 * PHONES)
-        # As many step in while the peak is taken as in the overload: each costs as much as a dozen pings.
+        # As many step in while the peak is taken as in the overload: each has transitions and a decision.
         crowd.visits(time.time(), time.time() + SECONDS - 3)
         rates = [
             (await closed(url, crowd.request, connections=connections, seconds=4)).rate

@@ -14,7 +14,7 @@ import numpy as np
 
 from geo.copies import Copies
 from geo.index import FenceSet
-from server.clock import to_us
+from server.clock import Clock, to_us
 from server.db import Connection, Database
 from server.effects.states import record_wake_at_us
 from server.hints import Hints
@@ -44,10 +44,13 @@ PackedState = tuple[str, bytes, date, int | None]
 class Memory:
     """Of one part of a retailer's shoppers."""
 
-    def __init__(self, retailer_id: str, database: Database, worlds: Worlds, part: Part = WHOLE) -> None:
+    def __init__(
+        self, retailer_id: str, database: Database, worlds: Worlds, clock: Clock, part: Part = WHOLE
+    ) -> None:
         self.retailer_id = retailer_id
         self.part = part
         self.worlds = worlds
+        worlds.look_ahead = self.look_ahead
         self.timers = Timers()
         self.unsaved = Unsaved()
         self.seq: int | None = None  #: the journal entry after which all this holds; None: nothing is known
@@ -57,7 +60,7 @@ class Memory:
         self.phones = Phones(worlds.roll, Copies())  #: where the devices of these records are
         self.learners = Learners(retailer_id, part.number)
         self._hints = Hints(self.phones)
-        self._database = database
+        self._database, self._clock = database, clock
         self._records: dict[str, Record] = {}
         self._days: dict[str, tuple[date, date]] = {}  # of the newest change; of the newest change in the row
 
@@ -94,6 +97,14 @@ class Memory:
             self._days.pop(shopper_id, None)
             if (record := self._records.pop(shopper_id, None)) is not None:
                 drop_record(record, self.phones)
+
+    async def look_ahead(self, world: World) -> None:
+        """A world with many other fences is about to be the current one."""
+        now_us = self._clock.now_us()
+        async with self._database.transaction(self.retailer_id) as connection:
+            await self.republished.look_ahead(
+                connection, world, lambda fences, geofences: self._inside(fences, geofences, now_us)
+            )
 
     async def concerned(self, connection: Connection, now_us: int) -> set[str]:
         """Whom the publications since the newest batch concern: they are to be woken."""
@@ -178,6 +189,7 @@ class Memory:
         if not entry.empty:
             self.seq, self.day = entry.seq, entry.day
         changed = turn.changed
+        self.republished.moved(changed)
         for name in changed:
             row_day = entry.day if name in saved or name not in self._days else self._days[name][1]
             self._records.pop(name, None)

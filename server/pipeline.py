@@ -49,7 +49,7 @@ class Pipeline:
     ) -> None:
         self.retailer_id = retailer_id
         worlds = Worlds(retailer_id, database, on_made=on_world)
-        self.memory = Memory(retailer_id, database, worlds, journal.part)
+        self.memory = Memory(retailer_id, database, worlds, clock, journal.part)
         self.checkpoints = Checkpoints(self.memory, database, journal, clock)
         self._database, self._journal, self._clock = database, journal, clock
         self._on_push, self._on_doubt = on_push, on_doubt

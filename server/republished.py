@@ -7,8 +7,9 @@ is told by the journal's newest entry: after a crash it is done again. Waking so
 nothing.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -37,6 +38,14 @@ _FEW = 1_000
 _ROWS_AT_ONCE = 1_000
 
 
+class Ahead(msgspec.Struct, kw_only=True, eq=False):
+    """Whom a world concerns that no batch was judged by yet."""
+
+    of: tuple[tuple[int, Rules], int]  #: since which version, with its rules, and the world's
+    shopper_ids: set[str] = msgspec.field(default_factory=set)  #: and who has moved since they were found
+    complete: bool = False
+
+
 class Republished:
     """Of one part of a retailer's shoppers: up to which version everybody concerned has been woken."""
 
@@ -44,12 +53,36 @@ class Republished:
         self._retailer_id = retailer_id
         self._part = part
         self._settled: tuple[int, Rules] | None = None  # a version and its rules; None: the journal knows
+        self._ahead: Ahead | None = None
+
+    async def look_ahead(self, connection: Connection, world: World, inside: Inside) -> None:
+        """Finds them before the world's first batch, which then need not wait for that: of many geofences it
+        takes long.
+        """
+        self._ahead = None
+        if self._settled is not None and self._settled[0] < world.version:
+            ahead = Ahead(of=(self._settled, world.version))
+            self._ahead = ahead  # from now on it is told of whoever moves
+            ahead.shopper_ids |= await self._found(connection, ahead.of[0], world, inside)
+            ahead.complete = True
+
+    def moved(self, shopper_ids: Iterable[str]) -> None:
+        """A batch has committed after which their devices may be elsewhere."""
+        if self._ahead is not None:
+            self._ahead.shopper_ids.update(shopper_ids)
 
     async def concerned(self, connection: Connection, world: World, inside: Inside) -> set[str]:
         """The shoppers to be woken by the first batch of this world; nobody by those that follow."""
-        settled = self._settled or await self._journaled(connection)
+        settled, ahead = self._settled or await self._journaled(connection), self._ahead
         if settled is None or settled[0] >= world.version:  # nobody has been anywhere yet; or it is done
             return set()
+        if ahead is not None and ahead.complete and ahead.of == (settled, world.version):
+            return set(ahead.shopper_ids)
+        return await self._found(connection, settled, world, inside)
+
+    async def _found(
+        self, connection: Connection, settled: tuple[int, Rules], world: World, inside: Inside
+    ) -> set[str]:
         since, before = settled
         versions = since, world.version
         changed = await changed_ids(connection, self._retailer_id, "geofence", versions, most=_FEW + 1)
@@ -74,10 +107,11 @@ class Republished:
     def settle(self, world: World) -> None:
         """A batch of that world has committed."""
         self._settled = (world.version, world.rules)
+        self._ahead = None
 
     def forget(self) -> None:
         """Whether it has is not known."""
-        self._settled = None
+        self._settled = self._ahead = None
 
     async def _journaled(self, connection: Connection) -> tuple[int, Rules] | None:
         """What the newest batch was judged by; None where nothing is journaled any more."""

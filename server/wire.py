@@ -137,13 +137,13 @@ def decode_ping(body: bytes) -> Batch:
     )
 
 
-def readable_fixes(body: bytes) -> Sequence[WireFix]:
-    """The fixes of a ping as a device sends it; none where it cannot be read whole, or names a device."""
+def fixes_of(body: bytes, device_id: str) -> Sequence[WireFix]:
+    """The fixes of a ping of this device's; none where it cannot be read whole, or names another."""
     try:
         whole = _ping.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return ()
-    return whole.fixes if whole.device_id is None else ()
+    return whole.fixes if whole.device_id in (None, device_id) else ()
 
 
 def decode_events(body: bytes) -> Batch:

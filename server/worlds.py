@@ -7,7 +7,7 @@ and what was edited meanwhile is edited again in the new index.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from geo.fences.roll import Roll
@@ -19,8 +19,13 @@ from server.publish import load_changes, load_published
 from server.world import World
 
 PATIENCE_S = 0.012  #: so long a batch waits for a newer world
+MANY = 1_000  #: geofences, more of which differ: whom that concerns is looked up before a batch waits for it
 
 T = TypeVar("T")
+
+
+async def _nobody(_world: World) -> None:
+    """Nobody has shoppers whom a world might concern."""
 
 
 class Worlds:
@@ -32,6 +37,8 @@ class Worlds:
         self._retailer_id = retailer_id
         self._database = database
         self._on_made = on_made
+        #: Given a world with many other geofences, before it is the current one.
+        self.look_ahead: Callable[[World], Awaitable[None]] = _nobody
         self.current: World | None = None  #: the one the newest batch was judged by
         self.roll = Roll()  #: numbers the fences of all of them
         self._looked = False  # whether nothing has changed since the newest version was asked for
@@ -112,6 +119,8 @@ class Worlds:
             return await asyncio.to_thread(World.build, name, secret, version, bodies, roll=self.roll)
         world = await asyncio.to_thread(known.next, version, changes)
         self._edited |= changes.get("geofence", {})
+        if len(changes.get("geofence", {})) > MANY:
+            await self.look_ahead(world)
         return world
 
     def _begun(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

@@ -27,7 +27,7 @@ from server.edge.room import Outlook
 from server.edge.shedding import Left
 from server.inputs import RecordFixes
 from server.problems import Problem
-from server.wire import Batch, decode_ping, readable_fixes
+from server.wire import Batch, decode_ping, fixes_of
 
 _BEGINS = b"POST /v1/pings HTTP/1.1\r\n"
 _TAKEN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: %b\r\nContent-Length: %d\r\n\r\n%b"
@@ -60,7 +60,7 @@ class PlainPings:
         caller = services.auth.known(request.credential)
         if caller is None or caller.device_id is None or caller.shopper_id is None or caller.public_key:
             return False
-        if self._refused(caller, request.body, late, reply):
+        if self._refused(caller, caller.device_id, request.body, late, reply):
             return True
         outlook = services.engine.outlook(caller.retailer_id, caller.shopper_id)
         if outlook is None:
@@ -91,17 +91,17 @@ class PlainPings:
             done.add_done_callback(partial(self._answer, reply, batch, ping, outlook))
         return True
 
-    def _refused(self, caller: Caller, body: bytes, late: bool, reply: Reply) -> bool:
+    def _refused(self, caller: Caller, device_id: str, body: bytes, late: bool, reply: Reply) -> bool:
         """Whether a ping was refused for which there is no room. No more is looked at than that takes: it is
         taken from those who are let in.
         """
-        services = self._services
-        if services.engine.full(caller.retailer_id, late=late):
+        engine, door = self._services.engine, self._services.door
+        if engine.full(caller.retailer_id, late=late):
             reply(self._busy())
             return True
-        if not services.door.closed or (version := services.engine.sheds(caller.retailer_id)) is None:
+        if not door.closed or (version := engine.sheds(caller.retailer_id)) is None:
             return False
-        left = services.door.shedding.left_of(caller.device_id, readable_fixes(body), version)
+        left = door.shedding.left_of(device_id, fixes_of(body, device_id), version)
         if left is not None:
             reply(self._shed(left))
         return left is not None

@@ -46,7 +46,7 @@ async def _state(config: Config, retailer_id: str) -> State:
 
 async def stored_state(database: Database, retailer_id: str) -> State:
     """The hash of what is stored. Raises UnknownRetailer."""
-    memory = Memory(retailer_id, database, Worlds(retailer_id, database))
+    memory = Memory(retailer_id, database, Worlds(retailer_id, database), SystemClock())
     checkpoints = Checkpoints(memory, database, PostgresJournal(), SystemClock())
     async with database.transaction(retailer_id) as connection:
         await checkpoints.catch_up(connection, await lock_head(connection, retailer_id))

@@ -64,7 +64,7 @@ class Door:
     @property
     def busy(self) -> bool:
         """Whether more comes than can be done."""
-        return self._room.closed > 0 or self._lag.busy
+        return self.closed or self._lag.busy
 
     @property
     def closed(self) -> bool:
@@ -139,13 +139,13 @@ class Door:
         """Of a ping from which nothing can follow, where there is no room for that: what is left of the safe
         region that says so. To send those fixes again would be as useless, to send one from beyond it not.
         """
-        if outlook is None or not outlook.full or not self._room.closed:
+        if outlook is None or not outlook.full or not self.closed:
             return None
         return self.shedding.what_is_left(ping, outlook)
 
     def worth(self, ping: RecordFixes, outlook: Outlook | None) -> Worth:
         """What a ping is worth that is not worthless."""
-        if outlook is None or not self._room.closed or not ping.fixes:
+        if outlook is None or not self.closed or not ping.fixes:
             return Worth.MUCH
         return self.shedding.worth(ping, outlook)
 

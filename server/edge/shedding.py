@@ -145,9 +145,9 @@ class Shedding:
         """What is left of the region that the ping's device was told of, if it holds all of its fixes."""
         return self.left_of(ping.device_id, ping.fixes, outlook.version)
 
-    def left_of(self, device_id: str | None, fixes: Sequence[Measured], version: int) -> Left | None:
+    def left_of(self, device_id: str, fixes: Sequence[Measured], version: int) -> Left | None:
         """Likewise, of a device and its fixes alone."""
-        told = self._told.get(device_id) if device_id else None
+        told = self._told.get(device_id)
         if told is None or told.version != version or (region := told.region()) is None:
             return None
         return told.left_around(fixes, region)

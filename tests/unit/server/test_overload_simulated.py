@@ -13,7 +13,7 @@ from server.edge.room import Busy, Room, Valve, Worth
 from server.edge.turns import Turns
 
 READ_S, SEND_S, ROUND_S = 8e-6, 10e-6, 15e-6
-JUDGE_S, UNSEEN_S, TAKE_S = 17e-6, 8e-6, 25e-6
+JUDGE_S, UNSEEN_S, TAKE_S = 10e-6, 6.5e-6, 18e-6
 #: What a batch does in a round, and with each of its pings; None: it waits for the database.
 STEPS = ((0.2e-3, 2e-6), (0.6e-3, 45e-6), (0.1e-3, 0.0), (0.3e-3, 20e-6), None, (0.25e-3, 20e-6))
 DATABASE_S = (2e-3, 3e-6)
@@ -128,7 +128,7 @@ async def test_at_twice_the_peak_what_is_taken_is_answered_soon_and_what_matters
     taken = sum(ping.matters for ping, _ in server.taken)
 
     assert np.percentile([took_s for _, took_s in server.taken], 99) < 0.25
-    assert len(server.taken) > 0.5 * PEAK * 4
+    assert len(server.taken) > 0.7 * PEAK * 4
     assert refused / (refused + taken) < 0.2 * len(server.refused) / (len(server.refused) + len(server.taken))
 
 
@@ -139,7 +139,7 @@ async def test_at_three_times_the_peak_what_is_taken_is_answered_soon_and_soon_n
     assert len(server.taken) > 0.3 * PEAK * 4
 
     refused = sum(ping.matters for ping in server.refused)
-    assert refused < 0.4 * (refused + sum(ping.matters for ping, _ in server.taken))
+    assert refused < 0.15 * (refused + sum(ping.matters for ping, _ in server.taken))
 
     await server.run(PEAK / 2, 2)
     server.refused.clear()
