@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
+from traceback import clear_frames
 from typing import Any
 
 import asyncpg
@@ -267,6 +268,12 @@ class Owner:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await self._reader.close()
-        # Lanes lead to their owner, and garbage is hardly ever looked for: so what they remember goes now.
+        # Lanes lead to their owner, and what they failed by leads to them. Garbage is hardly ever looked for:
+        # so what they remember goes now.
+        for task in self._tasks.values():
+            error = None if task.cancelled() else task.exception()
+            while error is not None:
+                clear_frames(error.__traceback__)
+                error = error.__cause__
         self._lanes.clear()
         self._tasks.clear()
