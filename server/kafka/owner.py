@@ -1,10 +1,10 @@
 """One partition and the engine that owns it: its lanes, one a retailer, and how far they are."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from traceback import clear_frames
 from typing import Any
 
 import asyncpg
@@ -269,11 +269,7 @@ class Owner:
             await asyncio.gather(*late, return_exceptions=True)
         await self._reader.close()
         # Lanes lead to their owner, and what they failed by leads to them. Garbage is hardly ever looked for:
-        # so what they remember goes now.
-        for task in self._tasks.values():
-            error = None if task.cancelled() else task.exception()
-            while error is not None:
-                clear_frames(error.__traceback__)
-                error = error.__cause__
+        # it is now, so that what they remember goes.
         self._lanes.clear()
         self._tasks.clear()
+        asyncio.get_running_loop().call_soon(gc.collect)

@@ -310,11 +310,13 @@ async def test_the_tour_leads_through_every_page_to_its_end(desk: Desk) -> None:
     tour = page.get_by_role("complementary", name="Tour")
     await expect(tour).to_contain_text("Fences belong to stores")
     await shoot(page, "tour")
-    seen = [await page.locator(".nav [aria-current=page]").inner_text()]
+    current = page.locator(".nav [aria-current=page]")
+    seen = [await current.inner_text()]
     while await (following := tour.get_by_role("button", name="Next")).count():
         await following.click()
+        await expect(current).not_to_have_text(seen[-1])
         await expect(page.locator(".loading")).to_have_count(0)
-        seen.append(await page.locator(".nav [aria-current=page]").inner_text())
+        seen.append(await current.inner_text())
     every = await page.locator(".nav ul a").all_inner_texts()
     assert seen == [name for name in every if name != "Your account"]
     await tour.get_by_role("button", name="Done").click()

@@ -35,7 +35,7 @@ async def test_an_engine_whose_partitions_have_another_owner_joins_the_group_aga
         await owner.close()
 
 
-async def test_what_is_remembered_of_a_partition_is_gone_with_it_before_any_garbage_is_collected(
+async def test_what_is_remembered_of_a_partition_is_gone_with_it(
     opened: Mall,
 ) -> None:
     shopper = await opened.shopper()
@@ -43,7 +43,7 @@ async def test_what_is_remembered_of_a_partition_is_gone_with_it_before_any_garb
     gc.collect()
     remembered = [weakref.ref(one) for one in gc.get_objects() if isinstance(one, Memory)]
     assert remembered
-    gc.disable()  # a server hardly ever looks at what has lived for long
+    gc.disable()  # a server hardly ever looks by itself at what has lived for long
     owner = await asyncpg.connect(opened.vicino.database_url)
     try:
         await owner.execute("UPDATE partitions SET epoch = epoch + 100")
