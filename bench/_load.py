@@ -109,9 +109,8 @@ class _Run:
         self._broken = 0
         self._idle: deque[_Connection] = deque()
         self._late: deque[float] = deque()  # when requests were due that found no connection idle
-        self._due = self._dropped = (
-            0  # how many requests were, if they are paced; how many never will be sent
-        )
+        self._due = 0  # how many requests were, if they are paced
+        self._dropped = 0  # how many of them never will be sent
 
     def over(self, url: str, connections: int) -> Outcome:
         address = urlsplit(url)

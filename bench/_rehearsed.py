@@ -15,7 +15,7 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench._crowd import fences
-from bench._served import CONSENTS, LAT, LON, asked, post, process
+from bench._served import CONSENTS, LAT, LON, SOLD, asked, post, process
 from server.cli.retailer import create_retailer
 from server.db import Database
 from server.kafka.topics import Topics, set_up
@@ -30,16 +30,7 @@ SETTINGS: dict[str, Any] = {"quiet_hours": None, "policy": "rules", "holdout": 0
 PUBLISHED: dict[str, Any] = {
     "stores": {"external_id": "s", "name": "Shop", "lat": LAT, "lon": LON},
     "geofences": fences(),
-    "catalog": {"sku": "T-1", "name": "Trainers", "category": "Shoes", "price": "90", "currency": "EUR"},
-    "offers": {
-        "external_id": "o-1",
-        "name": "15 %",
-        "discount": {"kind": "percent", "value": 15},
-        "applies_to": {"categories": ["Shoes"]},
-        "valid": {"from": "2026-01-01T00:00:00Z", "until": "2036-01-01T00:00:00Z"},
-        "message": {"en": {"title": "{discount} off {product}", "body": "{store}, {distance_m} m"}},
-    },
-}
+} | SOLD
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,6 +27,18 @@ AT_REST = 0.8  #: so many of the phones lie still; the others walk
 PACE_MPS = 1.4
 SEED = 1
 CONSENTS = {"nearby_offers": {"granted": True}, "push": {"granted": True}}
+#: Something to look at, and what is offered for it.
+SOLD: dict[str, Any] = {
+    "catalog": {"sku": "T-1", "name": "Trainers", "category": "Shoes", "price": "90", "currency": "EUR"},
+    "offers": {
+        "external_id": "o-1",
+        "name": "15 %",
+        "discount": {"kind": "percent", "value": 15},
+        "applies_to": {"categories": ["Shoes"]},
+        "valid": {"from": "2026-01-01T00:00:00Z", "until": "2036-01-01T00:00:00Z"},
+        "message": {"en": {"title": "{discount} off {product}", "body": "{store}, {distance_m} m"}},
+    },
+}
 _URL = re.compile(rb"listens on (http://\S+)")
 _FIX = b'{"lat":%.6f,"lon":%.6f,"fixed_at":"%s","accuracy_m":12.5,"speed_mps":%b}'
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 
+from bench._served import SOLD
 from server.app import running
 from server.cli.retailer import create_retailer
 from server.clock import SystemClock, from_us
@@ -32,16 +33,7 @@ PUBLISHED: dict[str, Any] = {
         "geometry": {"type": "Point", "coordinates": [LON, LAT]},
         "properties": {"external_id": "door", "store": "shop", "radius": 100},
     },
-    "catalog": {"sku": "T-1", "name": "Trainers", "category": "Shoes", "price": "90", "currency": "EUR"},
-    "offers": {
-        "external_id": "o-1",
-        "name": "15 %",
-        "discount": {"kind": "percent", "value": 15},
-        "applies_to": {"categories": ["Shoes"]},
-        "valid": {"from": "2026-01-01T00:00:00Z", "until": "2036-01-01T00:00:00Z"},
-        "message": {"en": {"title": "{discount} off {product}", "body": "{store}, {distance_m} m"}},
-    },
-}
+} | SOLD
 
 
 def run() -> Iterator[dict[str, Any]]:

@@ -30,13 +30,8 @@ from tests.kafka.broker import Kafka
 
 FENCES, PHONES, CONNECTIONS = 1_000, 400, 64
 ROUNDS, SECONDS = 2, 4.0
-RATES: tuple[float | None, ...] = (
-    50.0,
-    150.0,
-    400.0,
-    800.0,
-    None,
-)  #: pings a second; None: as fast as it goes
+#: Pings a second; None: as fast as it goes.
+RATES: tuple[float | None, ...] = (50.0, 150.0, 400.0, 800.0, None)
 WAITING = 20_000  #: pings that gather
 PARTS = 8
 RETAILER = {"quiet_hours": None, "policy": "rules", "holdout": 0}

@@ -9,7 +9,7 @@ its batch fail is found by halving the batch and put into quarantine; the others
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, nullcontext
 from time import monotonic
 
 import asyncpg
@@ -27,6 +27,7 @@ from server.journal import Span, pack_inputs, split
 from server.pipeline import Pipeline
 from server.redeem import Answer, Redeem
 from server.sql import queries
+from server.waiting import set_within
 
 SQL = queries("engine")
 log = structlog.get_logger("vicino.lane")
@@ -257,15 +258,6 @@ class Lane:
         else:
             self._on_quarantine(kind, type(error).__name__)
             _fail(future, Poison("this input could not be processed; it was put aside for the operator"))
-
-
-async def set_within(event: asyncio.Event, timeout_s: float | None) -> None:
-    """Returns when the event is set, or after so long. Unlike Python 3.11's `wait_for` it never swallows a
-    cancellation that comes at the same moment: a lane that missed it would keep its server from stopping.
-    """
-    with suppress(TimeoutError):
-        async with asyncio.timeout(timeout_s):
-            await event.wait()
 
 
 def _weight(item: Input | Redeem) -> int:

@@ -25,6 +25,7 @@ from server.clock import Clock
 from server.db import Connection, Database
 from server.outbox import Result, due_retailers, lease, save
 from server.recorder import Observer, Recorder, failed
+from server.waiting import set_within
 
 _LOG = structlog.get_logger("vicino.relay")
 _MICROSECONDS = 1_000_000
@@ -105,7 +106,7 @@ class Relay:
                     if wait_s > 0:
                         await asyncio.sleep(min(wait_s, self._rules.poll_s))
                     else:
-                        await _wait(self._wake, self._rules.poll_s)
+                        await set_within(self._wake, self._rules.poll_s)
         finally:
             self._stopped.set()
 
@@ -231,9 +232,3 @@ class Relay:
         except Exception:  # noqa: BLE001 - a provider's bug is not to cost more than this attempt
             _LOG.exception("push_attempt_failed", push_id=row.push_id)
             return Ambiguous(reason="provider_error")
-
-
-async def _wait(event: asyncio.Event, timeout_s: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(timeout_s):
-            await event.wait()

@@ -77,6 +77,16 @@ async def postgres() -> AsyncIterator[EmbeddedPostgres]:
 
 
 @pytest.fixture
+async def owner(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """A connection that row-level security does not bind."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
 async def database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     """The URL of a migrated, empty database that only this test uses."""
     async with fresh_database(postgres.url) as url:

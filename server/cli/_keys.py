@@ -9,11 +9,10 @@ import msgspec
 
 from server.auth import new_key, secret_hash
 from server.cli import run
+from server.cli._opened import opened
 from server.config import Config
-from server.db import Connection, Database
+from server.db import Connection
 from server.errors import BadUse
-from server.migrate import migrate
-from server.postgres import database_url
 from server.sql import queries
 
 SQL = queries("auth")
@@ -94,12 +93,10 @@ async def _revoke(config: Config, key_id: str, retailer_id: str) -> None:
 
 async def _within(config: Config, retailer_id: str, work: Callable[[Connection], Awaitable[T]]) -> T:
     """Does the work in a transaction of the retailer's. Raises BadUse where there is no such retailer."""
-    async with database_url(config, share=True) as url:
-        await migrate(url)
-        async with await Database.open(url) as database, database.transaction(retailer_id) as connection:
-            if not await connection.fetchval(SQL["is_retailer"], retailer_id):
-                raise BadUse(f"no retailer {retailer_id!r}")
-            return await work(connection)
+    async with opened(config) as database, database.transaction(retailer_id) as connection:
+        if not await connection.fetchval(SQL["is_retailer"], retailer_id):
+            raise BadUse(f"no retailer {retailer_id!r}")
+        return await work(connection)
 
 
 def _print(rows: list[dict[str, Any]], *, as_json: bool) -> None:

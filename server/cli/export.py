@@ -6,16 +6,14 @@ from pathlib import Path
 import click
 
 from server.cli import run
+from server.cli._opened import opened
 from server.cli._traces import progress_bar
 from server.clock import SystemClock
 from server.config import Config
-from server.db import Database
 from server.errors import BadUse
 from server.kafka.cluster import Cluster
 from server.kafka.hers import Hers
 from server.kafka.topics import Topics
-from server.migrate import migrate
-from server.postgres import database_url
 from server.privacy.export import export
 from server.privacy.people import retailer_of
 
@@ -47,19 +45,17 @@ def command(config: Config, shopper: str, out: Path | None) -> None:
 
 
 async def _export(config: Config, shopper: str) -> bytes:
-    async with database_url(config, share=True) as url:
-        await migrate(url)
-        async with await Database.open(url) as database:
-            retailer_id = await retailer_of(database, shopper)
-            if config.kafka is None:
-                return await export(database, SystemClock(), retailer_id, shopper)
-            with progress_bar() as show:
-                hers = Hers(
-                    Cluster.of(config),
-                    Topics(config.kafka_topics),
-                    database,
-                    SystemClock(),
-                    within_s=None,
-                    progress=partial(show, "reading Kafka"),
-                )
-                return await export(database, SystemClock(), retailer_id, shopper, hers.inputs)
+    async with opened(config) as database:
+        retailer_id = await retailer_of(database, shopper)
+        if config.kafka is None:
+            return await export(database, SystemClock(), retailer_id, shopper)
+        with progress_bar() as show:
+            hers = Hers(
+                Cluster.of(config),
+                Topics(config.kafka_topics),
+                database,
+                SystemClock(),
+                within_s=None,
+                progress=partial(show, "reading Kafka"),
+            )
+            return await export(database, SystemClock(), retailer_id, shopper, hers.inputs)

@@ -1,19 +1,14 @@
 """`vicino model`: what the learning policy goes on from: `list`, `fit`, `activate`, `rollback`."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import click
 import msgspec
 
 from server.cli import run
+from server.cli._opened import opened
 from server.cli._traces import progress_bar
 from server.clock import SystemClock, from_us
 from server.config import Config
-from server.db import Database
-from server.migrate import migrate
 from server.models import Model, activate, active_model, fit_model, models, roll_back
-from server.postgres import database_url
 
 RETAILER = click.option("--retailer", required=True, metavar="ID", help="Whose.")
 PRIORS = "priors"  #: named in the place of a model
@@ -37,7 +32,7 @@ def list_(config: Config, retailer: str, as_json: bool) -> None:
     """List the models, the newest first, with what their fits were worth on lessons they had not seen."""
 
     async def work() -> tuple[list[Model], str | None]:
-        async with _opened(config) as database, database.transaction(retailer) as connection:
+        async with opened(config) as database, database.transaction(retailer) as connection:
             return await models(connection, retailer), await active_model(connection, retailer)
 
     found, active = run(work())
@@ -64,7 +59,7 @@ def fit(config: Config, retailer: str, at_once: bool, as_json: bool) -> None:
     """Fit a model to all that was learned. It is a matter of the night: a server beside it goes on."""
 
     async def work() -> Model:
-        async with _opened(config) as database:
+        async with opened(config) as database:
             with progress_bar(beside_output=as_json) as progress:
                 model = await fit_model(
                     database,
@@ -98,7 +93,7 @@ def activate_(config: Config, model: str, retailer: str) -> None:
     """Put a model into use, or the priors: from the next decision on, without a pause."""
 
     async def work() -> None:
-        async with _opened(config) as database, database.transaction(retailer) as connection:
+        async with opened(config) as database, database.transaction(retailer) as connection:
             await activate(connection, retailer, None if model == PRIORS else model)
 
     run(work())
@@ -116,18 +111,10 @@ def rollback(config: Config, retailer: str) -> None:
     """Go back to what was in use before."""
 
     async def work() -> str | None:
-        async with _opened(config) as database, database.transaction(retailer) as connection:
+        async with opened(config) as database, database.transaction(retailer) as connection:
             return await roll_back(connection, retailer)
 
     click.echo(f"{run(work()) or PRIORS} is in use")
-
-
-@asynccontextmanager
-async def _opened(config: Config) -> AsyncIterator[Database]:
-    async with database_url(config, share=True) as url:
-        await migrate(url)
-        async with await Database.open(url) as database:
-            yield database
 
 
 def _tell(model: Model) -> None:

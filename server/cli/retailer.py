@@ -13,12 +13,11 @@ from server import sealing_keys
 from server.auth import new_key, secret_hash
 from server.cli import run
 from server.cli._keys import key
+from server.cli._opened import opened
 from server.config import Config
 from server.db import Database
 from server.errors import BadUse
 from server.ids import new_id
-from server.migrate import migrate
-from server.postgres import database_url
 from server.publish import publish_settings
 from server.sql import queries
 
@@ -75,10 +74,8 @@ def create(  # noqa: PLR0917 - click passes by name
 
 
 async def _create(config: Config, name: str, settings: dict[str, Any]) -> dict[str, str]:
-    async with database_url(config, share=True) as url:
-        await migrate(url)
-        async with await Database.open(url) as database:
-            return await create_retailer(database, name, settings)
+    async with opened(config) as database:
+        return await create_retailer(database, name, settings)
 
 
 async def create_retailer(database: Database, name: str, settings: dict[str, Any]) -> dict[str, str]:

@@ -3,14 +3,13 @@
 import click
 
 from server.cli import run
+from server.cli._opened import opened
 from server.cli._traces import progress_bar
 from server.cli.user import ACTOR
 from server.clock import SystemClock, from_us
 from server.config import Config
 from server.db import Database
 from server.errors import BadUse
-from server.migrate import migrate
-from server.postgres import database_url
 from server.privacy.people import retailers
 from server.sealing_keys import SQL, rotate
 
@@ -48,31 +47,27 @@ def list_(config: Config, retailer_id: str | None) -> None:
 
 
 async def _rotate(config: Config, retailer_id: str | None) -> None:
-    async with database_url(config, share=True) as url:
-        await migrate(url)
-        async with await Database.open(url) as database:
-            for one in await _asked(database, retailer_id):
-                with progress_bar() as show:
-                    rotated = await rotate(
-                        database,
-                        one,
-                        from_us(SystemClock().now_us()),
-                        actor=ACTOR,
-                        tell=lambda done, total: show("sealing anew", done, total),
-                    )
-                click.echo(f"{one}\tkey {rotated.number} seals\t{rotated.sealed} sealed anew")
+    async with opened(config) as database:
+        for one in await _asked(database, retailer_id):
+            with progress_bar() as show:
+                rotated = await rotate(
+                    database,
+                    one,
+                    from_us(SystemClock().now_us()),
+                    actor=ACTOR,
+                    tell=lambda done, total: show("sealing anew", done, total),
+                )
+            click.echo(f"{one}\tkey {rotated.number} seals\t{rotated.sealed} sealed anew")
 
 
 async def _list(config: Config, retailer_id: str | None) -> None:
-    async with database_url(config, share=True) as url:
-        await migrate(url)
-        async with await Database.open(url) as database:
-            for one in await _asked(database, retailer_id):
-                async with database.transaction(one) as connection:
-                    rows = await connection.fetch(SQL["list"], one)
-                for row in rows:
-                    made = row["created_at"].isoformat(timespec="seconds")
-                    click.echo(f"{one}\tkey {row['number']}\t{made}\t{row['sealed']} sealed")
+    async with opened(config) as database:
+        for one in await _asked(database, retailer_id):
+            async with database.transaction(one) as connection:
+                rows = await connection.fetch(SQL["list"], one)
+            for row in rows:
+                made = row["created_at"].isoformat(timespec="seconds")
+                click.echo(f"{one}\tkey {row['number']}\t{made}\t{row['sealed']} sealed")
 
 
 async def _asked(database: Database, retailer_id: str | None) -> list[str]:

@@ -5,14 +5,13 @@ import msgspec
 
 from server.checkpoints import Checkpoints, State
 from server.cli import run
+from server.cli._opened import opened
 from server.clock import SystemClock
 from server.config import Config
 from server.db import Database
 from server.journal import PostgresJournal
 from server.line import lock_head
 from server.memory import Memory
-from server.migrate import migrate
-from server.postgres import database_url
 from server.worlds import Worlds
 
 
@@ -38,10 +37,8 @@ def command(config: Config, retailer_id: str, as_json: bool) -> None:
 
 
 async def _state(config: Config, retailer_id: str) -> State:
-    async with database_url(config, share=True) as url:
-        await migrate(url)
-        async with await Database.open(url) as database:
-            return await stored_state(database, retailer_id)
+    async with opened(config) as database:
+        return await stored_state(database, retailer_id)
 
 
 async def stored_state(database: Database, retailer_id: str) -> State:

@@ -9,12 +9,11 @@ import msgspec
 from server.accounts.roles import ROLES
 from server.accounts.users import ChangedUser, NewUser, add_user, change_user, users
 from server.cli import run
+from server.cli._opened import opened
 from server.clock import SystemClock
 from server.config import Config
-from server.db import Connection, Database
+from server.db import Connection
 from server.errors import BadUse
-from server.migrate import migrate
-from server.postgres import database_url
 from server.sql import queries
 
 SQL, ENGINE_SQL = queries("auth"), queries("engine")
@@ -133,19 +132,17 @@ async def _within(
     config: Config, retailer_id: str | None, work: Callable[[Connection, str], Awaitable[T]]
 ) -> T:
     """Does the work in a transaction of the retailer's. Raises BadUse where it is not clear whose."""
-    async with database_url(config, share=True) as url:
-        await migrate(url)
-        async with await Database.open(url) as database:
-            if retailer_id is None:
-                async with database.system() as connection:
-                    known = [row[0] for row in await connection.fetch(ENGINE_SQL["retailer_ids"])]
-                if len(known) != 1:
-                    raise BadUse(f"--retailer: there are {len(known)} retailers; say which")
-                retailer_id = known[0]
-            async with database.transaction(retailer_id) as connection:
-                if not await connection.fetchval(SQL["is_retailer"], retailer_id):
-                    raise BadUse(f"no retailer {retailer_id!r}")
-                return await work(connection, retailer_id)
+    async with opened(config) as database:
+        if retailer_id is None:
+            async with database.system() as connection:
+                known = [row[0] for row in await connection.fetch(ENGINE_SQL["retailer_ids"])]
+            if len(known) != 1:
+                raise BadUse(f"--retailer: there are {len(known)} retailers; say which")
+            retailer_id = known[0]
+        async with database.transaction(retailer_id) as connection:
+            if not await connection.fetchval(SQL["is_retailer"], retailer_id):
+                raise BadUse(f"no retailer {retailer_id!r}")
+            return await work(connection, retailer_id)
 
 
 def _print(rows: list[dict[str, Any]], *, as_json: bool) -> None:

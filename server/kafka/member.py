@@ -10,6 +10,7 @@ offsets are not the truth: they are in PostgreSQL, each written with what follow
 """
 
 import asyncio
+import gc
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
@@ -28,7 +29,7 @@ from server.kafka.group import SESSION_MS, UNCHANGED_SESSION_MS, member_of
 from server.kafka.journal import Reader
 from server.kafka.keys import Keys
 from server.kafka.outgoing import Outgoing
-from server.kafka.owner import Hooks, Owner
+from server.kafka.owner import Hooks, Owner, note
 from server.kafka.topics import Topics
 from server.parts import Part, number_of_parts
 from server.sql import queries
@@ -209,13 +210,19 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         for owner in [self._owners.pop(number) for number in parts if number in self._owners]:
             tasks.append(task := asyncio.create_task(self._ended(owner, finish=finish)))
             self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
+            task.add_done_callback(self._has_ended)
         return tasks
+
+    def _has_ended(self, task: "asyncio.Task[None]") -> None:
+        self._ending.discard(task)
+        if not self._ending:
+            # What lanes failed by leads in circles to all they remembered; garbage is hardly looked for.
+            asyncio.get_running_loop().call_soon(gc.collect)
 
     async def _ended(self, owner: Owner, *, finish: bool) -> None:
         await owner.close(finish=finish)
         if finish:
-            await self._noted([owner])
+            await note(self._database, [owner])
 
     def _partition(self, number: int) -> TopicPartition:
         return TopicPartition(self._topics.journal, number)
@@ -277,10 +284,10 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
             return
 
     async def _note(self) -> None:
-        """Notes how far partitions are, so that the next owner need not read what is done."""
+        """Notes how far partitions are, and tells how much waits in each."""
         while True:
             await asyncio.sleep(NOTE_S)
-            await self._noted(list(self._owners.values()))
+            await note(self._database, list(self._owners.values()))
             for owner in self._owners.values():
                 partition = self._partition(owner.part.number)
                 assert self._consumer is not None
@@ -288,12 +295,3 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
                     newest = self._consumer.highwater(partition)
                     if newest is not None:
                         self._on_lag(owner.part.number, max(0, newest - owner.done_upto))
-
-    async def _noted(self, owners: Collection[Owner]) -> None:
-        told = [(one.part.number, one.part.epoch, one.done_upto) for one in owners]
-        columns = [[one[column] for one in told] for column in range(3)]
-        try:
-            async with self._database.statement() as connection:
-                await connection.execute(SQL["note_partitions"], *columns)
-        except (DatabaseError, asyncpg.PostgresError) as error:  # the next owner reads a little more
-            log.warning("not_noted", parts=len(told), error=type(error).__name__)

@@ -1,8 +1,7 @@
 """One partition and the engine that owns it: its lanes, one a retailer, and how far they are."""
 
 import asyncio
-import gc
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -268,8 +267,16 @@ class Owner:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await self._reader.close()
-        # Lanes lead to their owner, and what they failed by leads to them. Garbage is hardly ever looked for:
-        # it is now, so that what they remember goes.
-        self._lanes.clear()
+        self._lanes.clear()  # they lead to their owner
         self._tasks.clear()
-        asyncio.get_running_loop().call_soon(gc.collect)
+
+
+async def note(database: Database, owners: Collection[Owner]) -> None:
+    """Writes how far partitions are, so that their next owners need not read what is done."""
+    told = [(one.part.number, one.part.epoch, one.done_upto) for one in owners]
+    columns = [[one[column] for one in told] for column in range(3)]
+    try:
+        async with database.statement() as connection:
+            await connection.execute(SQL["note_partitions"], *columns)
+    except (DatabaseError, asyncpg.PostgresError) as error:  # the next owner reads a little more
+        log.warning("not_noted", parts=len(told), error=type(error).__name__)

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import jwt
 import pytest
 
@@ -31,13 +30,6 @@ SECOND_US = 1_000_000
 async def at_noon(database_url: str, tmp_path: Path) -> AsyncIterator[Mall]:
     async with mall(database_url, tmp_path) as opened:
         yield opened
-
-
-@pytest.fixture
-async def owner(database_url: str) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 def kid_of(shopper: Shopper) -> str:

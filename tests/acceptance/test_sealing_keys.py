@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 
 from server import sealing_keys
@@ -30,13 +29,6 @@ NOW = datetime(2026, 11, 18, tzinfo=UTC)
 async def door(database_url: str, tmp_path: Path) -> AsyncIterator[Door]:
     async with a_door(database_url, tmp_path) as opened:
         yield opened
-
-
-@pytest.fixture
-async def owner(database_url: str) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 async def rotate(at: Mall) -> sealing_keys.Rotated:

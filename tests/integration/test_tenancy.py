@@ -3,7 +3,6 @@
 Asked of every table that the catalog lists: a new table without a policy fails here.
 """
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -56,16 +55,6 @@ WHERE contype IN ('c', 'f') AND connamespace = 'public'::regnamespace AND conpar
 PARTITIONED = (
     "SELECT array_agg(relid::regclass::text) FROM (SELECT partrelid FROM pg_partitioned_table) AS t(relid)"
 )
-
-
-@pytest.fixture
-async def owner(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection that row-level security does not bind."""
-    connection = await asyncpg.connect(database_url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def tables_of_tenants(owner: asyncpg.Connection) -> list[str]:

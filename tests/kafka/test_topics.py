@@ -1,7 +1,6 @@
 """The topics of a journal in Kafka: set up once, split later, and what cannot be read put aside."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -15,13 +14,6 @@ from server.kafka.topics import Topics, described, grow, set_up
 from server.parts import part_of
 from tests.acceptance.mall import Mall, until
 from tests.acceptance.scaled import PARTS
-
-
-@pytest.fixture
-async def owner(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 async def test_set_up_makes_the_topics_once(kafka: str, topics: Topics, database_url: str) -> None:

@@ -26,12 +26,11 @@ class Racers:
         self._next = dict(start.next)
         self._process: asyncio.subprocess.Process | None = None
         self._killed = False
-        self.ready = asyncio.Event()  #: it has told of something since it was started last
 
     async def run(self) -> None:
         """Until every shopper has been there. Raises Died where it ends otherwise than killed."""
         while True:
-            self._killed, self.ready = False, asyncio.Event()
+            self._killed = False
             with self._log.open("ab") as log:
                 self._process = await asyncio.create_subprocess_exec(
                     *(str(REPOSITORY / ".venv" / "bin" / "python"), "-m", "tests.faults.races.lanes"),
@@ -67,5 +66,4 @@ class Racers:
                 self._told.add(line.told)
                 part = line.shopper % self._start.parts
                 self._next[part] = max(self._next[part], line.shopper + self._start.parts)
-                self.ready.set()
                 self._on_told()

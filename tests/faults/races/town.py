@@ -7,7 +7,6 @@ again and again, however many attempts there are.
 import itertools
 import json
 from collections.abc import Iterator
-from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -122,8 +121,3 @@ def _offers(waves: int) -> Iterator[dict[str, Any]]:
                 "budget": budget,
                 "message": {"en": {"title": "{discount} off", "body": "At {store}"}},
             }
-
-
-def saved(coupons: int) -> Decimal:
-    """What so many coupons cost."""
-    return Decimal(SAVING * coupons)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from server.lane import set_within
+from server.waiting import set_within
 
 LONG_S = 60.0
 
