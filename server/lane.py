@@ -34,7 +34,7 @@ log = structlog.get_logger("vicino.lane")
 
 BATCH_MOST = 500  #: inputs in one micro-batch
 BATCH_WEIGHT = 2_000  #: fixes and events after which a micro-batch is closed
-WAKES_MOST = 64  #: timers that fire before what has arrived has its turn again
+WAKES_MOST = 12  #: timers that fire before what has arrived has its turn again
 RETRY_US = 1_000_000  #: when a timer is tried again that met a database out of reach
 TIMER_POLL_S = 0.25  #: how late a timer may be noticed
 

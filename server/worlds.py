@@ -15,6 +15,7 @@ from geo.index import FenceSet
 from geo.problem import GeoError
 from offers.problem import OffersError
 from server.db import Database, DatabaseUnfit
+from server.letting_go import let_go
 from server.publish import load_changes, load_published
 from server.world import World
 
@@ -139,10 +140,16 @@ class Worlds:
         """The world, with its fences indexed anew when that has ended; begins it where it is worth it."""
         if self._folding is None:
             if world.fences.worth_folding:
-                self._edited = {}
-                self._folding = self._begun(asyncio.to_thread(world.fences.folded))
+                edited, self._edited = self._edited, {}
+                self._folding = self._begun(_fold(world.fences, edited))
             return world
         if not self._folding.done():
             return world
         folding, self._folding = self._folding, None
         return await asyncio.to_thread(world.refenced, folding.result(), self._edited)
+
+
+async def _fold(fences: FenceSet, edited: dict[str, Any]) -> FenceSet:
+    """The fences indexed anew; what was edited in them before is of no use any more."""
+    await let_go(edited)
+    return await asyncio.to_thread(fences.folded)

@@ -30,6 +30,7 @@ from server.imports.report import PUBLISHED_KIND, ImportKind, ImportReport
 from server.imports.scope import check_scope
 from server.imports.sensitive import without_sensitive
 from server.imports.sieve import Sieve
+from server.letting_go import let_go
 from server.publish import Change, Difference, current_version, diff, lock_publishing
 
 #: Called with what is being done (`reading`, `locating`, `publishing`), how much is done, and of how much.
@@ -83,7 +84,7 @@ async def import_body(
         await lock_publishing(connection, retailer_id)
         if stores is not None:
             await check_scope(connection, retailer_id, sieve, stores)
-        return await _publish(
+        report = await _publish(
             connection,
             retailer_id,
             kind,
@@ -94,6 +95,8 @@ async def import_body(
             author=author,
             progress=lambda done: progress("publishing", done, count),
         )
+    await let_go(sieve.accepted)
+    return report
 
 
 async def _publish(
