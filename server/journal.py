@@ -21,6 +21,7 @@ from server.inputs import Input, RecordFixes
 from server.parts import WHOLE, Part
 from server.pings import PackedPings, Pings, pack_pings, unpack_pings
 from server.sql import queries
+from server.writes import Writes
 
 SQL = queries("engine")
 
@@ -74,8 +75,8 @@ class Journal(Protocol):
         """Makes room for entries of a day and of the next; cheap when there is."""
         ...
 
-    async def append(self, connection: Connection, retailer_id: str, entry: Entry) -> None:
-        """Adds the entry in the caller's transaction; durable when that commits. Nothing, if it is empty."""
+    def append(self, writes: Writes, retailer_id: str, entry: Entry) -> None:
+        """Adds the entry to what a transaction writes; durable when that commits. Nothing, if it is empty."""
         ...
 
     async def append_alone(self, database: Database, retailer_id: str, entry: Entry) -> bool:
@@ -110,14 +111,13 @@ class PostgresJournal:
                         await connection.execute(SQL["open_journal_day"], wanted)
             self._opened = both
 
-    async def append(self, connection: Connection, retailer_id: str, entry: Entry) -> None:
-        part = self.part.number
+    def append(self, writes: Writes, retailer_id: str, entry: Entry) -> None:
+        place = retailer_id, self.part.number
         if not entry.empty:
-            arguments = (retailer_id, part, entry.seq, entry.upto, *self._columns(entry))
-            await connection.execute(SQL["append_journal"], *arguments)
-            crash.passing("before_commit")
+            writes.add(SQL["append_journal"], *place, entry.seq, *self._columns(entry))
+            writes.add(SQL["raise_head"], *place, entry.seq, entry.upto)
         elif entry.upto is not None:
-            await connection.execute(SQL["move_head"], retailer_id, part, entry.upto)
+            writes.add(SQL["move_head"], *place, entry.upto)
 
     async def append_alone(self, database: Database, retailer_id: str, entry: Entry) -> bool:
         if entry.empty:

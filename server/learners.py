@@ -22,6 +22,7 @@ from server.parts import WHOLE
 from server.sql import queries
 from server.turn import Turn
 from server.world import World
+from server.writes import Writes
 
 SQL = queries("learning")
 log = structlog.get_logger("vicino.learners")
@@ -71,14 +72,15 @@ class Learners:
                 turn.lessons.append(("", began))
         return self._current
 
-    async def save(self, connection: Connection, entry: Entry, lessons: list[tuple[str, Lesson]]) -> None:
-        """Writes what a batch has taught; all that was learned, if it is time."""
+    async def save(
+        self, connection: Connection, writes: Writes, entry: Entry, lessons: list[tuple[str, Lesson]]
+    ) -> None:
+        """What a batch has taught; and at once all that was learned, if it is time."""
         if lessons:
             packed = [pack_lesson(lesson) for _, lesson in lessons]
             learned_at = from_us(entry.written_at_us)
-            await connection.execute(
-                SQL["add_lessons"], *self._of, entry.seq, learned_at, [who for who, _ in lessons], packed
-            )
+            whose = [who for who, _ in lessons]
+            writes.add(SQL["add_lessons"], *self._of, entry.seq, learned_at, whose, packed)
             self._since += len(lessons)
         # Lessons of somebody who is erased go: nothing must be made of them again.
         erased = any(isinstance(item, ShopperErased) for item in entry.inputs)

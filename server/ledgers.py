@@ -21,6 +21,7 @@ from server.clock import from_us
 from server.db import Connection
 from server.redeem import Answer, Move
 from server.sql import queries
+from server.writes import Writes, columns
 
 SQL = queries("engine")
 
@@ -129,8 +130,8 @@ class Ledgers:
     async def _lock_purses(self, connection: Connection, retailer_id: str, wanted: list[PurseKey]) -> None:
         if wanted:
             now = from_us(self._now_us)
-            await connection.execute(SQL["open_ledgers"], retailer_id, *_columns(wanted), now)
-        both = _columns({*wanted, *self._moved})
+            await connection.execute(SQL["open_ledgers"], retailer_id, *columns(wanted), now)
+        both = columns({*wanted, *self._moved})
         for row in await connection.fetch(SQL["lock_ledgers"], retailer_id, *both):
             key = (row["offer"], row["purse"])
             by = self._moved.get(key, Move())
@@ -219,26 +220,21 @@ class Ledgers:
         """The purses in which a coupon is counted that is issued at a store now."""
         return purses(self._catalogue.offers[offer].budget, store, self._now_us, self._zone(store))
 
-    async def write(self, connection: Connection, retailer_id: str, day: date) -> None:
-        """Writes what the batch took, and what its tills moved."""
+    async def write(self, connection: Connection, writes: Writes, retailer_id: str, day: date) -> None:
+        """What the batch took, and, at once since it may be of the same purses, what its tills moved."""
         if self._moved:
             moves = [(*key, *msgspec.structs.astuple(by)) for key, by in self._moved.items()]
-            await connection.execute(SQL["move_ledgers"], retailer_id, *_columns(moves))
+            await connection.execute(SQL["move_ledgers"], retailer_id, *columns(moves))
         if self.taken:
             rows = [(*key, given.issued, given.spend) for key, given in self.taken.items()]
-            now = from_us(self._now_us)
-            await connection.execute(SQL["reserve_ledgers"], retailer_id, *_columns(rows), now)
+            writes.add(SQL["reserve_ledgers"], retailer_id, *columns(rows), from_us(self._now_us))
         if self.codes:
             given = [code.hash for code in self.codes.values()]
-            await connection.execute(SQL["give_codes"], retailer_id, given, from_us(self._now_us))
+            writes.add(SQL["give_codes"], retailer_id, given, from_us(self._now_us))
         if self.counted:
             scopes = list(self.counted)
             counts = [self.counted[scope] for scope in scopes]
-            await connection.execute(SQL["count_quotas"], retailer_id, day, scopes, counts)
-
-
-def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+            writes.add(SQL["count_quotas"], retailer_id, day, scopes, counts)
 
 
 def places_of(moments: Iterable[Moment]) -> dict[str, Place]:

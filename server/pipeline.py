@@ -17,9 +17,7 @@ from server.admit import Admitted
 from server.checkpoints import Checkpoints
 from server.clock import Clock, from_us
 from server.db import Connection, Database
-from server.effects.offers import save_decisions
-from server.effects.places import save_transitions
-from server.effects.states import save_devices, save_records
+from server.effects.batch import save_batch
 from server.inputs import Input, RecordFixes
 from server.journal import Entry, Journal, Span, split
 from server.ledgers import Ledgers, places_of
@@ -137,13 +135,5 @@ class Pipeline:
         ledgers = await Ledgers.lock(connection, retailer_id, world.catalogue, places, tills, now_us=now_us)
         learner = await self.memory.learners.ready(connection, turn, world)
         decisions = decide_all(turn, moments, world, ledgers, learner, now_us=now_us, took=ledgers.take)
-        await self._journal.append(connection, retailer_id, entry)
-        saved = {name: turn.records[name] for name in turn.told}
-        first = self.memory.first_on(entry.day, saved)
-        await save_records(connection, retailer_id, entry, saved, turn.phones, world, first)
-        await save_devices(connection, retailer_id, entry.inputs, now_us)
-        recalled = await save_transitions(connection, retailer_id, turn, now_us)
-        await ledgers.write(connection, retailer_id, entry.day)
-        await self.memory.learners.save(connection, entry, turn.lessons)
-        made = (world, entry, decisions, turn.records, ledgers)
-        return await save_decisions(connection, *made, clock=self._clock) or recalled
+        of = (self._journal, self.memory, turn, entry, decisions, ledgers)
+        return await save_batch(connection, *of, clock=self._clock)

@@ -1,7 +1,6 @@
 """Writes decisions with their receipts; for offers the coupon, the inbox item and the push."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -16,19 +15,19 @@ from offers.receipt import receipt
 from offers.shopper import Shopper
 from server.clock import Clock, from_us
 from server.codes import opened
-from server.db import Connection
 from server.journal import Entry
 from server.ledgers import Ledgers
 from server.records import Record
 from server.sql import queries
 from server.wire import rfc3339
 from server.world import World
+from server.writes import Writes, array_literal, columns
 
 SQL = queries("engine")
 
 
-async def save_decisions(  # noqa: PLR0917 - what it writes
-    connection: Connection,
+def save_decisions(  # noqa: PLR0917 - what it writes
+    writes: Writes,
     world: World,
     entry: Entry,
     decisions: Iterable[Decision],
@@ -37,32 +36,31 @@ async def save_decisions(  # noqa: PLR0917 - what it writes
     *,
     clock: Clock,
 ) -> bool:
-    """All decisions of a batch whose journal entry was just written. True if a push is due."""
+    """All decisions of a batch, with what follows from offers. True if a push is due."""
     journaled_at = from_us(clock.now_us())
     decisions = list(decisions)
     offers = [
         _Made(world, one, records[one.moment.shopper_id].shopper, ledgers) for one in decisions if one.chosen
     ]
-    rows = {
-        "add_decision": [_decision_row(one, world, entry) for one in decisions],
-        "add_coupon": [made.coupon() for made in offers],
-        "add_inbox": [made.inbox() for made in offers],
-        "add_outbox": [made.outbox(journaled_at) for made in offers],
-    }
+    whose = world.retailer_id
+    if decisions:
+        of = whose, world.version, entry.part, entry.seq
+        writes.add(SQL["add_decisions"], *of, *columns(map(_decision_row, decisions)))
+    if offers:
+        writes.add(SQL["add_coupons"], whose, *columns(made.coupon() for made in offers))
+        writes.add(SQL["add_inbox"], whose, *columns(made.inbox() for made in offers))
+        once = world.catalogue.settings.push_mode == "at_most_once"
+        writes.add(SQL["add_outbox"], whose, journaled_at, once, *columns(made.outbox() for made in offers))
     pushed = [made.decision.moment.device_id for made in offers if made.decision.delivery == "push"]
     if pushed:
-        await connection.execute(queries("outbox")["supersede_pushes"], world.retailer_id, pushed)
-    for query, values in rows.items():
-        if values:
-            await connection.executemany(SQL[query], values)
+        writes.add(queries("outbox")["supersede_pushes"], whose, pushed)
     return bool(pushed)
 
 
-def _decision_row(decision: Decision, world: World, entry: Entry) -> tuple[Any, ...]:
+def _decision_row(decision: Decision) -> tuple[Any, ...]:
     moment = decision.moment
     timings_ms = {"received_to_decided": (decision.decided_at_us - moment.received_at_us) / 1000}
     return (
-        world.retailer_id,
         decision.decision_id,
         moment.moment_id,
         moment.shopper_id,
@@ -70,11 +68,8 @@ def _decision_row(decision: Decision, world: World, entry: Entry) -> tuple[Any, 
         moment.store or None,
         decision.outcome,
         decision.offer,
-        list(decision.reasons),
+        array_literal(decision.reasons),
         from_us(decision.decided_at_us),
-        world.version,
-        entry.part,
-        entry.seq,
         receipt(decision, timings_ms),
     )
 
@@ -97,7 +92,6 @@ class _Made:
     def coupon(self) -> tuple[Any, ...]:
         moment, offer = self.decision.moment, self._world.catalogue.offers[str(self.decision.offer)]
         return (
-            self._world.retailer_id,
             self._hash,
             self.decision.decision_id,
             moment.shopper_id,
@@ -108,14 +102,13 @@ class _Made:
             msgspec.to_builtins(offer.discount),
             self._now,
             self._expires_at,
-            self._purses,
+            array_literal(self._purses),
             self._static,
         )
 
     def inbox(self) -> tuple[Any, ...]:
         moment = self.decision.moment
         return (
-            self._world.retailer_id,
             self._item["id"],
             moment.shopper_id,
             moment.device_id,
@@ -125,10 +118,9 @@ class _Made:
             self._expires_at,
         )
 
-    def outbox(self, journaled_at: datetime) -> tuple[Any, ...]:
+    def outbox(self) -> tuple[Any, ...]:
         moment, push = self.decision.moment, self.decision.delivery == "push"
         return (
-            self._world.retailer_id,
             self._item["id"],
             self.decision.decision_id,
             moment.shopper_id,
@@ -140,8 +132,6 @@ class _Made:
             self._now,
             from_us(moment.received_at_us),
             self._push_expires_at,
-            journaled_at,
-            self._world.catalogue.settings.push_mode == "at_most_once",
         )
 
 

@@ -9,6 +9,7 @@ from server.effects.leaving import take_back
 from server.sql import queries
 from server.turn import Turn
 from server.whereabouts import Seen
+from server.writes import Writes, columns
 
 SQL = queries("engine")
 
@@ -16,14 +17,15 @@ SQL = queries("engine")
 VisitKey = tuple[str, str, int]
 
 
-async def save_transitions(connection: Connection, retailer_id: str, turn: Turn, now_us: int) -> bool:
+async def save_transitions(
+    connection: Connection, writes: Writes, retailer_id: str, turn: Turn, now_us: int
+) -> bool:
     """What a late fix retracted goes first; then what was seen. True if a recall of a push is due."""
     if turn.retracted:
         await _retract(connection, retailer_id, turn.retracted)
     if not turn.seen:
         return False
-    columns = zip(*map(_transition_row, turn.seen), strict=True)
-    await connection.execute(SQL["add_transitions"], retailer_id, *map(list, columns))
+    writes.add(SQL["add_transitions"], retailer_id, *columns(map(_transition_row, turn.seen)))
     visits: dict[VisitKey, list[Any]] = {}
     for one in turn.seen:
         t = one.transition
@@ -31,7 +33,8 @@ async def save_transitions(connection: Connection, retailer_id: str, turn: Turn,
             visit = visits.setdefault(_visit_key(one), [one.shopper_id, t.store, None, None])
             if t.kind != "enter":
                 visit[2 if t.kind == "dwell" else 3] = from_us(t.at_us)
-    await _each_visit(connection, "put_visits", retailer_id, visits)
+    if visits:
+        writes.add(SQL["put_visits"], retailer_id, *columns(_rows_of(visits)))
     return await take_back(connection, retailer_id, turn, now_us)
 
 
@@ -53,9 +56,12 @@ async def _retract(connection: Connection, retailer_id: str, retracted: list[See
 async def _each_visit(
     connection: Connection, query: str, retailer_id: str, visits: dict[VisitKey, list[Any]]
 ) -> None:
-    rows = [(device, geofence, from_us(at_us), *rest) for (device, geofence, at_us), rest in visits.items()]
-    if rows:
-        await connection.execute(SQL[query], retailer_id, *map(list, zip(*rows, strict=True)))
+    if visits:
+        await connection.execute(SQL[query], retailer_id, *columns(_rows_of(visits)))
+
+
+def _rows_of(visits: dict[VisitKey, list[Any]]) -> list[tuple[Any, ...]]:
+    return [(device, geofence, from_us(at_us), *rest) for (device, geofence, at_us), rest in visits.items()]
 
 
 def _visit_key(one: Seen) -> VisitKey:

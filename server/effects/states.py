@@ -13,6 +13,7 @@ from server.phones import Phones
 from server.records import Record, pack_record, slot_of
 from server.sql import queries
 from server.world import World
+from server.writes import Writes
 
 SQL = queries("engine")
 
@@ -25,23 +26,28 @@ def record_wake_at_us(record: Record, fleet: Fleet, world: World) -> int | None:
     return min((at_us for at_us in due if at_us is not None), default=None)
 
 
-async def save_records(  # noqa: PLR0917 - all but the first two are what it writes
-    connection: Connection,
+async def keep_day_start(
+    connection: Connection, retailer_id: str, entry: Entry, first_today: Iterable[str]
+) -> None:
+    """Before a state's first change of the day, the one at its start."""
+    if kept := sorted(first_today):
+        await connection.execute(SQL["keep_day_start"], retailer_id, entry.day, kept)
+
+
+def save_records(  # noqa: PLR0917 - all but the first two are what it writes
+    writes: Writes,
     retailer_id: str,
     entry: Entry,
     records: Mapping[str, Record],
     phones: Phones,
     world: World,
-    first_today: Iterable[str],
 ) -> None:
-    """The states as of a journal entry; before a state's first change of the day, the one at its start."""
+    """The states as of a journal entry."""
     if not records:
         return
-    if kept := sorted(first_today):
-        await connection.execute(SQL["keep_day_start"], retailer_id, entry.day, kept)
     users = {i.shopper_id: i.user_hash for i in entry.inputs if isinstance(i, RegisterDevice)}
     wakes = [record_wake_at_us(record, phones, world) for record in records.values()]
-    await connection.execute(
+    writes.add(
         SQL["save_records"],
         retailer_id,
         entry.day,

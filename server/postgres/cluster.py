@@ -80,8 +80,7 @@ async def ensure_cluster(
 
     Unless it is to be `durable`, nothing waits for the disk. Raises PostgresUnavailable.
     """
-    for unfinished in place.home.glob("postgres.new.*"):
-        shutil.rmtree(unfinished, ignore_errors=True)
+    _remove_unfinished(place)
     if place.data.exists():
         _check(place, binaries)
         return
@@ -94,6 +93,12 @@ async def ensure_cluster(
     options = ["-D", str(fresh), "-c", f"fsync={'on' if durable else 'off'}", "postgres"]
     await _run(place, [binaries.program("postgres"), "--single", *options], statement)
     _put_in_place(fresh, place.data)
+    _remove_unfinished(place)  # what was left behind may have been written to until it was gone
+
+
+def _remove_unfinished(place: Place) -> None:
+    for unfinished in place.home.glob("postgres.new.*"):
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _check(place: Place, binaries: Binaries) -> None:

@@ -17,11 +17,12 @@ ON CONFLICT DO NOTHING
 SELECT FROM partitions WHERE part = $1 AND epoch = $2 FOR SHARE
 
 -- append_journal --
--- One micro-batch in the journal, and the head moved on to it.
-WITH head AS (
-  UPDATE heads SET journal_seq = $3, next_offset = coalesce($4, next_offset) WHERE retailer_id = $1 AND part = $2
-)
-INSERT INTO journal (retailer_id, part, seq, day, written_at, version, inputs) VALUES ($1, $2, $3, $5, $6, $7, $8)
+-- One micro-batch in the journal …
+INSERT INTO journal (retailer_id, part, seq, day, written_at, version, inputs) VALUES ($1, $2, $3, $4, $5, $6, $7)
+
+-- raise_head --
+-- … and the head moved on to it.
+UPDATE heads SET journal_seq = $3, next_offset = coalesce($4, next_offset) WHERE retailer_id = $1 AND part = $2
 
 -- move_head --
 -- A micro-batch of which nothing is journaled is done, too.
@@ -219,28 +220,42 @@ WHERE l.retailer_id = $1 AND l.offer = m.offer AND l.purse = m.purse
 UPDATE quotas q SET sent = q.sent + r.sent FROM unnest($3::text[], $4::bigint[]) AS r (scope, sent)
 WHERE q.retailer_id = $1 AND q.day = $2 AND q.scope = r.scope
 
--- add_decision --
+-- add_decisions --
 -- Offers and silences, each with its receipt.
-INSERT INTO decisions (retailer_id, decision_id, moment_id, shopper_id, device_id, store, outcome, offer,
-                       reasons, decided_at, version, part, journal_seq, receipt)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+INSERT INTO decisions (retailer_id, version, part, journal_seq, decision_id, moment_id, shopper_id, device_id, store,
+                       outcome, offer, reasons, decided_at, receipt)
+SELECT $1, $2, $3, $4, d.decision_id, d.moment_id, d.shopper_id, d.device_id, d.store,
+       d.outcome, d.offer, d.reasons::text[], d.decided_at, d.receipt
+FROM unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
+            $13::timestamptz[], $14::jsonb[])
+  AS d (decision_id, moment_id, shopper_id, device_id, store, outcome, offer, reasons, decided_at, receipt)
 
--- add_coupon --
--- The reserved coupon of an offer.
+-- add_coupons --
+-- The reserved coupons of offers.
 INSERT INTO coupons (retailer_id, code_hash, decision_id, shopper_id, offer, sku, store, spend, discount,
                      issued_at, expires_at, purses, static_hash)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+SELECT $1, c.code_hash, c.decision_id, c.shopper_id, c.offer, c.sku, c.store, c.spend, c.discount,
+       c.issued_at, c.expires_at, c.purses::text[], c.static_hash
+FROM unnest($2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::numeric[], $9::jsonb[],
+            $10::timestamptz[], $11::timestamptz[], $12::text[], $13::bytea[])
+  AS c (code_hash, decision_id, shopper_id, offer, sku, store, spend, discount,
+        issued_at, expires_at, purses, static_hash)
 
 -- add_inbox --
--- The offer in the app's inbox, whether or not a push is shown.
+-- The offers in the apps' inboxes, whether or not a push is shown.
 INSERT INTO inbox (retailer_id, item_id, shopper_id, device_id, decision_id, item, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+SELECT $1, i.* FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::timestamptz[],
+                           $8::timestamptz[]) AS i
 
 -- add_outbox --
--- The push to be sent, in the decision's own transaction.
-INSERT INTO outbox (retailer_id, push_id, decision_id, shopper_id, device_id, store, item, state, reason,
-                    due_at, received_at, decided_at, expires_at, journaled_at, at_most_once)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10, $12, $13, $14)
+-- The pushes to be sent, in the decisions' own transaction.
+INSERT INTO outbox (retailer_id, journaled_at, at_most_once, push_id, decision_id, shopper_id, device_id, store, item,
+                    state, reason, due_at, received_at, decided_at, expires_at)
+SELECT $1, $2, $3, o.push_id, o.decision_id, o.shopper_id, o.device_id, o.store, o.item,
+       o.state, o.reason, o.decided_at, o.received_at, o.decided_at, o.expires_at
+FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::jsonb[], $10::text[], $11::text[],
+            $12::timestamptz[], $13::timestamptz[], $14::timestamptz[])
+  AS o (push_id, decision_id, shopper_id, device_id, store, item, state, reason, decided_at, received_at, expires_at)
 
 -- note_outcome --
 -- What became of a push on the phone; the first report of each kind counts.

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from server import pipeline
 from server.app import running
 from server.attestation import BUILT_IN, Assessment, Statement
 from server.cli.retailer import create_retailer
 from server.clock import from_us
 from server.db import DatabaseBusy
+from server.effects import batch
 from server.inputs import MoveDevice
 from server.journal import listed
 from server.records import unpack_record
@@ -231,10 +231,10 @@ async def test_both_shoppers_of_a_log_in_change_in_one_batch_or_not_at_all(
 
     with monkeypatch.context() as broken:
 
-        async def breaks(*_: object, **__: object) -> bool:
+        def breaks(*_: object, **__: object) -> bool:
             raise DatabaseBusy("just before the commit")
 
-        broken.setattr(pipeline, "save_decisions", breaks)
+        broken.setattr(batch, "save_decisions", breaks)
         status, _ = await phone.call("POST", "/v1/me/login", {"user_id": "ann"})
 
     assert status == 503

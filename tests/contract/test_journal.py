@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from geo.fix import Fix
 from server.clock import to_us
-from server.db import Connection, Database
+from server.db import Database
 from server.ids import new_id
 from server.inputs import Input, RecordFixes, Wake
 from server.journal import Entry, Journal, PostgresJournal, Source, split, without_shopper
@@ -21,6 +21,7 @@ from server.kafka.parcel import Parcel, pack_parcel
 from server.line import lock_head
 from server.parts import Part
 from server.sql import queries
+from server.writes import Writes
 from tests.fakes import ManualClock
 from tests.integration.conftest import RETAILER, retailers
 
@@ -42,13 +43,10 @@ class PostedJournal(KafkaJournal):
         self._topic = topic
         self._keys = keys
 
-    async def append(self, connection: Connection, retailer_id: str, entry: Entry) -> None:
-        await super().append(connection, retailer_id, await self._posted(retailer_id, entry))
-
     async def append_alone(self, database: Database, retailer_id: str, entry: Entry) -> bool:
-        return await super().append_alone(database, retailer_id, await self._posted(retailer_id, entry))
+        return await super().append_alone(database, retailer_id, await self.posted(retailer_id, entry))
 
-    async def _posted(self, retailer_id: str, entry: Entry) -> Entry:
+    async def posted(self, retailer_id: str, entry: Entry) -> Entry:
         """The entry with where its pings lie. Before and after them lie others."""
         pings = [RecordFixes(shopper_id="x", received_at_us=0, device_id="x"), *entry.pings.items]
         async with AIOKafkaProducer(bootstrap_servers=self._servers, acks="all") as producer:
@@ -176,9 +174,14 @@ async def test_an_entry_out_of_line_is_refused_and_leaves_no_trace(
 
 async def test_what_its_transaction_takes_back_was_never_there(journal: Journal, database: Database) -> None:
     await journal.prepare(database, DAY)
+    written = entry(1)
+    if isinstance(journal, PostedJournal):
+        written = await journal.posted(RETAILER, written)
     with pytest.raises(ZeroDivisionError):
         async with database.transaction(RETAILER) as connection:
-            await journal.append(connection, RETAILER, entry(1))
+            writes = Writes()
+            journal.append(writes, RETAILER, written)
+            await writes.run(connection)
             raise ZeroDivisionError
 
     assert await since(journal, database, 0) == []

@@ -18,6 +18,7 @@ from server.ledgers import Ledgers, Place
 from server.redeem import Answer, Redeem
 from server.sql import queries
 from server.tills import WRONG_MOST
+from server.writes import Writes, array_literal, columns
 from tests.faults.invariants import LEDGERS_THAT_DIFFER
 from tests.unit.offers.scene import OFFER, STORE, TRAINERS, changed
 
@@ -45,7 +46,9 @@ class Shop:
         ledgers = await Ledgers.lock(
             connection, self.retailer_id, CATALOGUE, {"mom": PLACE}, answers, now_us=now_us
         )
-        await ledgers.write(connection, self.retailer_id, from_us(now_us).date())
+        writes = Writes()
+        await ledgers.write(connection, writes, self.retailer_id, from_us(now_us).date())
+        await writes.run(connection)
 
     async def ledger(self) -> tuple[int, int]:
         async with self.database.transaction(self.retailer_id) as connection:
@@ -63,15 +66,16 @@ async def shop(database: Database) -> Shop:
         ledgers = await Ledgers.lock(
             connection, retailer_id, CATALOGUE, {"mom": PLACE}, now_us=SystemClock().now_us()
         )
+        coupons: list[tuple[Any, ...]] = []
         for number, code_hash in enumerate(COUPONS):
             ledgers.reserve(OFFER.external_id, PLACE, Decimal(10))
-            sold: tuple[Any, ...] = (OFFER.external_id, None, PLACE.store, Decimal(10), OFFER.discount)
-            await connection.execute(
-                SQL["add_coupon"],
-                *(retailer_id, code_hash, f"dec_{number}", PLACE.shopper_id, *sold),
-                *(now, now + timedelta(hours=1), [""], None),
-            )
-        await ledgers.write(connection, retailer_id, now.date())
+            sold = (OFFER.external_id, None, PLACE.store, Decimal(10), OFFER.discount)
+            whose = (code_hash, f"dec_{number}", PLACE.shopper_id)
+            coupons.append((*whose, *sold, now, now + timedelta(hours=1), array_literal([""]), None))
+        writes = Writes()
+        writes.add(SQL["add_coupons"], retailer_id, *columns(coupons))
+        await ledgers.write(connection, writes, retailer_id, now.date())
+        await writes.run(connection)
     return Shop(database, retailer_id)
 
 

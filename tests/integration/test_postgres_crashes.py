@@ -48,6 +48,9 @@ def host(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
         owner = json.loads((data_dir / "postgres.lock").read_text() or "{}")
         shutil.rmtree(owner.get("socket_dir") or "", ignore_errors=True)
+        with suppress(FileNotFoundError):  # of the server, which stops by itself, and writes until it has
+            pid = int((data_dir / "postgres" / "postmaster.pid").read_text().split()[0])
+            until(lambda: not runs(pid), "the server stopped")
 
 
 def said(process: subprocess.Popen[str]) -> dict[str, Any]:

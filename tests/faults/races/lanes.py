@@ -19,7 +19,7 @@ from offers.coupon import code_hash, coupon_code
 from offers.event import Event
 from server.clock import SystemClock
 from server.db import Database, DatabaseError
-from server.edge.room import Room
+from server.edge.room import Busy, Room
 from server.inputs import Input, RecordEvents, RecordFixes, RegisterDevice
 from server.journal import PostgresJournal
 from server.lane import Lane
@@ -32,6 +32,7 @@ from tests.faults.races.town import WAVE, place_of, shopper_id, skus_of, store_o
 from tests.faults.races.visit import Told, Undone, visit
 
 AT_ONCE = 40  #: shoppers of a part
+AGAIN_S = 0.05  #: who is refused comes again after that
 
 COUPONS_OF = """
 SELECT decision_id, shopper_id FROM coupons
@@ -128,10 +129,13 @@ class Lanes:
 
     async def _submit(self, who: str, item: Input | Redeem) -> object:
         lane = self._lanes[part_of(self._retailer_id, who, self._parts)]
-        try:
-            return await lane.submit(item)
-        except DatabaseError as error:
-            raise Undone from error
+        while True:
+            try:
+                return await lane.submit(item)
+            except Busy:  # nothing has happened: whoever is refused comes again
+                await asyncio.sleep(AGAIN_S)
+            except DatabaseError as error:
+                raise Undone from error
 
 
 async def race(start: Start) -> None:
