@@ -180,22 +180,34 @@ class Fleet:
         """A device's sightings from a time on, and maybe earlier ones, in order of time."""
         row, found = self.devices.get_one(slot).head, []
         while row != NOWHERE:
-            found.append(self.sighting(row))
-            row = self.sightings.get_one(row).previous if found[-1].at_us >= since_us else NOWHERE
+            one, previous = self._sighting(row)
+            found.append(one)
+            row = previous if one.at_us >= since_us else NOWHERE
         return found[::-1]
 
     def sighting(self, row: int) -> Sighting:
         """One sighting."""
-        one = self.sightings.get_one(row)
-        pairs = self.pairs.data[one.pairs : one.pairs + one.pair_count].tolist() if one.pair_count else ()
-        return Sighting(
-            at_us=one.at_us,
-            lat_deg=one.lat_deg,
-            lon_deg=one.lon_deg,
-            accuracy_m=known(one.accuracy_m),
-            speed_mps=known(one.speed_mps),
-            inside=tuple(sorted((*self.roll.name(number), probability) for number, probability in pairs)),
+        return self._sighting(row)[0]
+
+    def _sighting(self, row: int) -> tuple[Sighting, int]:
+        """One sighting, and the row of the device's sighting before."""
+        at_us, lat_deg, lon_deg, accuracy_m, speed_mps, _, previous, first, count = self.sightings.values(row)
+        inside = [(*self.roll.name(number), sure) for number, sure in self._pairs(first, count)]
+        if count > 1:
+            inside.sort()
+        one = Sighting(
+            at_us=at_us,
+            lat_deg=lat_deg,
+            lon_deg=lon_deg,
+            accuracy_m=known(accuracy_m),
+            speed_mps=known(speed_mps),
+            inside=tuple(inside),
         )
+        return one, previous
+
+    def _pairs(self, first: int, count: int) -> list[tuple[int, float]]:
+        """The numbers of fences that a sighting lies in, and how surely."""
+        return self.pairs.data[first : first + count].tolist() if count else []
 
     def sighting_at(self, row: int) -> Sighting | None:
         """The same, or None for `NOWHERE`."""
@@ -228,7 +240,8 @@ class Fleet:
         device = self.devices.get_one(slot)
         if not device.visit_count:
             return ()
-        self.settle_visits(np.array([slot]))
+        if device.steady:
+            self.settle_visits(np.array([slot]))
         return presences(self.roll, self.visits.data[device.visits : device.visits + device.visit_count])
 
     def visits_of(
