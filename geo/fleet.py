@@ -142,11 +142,15 @@ class Fleet:
 
     def remembered(self, slot: int) -> tuple[tuple[Presence, ...], tuple[Presence, ...]]:
         """The visits that were open at the sealed sighting, and at the middle."""
-        device, past = self.devices.get_one(slot), self.past.data
+        device = self.devices.get_one(slot)
         return (
-            presences(self.roll, past[device.base : device.base + device.base_count]),
-            presences(self.roll, past[device.middle : device.middle + device.middle_count]),
+            self._presences(self.past, device.base, device.base_count),
+            self._presences(self.past, device.middle, device.middle_count),
         )
+
+    def _presences(self, visits: Rows, first: int, count: int) -> tuple[Presence, ...]:
+        """So many rows of visits as values."""
+        return presences(self.roll, [visits.values(row) for row in range(first, first + count)])
 
     def rows(self, slot: int) -> npt.NDArray[np.int64]:
         """The rows of the sightings of a device's window, by time."""
@@ -192,7 +196,8 @@ class Fleet:
     def _sighting(self, row: int) -> tuple[Sighting, int]:
         """One sighting, and the row of the device's sighting before."""
         at_us, lat_deg, lon_deg, accuracy_m, speed_mps, _, previous, first, count = self.sightings.values(row)
-        inside = [(*self.roll.name(number), sure) for number, sure in self._pairs(first, count)]
+        pairs = [self.pairs.values(pair) for pair in range(first, first + count)]
+        inside = [(*self.roll.name(number), sure) for number, sure in pairs]
         if count > 1:
             inside.sort()
         one = Sighting(
@@ -204,10 +209,6 @@ class Fleet:
             inside=tuple(inside),
         )
         return one, previous
-
-    def _pairs(self, first: int, count: int) -> list[tuple[int, float]]:
-        """The numbers of fences that a sighting lies in, and how surely."""
-        return self.pairs.data[first : first + count].tolist() if count else []
 
     def sighting_at(self, row: int) -> Sighting | None:
         """The same, or None for `NOWHERE`."""
@@ -242,7 +243,7 @@ class Fleet:
             return ()
         if device.steady:
             self.settle_visits(np.array([slot]))
-        return presences(self.roll, self.visits.data[device.visits : device.visits + device.visit_count])
+        return self._presences(self.visits, device.visits, device.visit_count)
 
     def visits_of(
         self, slots: npt.NDArray[np.integer]
