@@ -1,12 +1,12 @@
 """Whether a device comes nearer to a place: how fast, how straight, and when it will be there."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from geo.accuracy import SIGMA_PER_ACCURACY
-from geo.distance import distance_m
+from geo.distance import point_distance_m, point_earth_centred
 from geo.fence import Circle, Fence
 from geo.fix import SECOND_US
 from geo.motion import UNKNOWN_M, VAGUE_M
@@ -44,6 +44,9 @@ def approach(
     distance is fitted by a straight line over time (least squares, weighted by accuracy), over the shortest
     time back from the newest fix that makes it sure. None: too few fixes, or noise hides the motion.
     """
+    if len(recent) < FEWEST_FIXES or recent[-1].at_us - recent[0].at_us < SHORTEST_US:
+        return None
+    away = _distance_to(target)
     fit, plane, newest_us, since_us = _Fit(), None, 0, 0
     for sighting in reversed(recent):
         accuracy_m = unknown_m if sighting.accuracy_m is None else sighting.accuracy_m
@@ -54,7 +57,7 @@ def approach(
         if newest_us - sighting.at_us > LONGEST_US:
             break
         since_us = sighting.at_us
-        away_m = _distance_m(target, sighting.lat_deg, sighting.lon_deg)
+        away_m = away(sighting.lat_deg, sighting.lon_deg)
         east_m, north_m = plane.metres(sighting.lat_deg, sighting.lon_deg)
         sigma_m = max(FINEST_M, accuracy_m) * SIGMA_PER_ACCURACY
         fit.add((since_us - newest_us) / SECOND_US, sigma_m, (away_m, east_m, north_m))
@@ -72,10 +75,12 @@ def approach(
     )
 
 
-def _distance_m(target: Fence | tuple[float, float], lat_deg: float, lon_deg: float) -> float:
+def _distance_to(target: Fence | tuple[float, float]) -> Callable[[float, float], float]:
+    """What measures the distance to it."""
     if isinstance(target, Fence):
-        return target.distance_m(lat_deg, lon_deg)
-    return distance_m(*target, lat_deg, lon_deg)
+        return target.distance_m
+    there = point_earth_centred(*target)
+    return lambda lat_deg, lon_deg: point_distance_m(there, point_earth_centred(lat_deg, lon_deg))
 
 
 def _middle(target: Fence | tuple[float, float]) -> tuple[float, float]:
@@ -114,9 +119,10 @@ class _Fit:
         self._weight += weight
         self._time += weight * time_s
         self._time2 += weight * time_s * time_s
+        moment = weight * time_s
         for which, value in enumerate(values):
             self._value[which] += weight * value
-            self._product[which] += weight * time_s * value
+            self._product[which] += moment * value
 
     def slope(self, which: int) -> float:
         """By how much a value grows in a second."""

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IndexArray: TypeAlias = npt.NDArray[np.int32]
+Point: TypeAlias = tuple[float, float, float]  #: an Earth-centred position in metres
 
 SEMI_MAJOR_M = 6_378_137.0  #: WGS84's equatorial radius
 FLATTENING = 1 / 298.257223563  #: WGS84's flattening
@@ -63,11 +64,9 @@ def distance_m(
     Under 10 km within 0.02 mm of GeographicLib; see the module for more.
     """
     if isinstance(lat1_deg, float) and isinstance(lat2_deg, float):
-        one, other = (
-            point_earth_centred(lat1_deg, float(lon1_deg)),
-            point_earth_centred(lat2_deg, float(lon2_deg)),
+        return point_distance_m(
+            point_earth_centred(lat1_deg, float(lon1_deg)), point_earth_centred(lat2_deg, float(lon2_deg))
         )
-        return 2 * MEAN_RADIUS_M * math.asin(min(math.dist(one, other) / (2 * MEAN_RADIUS_M), 1.0))
     return distances_m(
         earth_centred(np.asarray(lat1_deg, np.float64), np.asarray(lon1_deg, np.float64)),
         earth_centred(np.asarray(lat2_deg, np.float64), np.asarray(lon2_deg, np.float64)),
@@ -81,7 +80,12 @@ def distances_m(one: Sequence[FloatArray | float], other: Sequence[FloatArray]) 
     return np.asarray(2 * MEAN_RADIUS_M * np.arcsin(np.minimum(half_chord, 1.0)))
 
 
-def point_earth_centred(lat_deg: float, lon_deg: float) -> tuple[float, float, float]:
+def point_distance_m(one: Point, other: Point) -> float:
+    """The geodesic distance between two Earth-centred positions."""
+    return 2 * MEAN_RADIUS_M * math.asin(min(math.dist(one, other) / (2 * MEAN_RADIUS_M), 1.0))
+
+
+def point_earth_centred(lat_deg: float, lon_deg: float) -> Point:
     """`earth_centred` of a single position, some ten times faster than numpy's."""
     lat, lon = math.radians(lat_deg), math.radians(lon_deg)
     sin_lat = math.sin(lat)

@@ -142,11 +142,15 @@ class Fleet:
 
     def remembered(self, slot: int) -> tuple[tuple[Presence, ...], tuple[Presence, ...]]:
         """The visits that were open at the sealed sighting, and at the middle."""
-        device, past = self.devices.get_one(slot), self.past.data
+        device = self.devices.get_one(slot)
         return (
-            presences(self.roll, past[device.base : device.base + device.base_count]),
-            presences(self.roll, past[device.middle : device.middle + device.middle_count]),
+            self._presences(self.past, device.base, device.base_count),
+            self._presences(self.past, device.middle, device.middle_count),
         )
+
+    def _presences(self, visits: Rows, first: int, count: int) -> tuple[Presence, ...]:
+        """So many rows of visits as values."""
+        return presences(self.roll, [visits.values(row) for row in range(first, first + count)])
 
     def rows(self, slot: int) -> npt.NDArray[np.int64]:
         """The rows of the sightings of a device's window, by time."""
@@ -180,22 +184,31 @@ class Fleet:
         """A device's sightings from a time on, and maybe earlier ones, in order of time."""
         row, found = self.devices.get_one(slot).head, []
         while row != NOWHERE:
-            found.append(self.sighting(row))
-            row = self.sightings.get_one(row).previous if found[-1].at_us >= since_us else NOWHERE
+            one, previous = self._sighting(row)
+            found.append(one)
+            row = previous if one.at_us >= since_us else NOWHERE
         return found[::-1]
 
     def sighting(self, row: int) -> Sighting:
         """One sighting."""
-        one = self.sightings.get_one(row)
-        pairs = self.pairs.data[one.pairs : one.pairs + one.pair_count].tolist() if one.pair_count else ()
-        return Sighting(
-            at_us=one.at_us,
-            lat_deg=one.lat_deg,
-            lon_deg=one.lon_deg,
-            accuracy_m=known(one.accuracy_m),
-            speed_mps=known(one.speed_mps),
-            inside=tuple(sorted((*self.roll.name(number), probability) for number, probability in pairs)),
+        return self._sighting(row)[0]
+
+    def _sighting(self, row: int) -> tuple[Sighting, int]:
+        """One sighting, and the row of the device's sighting before."""
+        at_us, lat_deg, lon_deg, accuracy_m, speed_mps, _, previous, first, count = self.sightings.values(row)
+        pairs = [self.pairs.values(pair) for pair in range(first, first + count)]
+        inside = [(*self.roll.name(number), sure) for number, sure in pairs]
+        if count > 1:
+            inside.sort()
+        one = Sighting(
+            at_us=at_us,
+            lat_deg=lat_deg,
+            lon_deg=lon_deg,
+            accuracy_m=known(accuracy_m),
+            speed_mps=known(speed_mps),
+            inside=tuple(inside),
         )
+        return one, previous
 
     def sighting_at(self, row: int) -> Sighting | None:
         """The same, or None for `NOWHERE`."""
@@ -228,8 +241,9 @@ class Fleet:
         device = self.devices.get_one(slot)
         if not device.visit_count:
             return ()
-        self.settle_visits(np.array([slot]))
-        return presences(self.roll, self.visits.data[device.visits : device.visits + device.visit_count])
+        if device.steady:
+            self.settle_visits(np.array([slot]))
+        return self._presences(self.visits, device.visits, device.visit_count)
 
     def visits_of(
         self, slots: npt.NDArray[np.integer]

@@ -153,6 +153,13 @@ class FenceSet(Places, frozen=True, kw_only=True, eq=False):
         found: list[int] = place.tolist()
         return found
 
+    def match_each(self, lat_deg: FloatArray, lon_deg: FloatArray) -> list[list[int]]:
+        """For each of some points the places of the fences that hold it, ascending."""
+        found: list[list[int]] = [[] for _ in lat_deg]
+        for point, place in zip(*(column.tolist() for column in self.match(lat_deg, lon_deg)), strict=True):
+            found[point].append(place)
+        return found
+
     def draw(self, place: IndexArray) -> None:
         """Makes sure that the areas among some fences (-1: gone) are drawn."""
         for part, _, local in self._by_part(place[place >= 0]):

@@ -1,7 +1,7 @@
 """How the fleet's tables are laid out, and the values that go in and out of them."""
 
 from collections.abc import Iterable
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import numpy as np
@@ -110,10 +110,12 @@ class Marks:
         return self._marks
 
 
-def presences(roll: Roll, records: Records) -> tuple[Presence, ...]:
+def presences(roll: Roll, rows: Iterable[tuple[Any, ...]]) -> tuple[Presence, ...]:
     """Visits as values, by geofence."""
-    found = [_presence(roll, one) for one in records.tolist()]
-    return tuple(sorted(found, key=lambda visit: visit.geofence))
+    found = [_presence(roll, one) for one in rows]
+    if len(found) > 1:
+        found.sort(key=attrgetter("geofence"))
+    return tuple(found)
 
 
 def _presence(roll: Roll, one: tuple[Any, ...]) -> Presence:

@@ -111,6 +111,10 @@ def _jumps(last: Sighting, sighting: Sighting, unknown_m: float) -> bool:
     if last_m > VAGUE_M and last_m > here_m:
         return False
     reach_m = FASTEST_MPS * (sighting.at_us - last.at_us + TIME_SLACK_US) / SECOND_US
+    # No way over the ground is longer than in a plane where every degree has the greatest length.
+    north_deg, east_deg = sighting.lat_deg - last.lat_deg, abs(sighting.lon_deg - last.lon_deg)
+    if LONGEST_DEGREE_M * math.hypot(north_deg, min(east_deg, 360.0 - east_deg)) <= reach_m:
+        return False
     return _way_m(last, sighting) - last_m - here_m > reach_m
 
 

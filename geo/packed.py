@@ -77,6 +77,10 @@ def _named(fleet: Fleet, sightings: Records) -> tuple[tuple[Name, ...], Records]
         return (), fleet.pairs.empty(0)
     of, pair = spread(sightings["pairs"], sightings["pair_count"])
     pairs = fleet.pairs.take(pair)
+    if (pairs["number"] == pairs["number"][0]).all():  # one fence, as it mostly is: there is nothing to order
+        name = fleet.roll.name(int(pairs["number"][0]))
+        pairs["number"] = 0
+        return (name,), pairs
     numbers, number = np.unique(pairs["number"], return_inverse=True)
     names = [fleet.roll.name(one) for one in numbers.tolist()]
     order = sorted(range(len(names)), key=names.__getitem__)

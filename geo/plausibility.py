@@ -24,7 +24,7 @@ from statistics import fmean, pstdev
 
 import msgspec
 
-from geo.distance import distance_m
+from geo.distance import point_distance_m, point_earth_centred
 from geo.fix import SECOND_US
 from geo.motion import UNKNOWN_M, doubt
 from geo.transition import Sighting
@@ -100,6 +100,8 @@ def _signs(
 
 def _entropy_bits(seen: Sequence[Sighting]) -> float | None:
     """Of the accuracies (to 0.1 m) at different places; None where these are too few."""
+    if len(seen) < LEAST_VARIETY:
+        return None
     by_place = {(one.lat_deg, one.lon_deg): one.accuracy_m for one in seen if one.accuracy_m is not None}
     if len(by_place) < LEAST_VARIETY:
         return None
@@ -109,10 +111,22 @@ def _entropy_bits(seen: Sequence[Sighting]) -> float | None:
 
 
 def _spread(seen: Sequence[Sighting]) -> float | None:
-    """The standard deviation of the speeds between sightings over their mean; None where they are too few."""
+    """The standard deviation of the speeds between sightings over their mean, where that is small; None where
+    it is not, or the speeds are too few.
+    """
+    if len(seen) <= LEAST_VARIETY:
+        return None
     speeds_mps = []
-    for one, other in pairwise(seen):
-        way_m = distance_m(one.lat_deg, one.lon_deg, other.lat_deg, other.lon_deg)
+    places = [point_earth_centred(one.lat_deg, one.lon_deg) for one in seen]
+    for (one, here), (other, there) in pairwise(zip(seen, places, strict=True)):
+        way_m = point_distance_m(here, there)
         if way_m > MOVING_M and other.at_us > one.at_us:
             speeds_mps.append(way_m * SECOND_US / (other.at_us - one.at_us))
-    return pstdev(speeds_mps) / fmean(speeds_mps) if len(speeds_mps) >= LEAST_VARIETY else None
+    if len(speeds_mps) < LEAST_VARIETY:
+        return None
+    mean_mps = fmean(speeds_mps)
+    # `pstdev` is exact, and takes longer than all the rest: it is asked where that could make a difference.
+    most_mps = 2 * LEAST_SPREAD * mean_mps * math.sqrt(len(speeds_mps))
+    if math.dist(speeds_mps, [mean_mps] * len(speeds_mps)) > most_mps:
+        return None
+    return pstdev(speeds_mps) / mean_mps

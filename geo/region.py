@@ -10,12 +10,13 @@ Fences count that are enabled, and that are valid at some time before the device
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from geo.distance import MEAN_RADIUS_M, distance_m
-from geo.fence import Circle
+from geo.fences.columns import Shown
 from geo.fix import SECOND_US
 from geo.index import FenceSet
 from geo.transition import Presence, Rules, Sighting
@@ -33,8 +34,14 @@ RIM = ""  #: in place of a geofence's id (which is never empty): the rim of the 
 SPHERE_SHARE = 0.005
 
 
-class Watch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A circle for the phone's own region monitoring.
+class Watch(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    gc=False,
+    rename={"geofence": "geofence_id", "lat_deg": "lat", "lon_deg": "lon"},
+):
+    """A circle for the phone's own region monitoring, and as JSON what the phone is told of it.
 
     For a geofence it is such that a phone that stays on the same side of it as its newest fix stays on the
     same side of the geofence.
@@ -66,25 +73,26 @@ def safe_region(
     *,
     believed: bool = True,
     approach_s: float = 0.0,
+    around: Sequence[int] | None = None,
 ) -> SafeRegion:
     """The safe region around a device's newest fix, `seen`, given the visits open after it.
+
+    `around` are the places of the fences that hold that fix, as `match_one` would tell them.
 
     Where that fix leaves something open there is no region, and the phone is asked for every fix: it lies in
     a fence and was not sure enough to enter it, or an open visit is not supported by it, or it was not
     `believed`. The next fix may be more accurate wherever it is. So is a phone from which it takes less than
     `approach_s` to walk to a fence.
     """
-    around = fences.match_one(seen.lat_deg, seen.lon_deg)
+    if around is None:
+        around = fences.match_one(seen.lat_deg, seen.lon_deg)
     undecided = not believed or _is_open(seen, present, around, fences)
     until_us = seen.at_us + round(_heartbeat_s(present, rules) * SECOND_US)
     belt_m = approach_s * APPROACH_MPS
-    near = [
-        _Near(place=place, gap_m=gap_m, belt_m=0.0 if place in around else belt_m)
-        for place, gap_m in _nearest(seen, until_us, fences)
-    ]
+    near = _nearest(seen, until_us, around, belt_m, fences)
     free_m = min((one.gap_m - one.belt_m for one in near), default=MAX_AFTER_M - belt_m)
     after_m = 0.0 if undecided else surely_within_m(free_m, seen.lat_deg)
-    circles = tuple(_watched(seen, one, fences) for one in near)
+    circles = tuple([_watched(seen, one) for one in near])
     if not after_m:
         return SafeRegion(after_m=0.0, within_s=UNDECIDED_S, watch=circles)
     rim = Watch(geofence=RIM, lat_deg=seen.lat_deg, lon_deg=seen.lon_deg, radius_m=after_m)
@@ -92,10 +100,11 @@ def safe_region(
     return SafeRegion(after_m=after_m, within_s=within_s, watch=(rim, *circles))
 
 
-class _Near(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class _Near(NamedTuple):
     """A fence that counts."""
 
-    place: int
+    geofence: str
+    shown: Shown
     gap_m: float  #: to its boundary
     belt_m: float  #: how far around it a device that is outside is to be heard of
 
@@ -124,13 +133,17 @@ def _is_open(seen: Sighting, present: Sequence[Presence], around: Sequence[int],
     return inside != {(visit.geofence, visit.store) for visit in present}
 
 
-def _nearest(seen: Sighting, until_us: int, fences: FenceSet) -> Iterable[tuple[int, float]]:
-    """The fences with the nearest boundaries that count until a time, and how far these are."""
+def _nearest(
+    seen: Sighting, until_us: int, around: Sequence[int], belt_m: float, fences: FenceSet
+) -> list[_Near]:
+    """The fences with the nearest boundaries that count until a time."""
     here = seen.lat_deg, seen.lon_deg
     place, gap_m = fences.nearest(
         *here, MAX_WATCHED - 1, within_m=MAX_AFTER_M, at_us=seen.at_us, until_us=until_us
     )
-    return zip(place.tolist(), gap_m.tolist(), strict=True)
+    names = map(fences.roll.external_id, fences.number[place].tolist())
+    belts_m = [0.0 if one in around else belt_m for one in place.tolist()]
+    return list(map(_Near, names, fences.shown(place), gap_m.tolist(), belts_m))
 
 
 def _within_s(at_us: int, until_us: int, around: Sequence[int], fences: FenceSet) -> float:
@@ -146,20 +159,18 @@ def _within_s(at_us: int, until_us: int, around: Sequence[int], fences: FenceSet
     return max(0, (sooner_us - at_us) // 1000 - 1) / 1000
 
 
-def _watched(seen: Sighting, near: _Near, fences: FenceSet) -> Watch:
+def _watched(seen: Sighting, near: _Near) -> Watch:
     """The circle to watch for a fence.
 
     A circle's is itself. An area's is one that holds it; if that holds the fix as well, it says nothing, and
     the circle around the fix that touches the area's boundary is watched.
     """
-    circle = fences.circle(near.place)
-    lat_deg, lon_deg, radius_m = circle.lat_deg, circle.lon_deg, circle.radius_m + near.belt_m
-    is_area = not isinstance(fences.fence(near.place).shape, Circle)
+    lat_deg, lon_deg, radius_m, is_area = near.shown
+    radius_m += near.belt_m
     if is_area and distance_m(seen.lat_deg, seen.lon_deg, lat_deg, lon_deg) <= radius_m:
         lat_deg, lon_deg = seen.lat_deg, seen.lon_deg
         radius_m = surely_within_m(near.gap_m - near.belt_m, lat_deg)
-    geofence, _ = _name(near.place, fences)
-    return Watch(geofence=geofence, lat_deg=lat_deg, lon_deg=lon_deg, radius_m=radius_m)
+    return Watch(geofence=near.geofence, lat_deg=lat_deg, lon_deg=lon_deg, radius_m=radius_m)
 
 
 def _is_valid(place: int, at_us: int, fences: FenceSet) -> bool:

@@ -64,6 +64,10 @@ class Rows:
         """One record as Python values, by the names of the fields."""
         return self._one._make(self._packer.unpack_from(self._buffer, place * self.dtype.itemsize))
 
+    def values(self, place: int) -> tuple[Any, ...]:
+        """The same without the names, which takes a third of the time."""
+        return self._packer.unpack_from(self._buffer, place * self.dtype.itemsize)
+
     def put_one(self, place: int, *values: float) -> None:
         """Overwrites one record."""
         self._packer.pack_into(self._buffer, place * self.dtype.itemsize, *values)

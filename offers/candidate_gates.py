@@ -177,7 +177,7 @@ CANDIDATE_GATES: tuple[tuple[str, Callable[[Situation, Prospect], Verdict]], ...
 
 def candidate_results(at: Situation, prospect: Prospect) -> tuple[GateResult, ...]:
     """What every gate of `CANDIDATE_GATES` says of the prospect, in order."""
-    return tuple(result(code, gate(at, prospect)) for code, gate in CANDIDATE_GATES)
+    return tuple([result(code, gate(at, prospect)) for code, gate in CANDIDATE_GATES])
 
 
 def _below(count: int, limit: int | None) -> bool:

@@ -104,7 +104,7 @@ class _Choice:
         """Of those that passed every gate: the rules', or where the policy decides, the policy's."""
         if self.judged is not None and not self.shadow:
             return self.judged.worth.score
-        return np.zeros(0) if self.found is None else _scores(self.found)
+        return np.zeros(0) if self.found is None or not self.passed else _scores(self.found)
 
     @property
     def best(self) -> list[int]:
@@ -191,7 +191,7 @@ class _Choice:
 
     def candidates(self) -> Sequence[Candidate]:
         """All of them, to be made when they are read."""
-        return () if self.found is None else Candidates(self.found, self.scores, self.answered)
+        return () if not self.found else Candidates(self.found, self.scores, self.answered)
 
 
 def _scores(found: Prospects) -> Floats:
@@ -265,7 +265,7 @@ def _teaching(decision: Decision, choice: _Choice, found: Judged) -> Decision:
 def _kind(choice: _Choice) -> MomentKind:
     """What she is about: to know, to go, to do, or to buy."""
     found, trigger = choice.found, choice.at.moment.trigger
-    if found is None:
+    if found is None or not found.traces:
         return kind_of(trigger, inside=False, cart=False, repeated=False, in_stock=False)
     wanted = found.levels > 0.0
     return kind_of(
@@ -280,6 +280,6 @@ def _kind(choice: _Choice) -> MomentKind:
 def _intent(choice: _Choice) -> int:
     if choice.judged is not None:
         return choice.judged.intent.level
-    if choice.found is None:
+    if choice.found is None or not choice.found.traces:
         return 0
     return round(100 * _saturated(float(choice.found.levels.max(initial=0.0))))

@@ -112,6 +112,8 @@ def shopper_cap(at: Situation) -> Verdict:
                 midnight_us(at.now_us, at.shopper_zone, days_ago=days - 1) - 1,
             )
         )
+        if at.shopper.contacts
+        else 0
         for days in (1, 7)
     )
     per_day = _tighter(settings.shopper_per_day, wishes.max_per_day)
@@ -166,7 +168,7 @@ MOMENT_GATES: tuple[tuple[str, Callable[[Situation], Verdict]], ...] = (
 
 def moment_results(at: Situation) -> tuple[GateResult, ...]:
     """What every gate of `MOMENT_GATES` says, in order."""
-    return tuple(result(code, gate(at)) for code, gate in MOMENT_GATES)
+    return tuple([result(code, gate(at)) for code, gate in MOMENT_GATES])
 
 
 def _tighter(allowed: int, wished: int | None) -> int:

@@ -9,12 +9,10 @@ _SHIFTS = range(120, -1, -10)  # 13 pairs, 26 characters of 5 bits, hold 128 bit
 
 def derived_id(prefix: str, *parts: str | int) -> str:
     """The id that the same `parts` always give, whoever computes it and however often (SHA-256, 128 bits)."""
-    digest = hashlib.sha256()
-    for part in (prefix, *parts):
-        encoded = str(part).encode("utf-8", "surrogatepass")
-        # Each part goes in with its length: ("ab", "c") and ("a", "bc") are different things.
-        digest.update(len(encoded).to_bytes(4, "big") + encoded)
-    return named(prefix, int.from_bytes(digest.digest()[:16], "big"))
+    encoded = [str(part).encode("utf-8", "surrogatepass") for part in (prefix, *parts)]
+    # Each part goes in with its length: ("ab", "c") and ("a", "bc") are different things.
+    said = b"".join([len(part).to_bytes(4, "big") + part for part in encoded])
+    return named(prefix, int.from_bytes(hashlib.sha256(said).digest()[:16], "big"))
 
 
 def named(prefix: str, number: int) -> str:

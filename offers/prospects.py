@@ -45,6 +45,13 @@ class Prospects:
         self.shown: Shown = self.rack.shown
         if self.products:
             self.shown = self.shown.otherwise(self.rack.offers, self.products)
+        self.masks: dict[str, Mask] = {}
+        self.passed = np.zeros(0, dtype=np.intp)
+        if len(self.rack):
+            self._ask()
+
+    def _ask(self) -> None:
+        """Asks every gate."""
         self.masks = {code: mask(self) for code, mask in MASKS.items()}
         telling = [mask for mask in self.masks.values() if mask is not self.every]
         self.passed = np.flatnonzero(np.logical_and.reduce(telling))
@@ -172,8 +179,8 @@ class Candidates(Sequence[Candidate]):
         if self._order is None:
             best = np.argsort(-self._scores, kind="stable")
             scored = zip(self._found.passed[best].tolist(), self._scores[best].tolist(), strict=True)
-            removed = np.setdiff1d(np.arange(len(self)), self._found.passed).tolist()
-            self._order = [*scored, *((place, None) for place in removed)]
+            passed = set(self._found.passed.tolist())
+            self._order = [*scored, *((place, None) for place in range(len(self)) if place not in passed)]
         return self._order
 
     def _made(self, place: int, score: float | None) -> Candidate:

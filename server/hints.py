@@ -6,6 +6,7 @@ less than half of that or of its time is left, it is found anew.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -51,9 +52,15 @@ class Hints:
         calm = (device["doubts"] == 0) & (outside | (device["steady"] == 1)) & (device["head"] >= 0)
         columns = (slots, newest["at_us"], newest["lat_deg"], newest["lon_deg"], calm)
         rows = zip(*(column.tolist() for column in columns), strict=True)
-        return [self._one(row, comes, world) for row, comes in zip(rows, ahead, strict=True)]
+        told = [self._carried_over(row, comes, world) for row, comes in zip(rows, ahead, strict=True)]
+        if anew := [at for at, hint in enumerate(told) if not hint]:
+            around = world.fences.match_each(newest["lat_deg"][anew], newest["lon_deg"][anew])
+            for at, places in zip(anew, around, strict=True):
+                told[at] = self._anew(int(slots[at]), places, ahead[at], world)
+        return told
 
-    def _one(self, row: tuple[int, int, float, float, bool], ahead: bool, world: World) -> bytes:
+    def _carried_over(self, row: tuple[int, int, float, float, bool], ahead: bool, world: World) -> bytes:
+        """What is left of the device's last region; empty where one has to be found anew."""
         slot, at_us, lat_deg, lon_deg, calm = row
         hint: Hint | None = self._phones.hints.get(slot)
         if hint is not None and calm and hint.world is world and hint.ahead == ahead:
@@ -64,9 +71,10 @@ class Hints:
             left_us = hint.until_us - at_us
             if 2 * left_m >= hint.after_m and hint.within_us <= 2 * left_us:
                 return _told(left_m, min(left_us, hint.within_us), lat_deg, lon_deg, hint.watch)
-        return self._anew(slot, ahead, world)
+        return b""
 
-    def _anew(self, slot: int, ahead: bool, world: World) -> bytes:
+    def _anew(self, slot: int, around: list[int], ahead: bool, world: World) -> bytes:
+        """`around` are the places of the fences that hold its newest fix."""
         phones = self._phones
         seen = phones.newest(slot)
         if seen is None:
@@ -78,6 +86,7 @@ class Hints:
             world.rules,
             believed=not phones.devices.get_one(slot).doubts,
             approach_s=float(world.catalogue.settings.approach_s) if ahead else 0.0,
+            around=around,
         )
         phones.hints.pop(slot, None)
         if not region.after_m:
@@ -91,21 +100,14 @@ class Hints:
             after_m=region.after_m,
             until_us=seen.at_us + within_us,
             within_us=within_us,
-            watch=b"".join(b"," + _circle(watch) for watch in region.watch[1:]),
+            watch=_circles(region.watch[1:]),
         )
         phones.hints[slot] = hint
         return _told(region.after_m, within_us, seen.lat_deg, seen.lon_deg, hint.watch)
 
 
-class _Circle(msgspec.Struct, frozen=True):
-    geofence_id: str
-    lat: float
-    lon: float
-    radius_m: float
-
-
 class _Next(msgspec.Struct, frozen=True):
-    watch: list[_Circle]
+    watch: list[Watch]
 
 
 class Glance(NamedTuple):
@@ -122,8 +124,7 @@ def at_a_glance(hint: bytes) -> Glance:
 
 def watched_by(hint: bytes) -> list[Watch]:
     """The circles that a hint tells to watch."""
-    circles = msgspec.json.decode(hint, type=_Next).watch
-    return [Watch(geofence=c.geofence_id, lat_deg=c.lat, lon_deg=c.lon, radius_m=c.radius_m) for c in circles]
+    return msgspec.json.decode(hint, type=_Next).watch
 
 
 def _told(after_m: float, within_us: int, lat_deg: float, lon_deg: float, watch: bytes) -> bytes:
@@ -131,18 +132,17 @@ def _told(after_m: float, within_us: int, lat_deg: float, lon_deg: float, watch:
     return (
         f'{{"after_m":{after_m!r},"within_s":{within_us / SECOND_US!r},"watch":[{{"geofence_id":"",'
         f'"lat":{lat_deg!r},"lon":{lon_deg!r},"radius_m":{after_m!r}}}'
-    ).encode() + b"%b]}" % watch
+    ).encode() + (b",%b]}" % watch if watch else b"]}")
 
 
 def _json(region: SafeRegion) -> bytes:
-    watch = b",".join(map(_circle, region.watch))
     return b'{"after_m":%b,"within_s":%b,"watch":[%b]}' % (
         repr(region.after_m).encode(),
         repr(region.within_s).encode(),
-        watch,
+        _circles(region.watch),
     )
 
 
-def _circle(watch: Watch) -> bytes:
-    body = {"geofence_id": watch.geofence, "lat": watch.lat_deg, "lon": watch.lon_deg}
-    return msgspec.json.encode(body | {"radius_m": watch.radius_m})
+def _circles(watch: Sequence[Watch]) -> bytes:
+    """The JSON of some circles, with commas between."""
+    return msgspec.json.encode(watch)[1:-1]

@@ -58,13 +58,16 @@ def follow(  # noqa: PLR0917 - what `begin` knows
     return seen, retracted, doubted
 
 
-def whereabouts(fleet: Fleet, record: Record, device: Device, rules: Rules) -> list[Whereabouts]:
-    """The visits that a device has open now."""
+def whereabouts(
+    fleet: Fleet, record: Record, device: Device, rules: Rules | None = None
+) -> list[Whereabouts]:
+    """The visits that a device has open now; its speed where `rules` say how that is derived."""
     slot = slot_of(fleet, record, device.device_id)
-    present, seen = fleet.present(slot), fleet.newest(slot)
-    if seen is None or not present:
+    present = fleet.present(slot)
+    seen = fleet.newest(slot) if present else None
+    if seen is None:
         return []
-    speed_mps = speed_of(fleet, slot, seen, rules)
+    speed_mps = None if rules is None else speed_of(fleet, slot, seen, rules)
     return [
         Whereabouts(
             device_id=device.device_id, presence=visit, seen=seen, speed_mps=speed_mps, mock=device.mock

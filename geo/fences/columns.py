@@ -21,6 +21,9 @@ TimeArray = npt.NDArray[np.int64]
 #: In place of a time that a fence without a begin or an end does not have.
 ALWAYS_US, NEVER_US = -(2**63), 2**63 - 1
 
+#: A circle, or one around an area: latitude, longitude, radius in metres, and whether it is around an area.
+Shown = tuple[float, float, float, bool]
+
 #: So many fences are put into columns at a time, …
 CHUNK = 65_536
 #: … and so many are read at a time.
@@ -139,6 +142,16 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             lon_deg=float(self.lon_deg[place]),
             radius_m=float(self.radius_m[place]),
         )
+
+    def shown(self, places: npt.NDArray[np.integer]) -> list[Shown]:
+        """The circles of some of the fences, or those around them."""
+        columns = self.lat_deg[places], self.lon_deg[places], self.radius_m[places], self.area[places] >= 0
+        found: list[Shown] = list(zip(*(column.tolist() for column in columns), strict=True))
+        if self.areas:
+            for at in columns[-1].nonzero()[0].tolist():
+                around = self.circle(int(places[at]))
+                found[at] = around.lat_deg, around.lon_deg, around.radius_m, True
+        return found
 
     def fence(self, place: int, roll: Roll) -> Fence:
         """One of the fences, as it was given."""

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from geo.distance import IndexArray
 from geo.fence import Circle, Fence
+from geo.fences.columns import Shown
 from geo.fences.part import Part
 from geo.fences.roll import Roll
 
@@ -43,6 +44,16 @@ class Places(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """The fence at a place, if it is a circle, or a circle around it."""
         part, local = self._at(place)
         return part.columns.circle(local)
+
+    def shown(self, place: IndexArray) -> list[Shown]:
+        """The circles of some fences, or those around them, in order."""
+        if not len(self.overlay):
+            return self.main.columns.shown(place)
+        found: list[Shown] = [(0.0, 0.0, 0.0, False)] * len(place)
+        for part, at, local in self._by_part(place):
+            for one, shown in zip(at.tolist(), part.columns.shown(local), strict=True):
+                found[one] = shown
+        return found
 
     def validity_us(self, place: int) -> tuple[int, int]:
         """From when on and before when the fence at a place is valid; see `geo.fences.columns`."""
