@@ -144,13 +144,9 @@ class Fleet:
         """The visits that were open at the sealed sighting, and at the middle."""
         device = self.devices.get_one(slot)
         return (
-            self._presences(self.past, device.base, device.base_count),
-            self._presences(self.past, device.middle, device.middle_count),
+            presences(self.roll, self.past, device.base, device.base_count),
+            presences(self.roll, self.past, device.middle, device.middle_count),
         )
-
-    def _presences(self, visits: Rows, first: int, count: int) -> tuple[Presence, ...]:
-        """So many rows of visits as values."""
-        return presences(self.roll, [visits.values(row) for row in range(first, first + count)])
 
     def rows(self, slot: int) -> npt.NDArray[np.int64]:
         """The rows of the sightings of a device's window, by time."""
@@ -197,9 +193,7 @@ class Fleet:
         """One sighting, and the row of the device's sighting before."""
         at_us, lat_deg, lon_deg, accuracy_m, speed_mps, _, previous, first, count = self.sightings.values(row)
         pairs = [self.pairs.values(pair) for pair in range(first, first + count)]
-        inside = [(*self.roll.name(number), sure) for number, sure in pairs]
-        if count > 1:
-            inside.sort()
+        inside = sorted([(*self.roll.name(number), sure) for number, sure in pairs])
         one = Sighting(
             at_us=at_us,
             lat_deg=lat_deg,
@@ -243,7 +237,7 @@ class Fleet:
             return ()
         if device.steady:
             self.settle_visits(np.array([slot]))
-        return self._presences(self.visits, device.visits, device.visit_count)
+        return presences(self.roll, self.visits, device.visits, device.visit_count)
 
     def visits_of(
         self, slots: npt.NDArray[np.integer]

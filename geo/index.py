@@ -21,7 +21,7 @@ from geo.compiled import behaved
 from geo.distance import FloatArray, IndexArray
 from geo.fence import Fence
 from geo.fences.columns import Columns, TimeArray
-from geo.fences.nearest import Source, Wanted, nearest
+from geo.fences.nearest import Near, Source, Wanted, nearest
 from geo.fences.part import Pairs, Part
 from geo.fences.places import Places
 from geo.fences.roll import Roll
@@ -221,28 +221,45 @@ class FenceSet(Places, frozen=True, kw_only=True, eq=False):
         Returns their places and the unsigned distances to their boundaries, `within_m` at most. Where a time
         is given, only fences that are valid then count, or at any time from then `until_us`.
         """
+        times = None if at_us is None else [(at_us, at_us if until_us is None else until_us)]
+        found = self.nearest_each([lat_deg], [lon_deg], count, within_m=within_m, times_us=times)
+        return found.place, found.gap_m
+
+    def nearest_each(
+        self,
+        lat_deg: list[float],
+        lon_deg: list[float],
+        count: int,
+        *,
+        within_m: float = 5_000.0,
+        times_us: list[tuple[int, int]] | None = None,
+    ) -> Near:
+        """The same for each of some points; `times_us` are from when until when, by point."""
+        from_us, until_us = (None, None) if times_us is None else np.array(times_us, np.int64).T
         wanted = Wanted(
             lat_deg=lat_deg,
             lon_deg=lon_deg,
             count=count,
             within_m=within_m,
-            from_us=at_us,
-            until_us=at_us if until_us is None else until_us,
+            from_us=from_us,
+            until_us=until_us,
         )
         sources = [Source(part=self.main, first=0, alive=self.alive, temporary=self.temporary)]
         if len(self.overlay):
             first = len(self.main)
             sources.append(Source(part=self.overlay, first=first, alive=None, temporary=self.temporary))
-        place, gap_m = nearest(sources, wanted)
-        if (gap_m[1:] == gap_m[:-1]).any():
-            place, gap_m = self._in_order(place, gap_m)
-        return place[:count], gap_m[:count]
+        near = nearest(sources, wanted)
+        point, gap_m = near.point, near.gap_m
+        if ((gap_m[1:] == gap_m[:-1]) & (point[1:] == point[:-1])).any():
+            near = near.only(np.array(self._in_order(near)))
+        before = near.point.searchsorted(near.point)
+        return near.only(np.arange(len(near.point)) - before < count)
 
-    def _in_order(self, place: IndexArray, gap_m: FloatArray) -> tuple[IndexArray, FloatArray]:
+    def _in_order(self, near: Near) -> list[int]:
         """By distance and, where that is the same, by external id: so all equal sets answer alike."""
-        ids = [self.roll.external_id(number) for number in self.number[place].tolist()]
-        order = sorted(range(len(ids)), key=lambda i: (gap_m[i], ids[i]))
-        return place[order], gap_m[order]
+        ids = [self.roll.external_id(number) for number in self.number[near.place].tolist()]
+        rows = list(zip(near.point.tolist(), near.gap_m.tolist(), ids, strict=True))
+        return sorted(range(len(rows)), key=rows.__getitem__)
 
     def _is_valid(self, place: IndexArray, at_us: TimeArray) -> npt.NDArray[np.bool_]:
         valid = np.empty(len(place), bool)

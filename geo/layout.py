@@ -10,7 +10,7 @@ import numpy.typing as npt
 from geo.distance import IndexArray
 from geo.fences.roll import Roll
 from geo.index import FenceSet
-from geo.rows import Records
+from geo.rows import Records, Rows
 from geo.transition import Presence
 
 NEVER = -1  #: in place of a time
@@ -110,12 +110,10 @@ class Marks:
         return self._marks
 
 
-def presences(roll: Roll, rows: Iterable[tuple[Any, ...]]) -> tuple[Presence, ...]:
-    """Visits as values, by geofence."""
-    found = [_presence(roll, one) for one in rows]
-    if len(found) > 1:
-        found.sort(key=attrgetter("geofence"))
-    return tuple(found)
+def presences(roll: Roll, visits: Rows, first: int, count: int) -> tuple[Presence, ...]:
+    """So many visits as values, by geofence."""
+    found = [_presence(roll, visits.values(row)) for row in range(first, first + count)]
+    return tuple(sorted(found, key=attrgetter("geofence")))
 
 
 def _presence(roll: Roll, one: tuple[Any, ...]) -> Presence:

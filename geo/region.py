@@ -11,9 +11,11 @@ Fences count that are enabled, and that are valid at some time before the device
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise, repeat
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from geo.distance import MEAN_RADIUS_M, distance_m
 from geo.fences.columns import Shown
@@ -65,6 +67,15 @@ class SafeRegion(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 EVERY_FIX = SafeRegion(after_m=0.0, within_s=PLAIN_S)
 
 
+class Asked(NamedTuple):
+    """A device whose safe region is asked for."""
+
+    seen: Sighting  #: its newest fix
+    present: Sequence[Presence]  #: the visits open after it
+    believed: bool = True  #: whether that fix is
+    approach_s: float = 0.0  #: it is to be heard of from where it takes so long to walk to a fence
+
+
 def safe_region(
     seen: Sighting,
     present: Sequence[Presence],
@@ -73,40 +84,63 @@ def safe_region(
     *,
     believed: bool = True,
     approach_s: float = 0.0,
-    around: Sequence[int] | None = None,
 ) -> SafeRegion:
     """The safe region around a device's newest fix, `seen`, given the visits open after it.
-
-    `around` are the places of the fences that hold that fix, as `match_one` would tell them.
 
     Where that fix leaves something open there is no region, and the phone is asked for every fix: it lies in
     a fence and was not sure enough to enter it, or an open visit is not supported by it, or it was not
     `believed`. The next fix may be more accurate wherever it is. So is a phone from which it takes less than
     `approach_s` to walk to a fence.
     """
-    if around is None:
-        around = fences.match_one(seen.lat_deg, seen.lon_deg)
-    undecided = not believed or _is_open(seen, present, around, fences)
-    until_us = seen.at_us + round(_heartbeat_s(present, rules) * SECOND_US)
-    belt_m = approach_s * APPROACH_MPS
-    near = _nearest(seen, until_us, around, belt_m, fences)
-    free_m = min((one.gap_m - one.belt_m for one in near), default=MAX_AFTER_M - belt_m)
-    after_m = 0.0 if undecided else surely_within_m(free_m, seen.lat_deg)
-    circles = tuple([_watched(seen, one) for one in near])
-    if not after_m:
-        return SafeRegion(after_m=0.0, within_s=UNDECIDED_S, watch=circles)
-    rim = Watch(geofence=RIM, lat_deg=seen.lat_deg, lon_deg=seen.lon_deg, radius_m=after_m)
-    within_s = _within_s(seen.at_us, until_us, around, fences)
-    return SafeRegion(after_m=after_m, within_s=within_s, watch=(rim, *circles))
+    [region] = safe_regions([Asked(seen, present, believed, approach_s)], fences, rules)
+    return region
+
+
+def safe_regions(asked: Sequence[Asked], fences: FenceSet, rules: Rules) -> list[SafeRegion]:
+    """The safe region of each of some devices: all fences are looked for at once."""
+    if not asked:
+        return []
+    lat_deg, lon_deg = [one.seen.lat_deg for one in asked], [one.seen.lon_deg for one in asked]
+    begin_us = [one.seen.at_us for one in asked]
+    until_us = [one.seen.at_us + round(_heartbeat_s(one.present, rules) * SECOND_US) for one in asked]
+    around = fences.match_each(np.array(lat_deg), np.array(lon_deg))
+    times_us = list(zip(begin_us, until_us, strict=True))
+    near = fences.nearest_each(lat_deg, lon_deg, MAX_WATCHED - 1, within_m=MAX_AFTER_M, times_us=times_us)
+    names = map(fences.roll.external_id, fences.number[near.place].tolist())
+    rows = list(map(_Near, near.place.tolist(), names, fences.shown(near.place), near.gap_m.tolist()))
+    ends = near.point.searchsorted(np.arange(len(asked) + 1)).tolist()
+    each = [rows[begin:end] for begin, end in pairwise(ends)]
+    return list(map(_region, asked, until_us, around, each, repeat(fences)))
 
 
 class _Near(NamedTuple):
     """A fence that counts."""
 
+    place: int
     geofence: str
     shown: Shown
     gap_m: float  #: to its boundary
-    belt_m: float  #: how far around it a device that is outside is to be heard of
+
+
+def _region(
+    asked: Asked, until_us: int, around: Sequence[int], near: Sequence[_Near], fences: FenceSet
+) -> SafeRegion:
+    """`around` are the places of the fences that hold the newest fix, `near` those that are nearest to it."""
+    seen, belt_m = asked.seen, asked.approach_s * APPROACH_MPS
+    undecided = not asked.believed or _is_open(seen, asked.present, around, fences)
+    # How far around a fence a device that is outside is to be heard of.
+    belts_m = [0.0 if one.place in around else belt_m for one in near]
+    free_m = min(
+        (one.gap_m - around_m for one, around_m in zip(near, belts_m, strict=True)),
+        default=MAX_AFTER_M - belt_m,
+    )
+    after_m = 0.0 if undecided else surely_within_m(free_m, seen.lat_deg)
+    circles = tuple(map(_watched, repeat(seen), near, belts_m))
+    if not after_m:
+        return SafeRegion(after_m=0.0, within_s=UNDECIDED_S, watch=circles)
+    rim = Watch(geofence=RIM, lat_deg=seen.lat_deg, lon_deg=seen.lon_deg, radius_m=after_m)
+    within_s = _within_s(seen.at_us, until_us, around, fences)
+    return SafeRegion(after_m=after_m, within_s=within_s, watch=(rim, *circles))
 
 
 def surely_within_m(measured_m: float, lat_deg: float) -> float:
@@ -133,19 +167,6 @@ def _is_open(seen: Sighting, present: Sequence[Presence], around: Sequence[int],
     return inside != {(visit.geofence, visit.store) for visit in present}
 
 
-def _nearest(
-    seen: Sighting, until_us: int, around: Sequence[int], belt_m: float, fences: FenceSet
-) -> list[_Near]:
-    """The fences with the nearest boundaries that count until a time."""
-    here = seen.lat_deg, seen.lon_deg
-    place, gap_m = fences.nearest(
-        *here, MAX_WATCHED - 1, within_m=MAX_AFTER_M, at_us=seen.at_us, until_us=until_us
-    )
-    names = map(fences.roll.external_id, fences.number[place].tolist())
-    belts_m = [0.0 if one in around else belt_m for one in place.tolist()]
-    return list(map(_Near, names, fences.shown(place), gap_m.tolist(), belts_m))
-
-
 def _within_s(at_us: int, until_us: int, around: Sequence[int], fences: FenceSet) -> float:
     """Seconds until a time, or until one of the fences around a place begins or ends, if that is sooner.
 
@@ -159,17 +180,17 @@ def _within_s(at_us: int, until_us: int, around: Sequence[int], fences: FenceSet
     return max(0, (sooner_us - at_us) // 1000 - 1) / 1000
 
 
-def _watched(seen: Sighting, near: _Near) -> Watch:
+def _watched(seen: Sighting, near: _Near, belt_m: float) -> Watch:
     """The circle to watch for a fence.
 
     A circle's is itself. An area's is one that holds it; if that holds the fix as well, it says nothing, and
     the circle around the fix that touches the area's boundary is watched.
     """
     lat_deg, lon_deg, radius_m, is_area = near.shown
-    radius_m += near.belt_m
+    radius_m += belt_m
     if is_area and distance_m(seen.lat_deg, seen.lon_deg, lat_deg, lon_deg) <= radius_m:
         lat_deg, lon_deg = seen.lat_deg, seen.lon_deg
-        radius_m = surely_within_m(near.gap_m - near.belt_m, lat_deg)
+        radius_m = surely_within_m(near.gap_m - belt_m, lat_deg)
     return Watch(geofence=near.geofence, lat_deg=lat_deg, lon_deg=lon_deg, radius_m=radius_m)
 
 

@@ -28,6 +28,7 @@ HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 _CLOCK = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 
 
@@ -88,7 +89,7 @@ def microseconds(at: datetime) -> int:
 
 def rfc3339(at_us: int) -> str:
     """The time as RFC 3339 in UTC with `Z`; microseconds only where there are any."""
-    return aware(at_us).replace(tzinfo=None).isoformat() + "Z"
+    return (_NAIVE_EPOCH + timedelta(microseconds=at_us)).isoformat() + "Z"
 
 
 def local_time(at_us: int, timezone: str) -> datetime:

@@ -139,7 +139,8 @@ class Prospects:
 
     def failing(self) -> list[str]:
         """The codes by which any was removed, in the order of the gates."""
-        return [code for code, mask in self.masks.items() if not mask.all()]
+        every = self.every
+        return [code for code, mask in self.masks.items() if mask is not every and not mask.all()]
 
     def evidence(self) -> tuple[Evidence, ...]:
         """What speaks for any offer here, the strongest first."""

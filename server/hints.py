@@ -6,7 +6,7 @@ less than half of that or of its time is left, it is found anew.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -14,12 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from geo.fix import SECOND_US
-from geo.region import EVERY_FIX, SafeRegion, Watch, safe_region
+from geo.region import EVERY_FIX, Asked, SafeRegion, Watch, safe_regions
+from geo.transition import Sighting
 from server.phones import Phones
 from server.world import World
 
 #: No degree, of latitude or at the equator of longitude, is longer; the latter shrinks with the cosine.
 LONGEST_DEGREE_M = 112_100.0
+#: So many regions are found at once: what is looked at for more of them does not stay near the processor.
+AT_ONCE = 64
 
 
 class Hint(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -53,10 +56,10 @@ class Hints:
         columns = (slots, newest["at_us"], newest["lat_deg"], newest["lon_deg"], calm)
         rows = zip(*(column.tolist() for column in columns), strict=True)
         told = [self._carried_over(row, comes, world) for row, comes in zip(rows, ahead, strict=True)]
-        if anew := [at for at, hint in enumerate(told) if not hint]:
-            around = world.fences.match_each(newest["lat_deg"][anew], newest["lon_deg"][anew])
-            for at, places in zip(anew, around, strict=True):
-                told[at] = self._anew(int(slots[at]), places, ahead[at], world)
+        anew = [(at, slot) for at, slot in enumerate(slots.tolist()) if not told[at]]
+        for first in range(0, len(anew), AT_ONCE):
+            for at, hint in self._anew(anew[first : first + AT_ONCE], ahead, world):
+                told[at] = hint
         return told
 
     def _carried_over(self, row: tuple[int, int, float, float, bool], ahead: bool, world: World) -> bytes:
@@ -73,26 +76,34 @@ class Hints:
                 return _told(left_m, min(left_us, hint.within_us), lat_deg, lon_deg, hint.watch)
         return b""
 
-    def _anew(self, slot: int, around: list[int], ahead: bool, world: World) -> bytes:
-        """`around` are the places of the fences that hold its newest fix."""
-        phones = self._phones
-        seen = phones.newest(slot)
-        if seen is None:
-            return b""
-        region = safe_region(
-            seen,
-            phones.present(slot),
-            world.fences,
-            world.rules,
-            believed=not phones.devices.get_one(slot).doubts,
-            approach_s=float(world.catalogue.settings.approach_s) if ahead else 0.0,
-            around=around,
-        )
-        phones.hints.pop(slot, None)
+    def _anew(
+        self, places: Iterable[tuple[int, int]], ahead: list[bool], world: World
+    ) -> Iterator[tuple[int, bytes]]:
+        """The same for devices by place in the batch and slot, with the place. Who was never seen is left
+        out.
+        """
+        phones, approach_s = self._phones, float(world.catalogue.settings.approach_s)
+        asked = {
+            (at, slot): Asked(
+                seen,
+                phones.present(slot),
+                believed=not phones.devices.get_one(slot).doubts,
+                approach_s=approach_s if ahead[at] else 0.0,
+            )
+            for at, slot in places
+            if (seen := phones.newest(slot)) is not None
+        }
+        regions = safe_regions(list(asked.values()), world.fences, world.rules)
+        for ((at, slot), one), region in zip(asked.items(), regions, strict=True):
+            yield at, self._found(slot, one.seen, region, ahead[at], world)
+
+    def _found(self, slot: int, seen: Sighting, region: SafeRegion, ahead: bool, world: World) -> bytes:
+        """Remembers a region that was found; the JSON of it."""
+        self._phones.hints.pop(slot, None)
         if not region.after_m:
             return _json(region)
         within_us = int(region.within_s * SECOND_US)
-        hint = Hint(
+        hint = self._phones.hints[slot] = Hint(
             world=world,
             ahead=ahead,
             lat_deg=seen.lat_deg,
@@ -102,7 +113,6 @@ class Hints:
             within_us=within_us,
             watch=_circles(region.watch[1:]),
         )
-        phones.hints[slot] = hint
         return _told(region.after_m, within_us, seen.lat_deg, seen.lon_deg, hint.watch)
 
 

@@ -224,6 +224,20 @@ def check_nearest(shapes: list[Shape], lat: float, lon: float, count: int, *, wi
         assert gap == pytest.approx(true_m, abs=0.002, rel=1e-6)
 
 
+@pytest.mark.parametrize("count", [1, 5, 200])
+def test_the_nearest_of_many_points_are_those_of_each_alone(count: int) -> None:
+    given, points = areas_and_points(6)
+    fences = FenceSet.build(given + [fence(f"twin {one.external_id}", one.shape) for one in given[:20]])
+    lats, lons = columns(points)
+    near = fences.nearest_each(lats.tolist(), lons.tolist(), count, within_m=2_000.0)
+    around = fences.match_each(lats, lons)
+    for point, at in enumerate(points):
+        place, gap_m = fences.nearest(*at, count, within_m=2_000.0)
+        rows = near.point == point
+        assert (near.place[rows].tolist(), near.gap_m[rows].tolist()) == (place.tolist(), gap_m.tolist())
+        assert around[point] == fences.match_one(*at)
+
+
 def areas_and_points(seed: int) -> tuple[list[Fence], list[tuple[float, float]]]:
     """Fences in a town, half of them areas, and points among them."""
     random = np.random.default_rng(seed)

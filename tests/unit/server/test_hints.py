@@ -63,6 +63,19 @@ def test_a_region_carried_over_lies_within_the_one_found_anew(
             assert (rim["lat"], rim["lon"]) == (fix.lat_deg, fix.lon_deg)
 
 
+def test_phones_of_one_batch_are_told_what_each_would_be_alone(world: World) -> None:
+    phones = Phones(world.fences.roll)
+    slots = np.array([phones.add(f"phone {number}") for number in range(100)], np.int32)
+    places = [(SHOP[0] + 10 * (number - 50) / 111_400, SHOP[1]) for number in range(100)]
+    fixes = [Fix(lat_deg=lat, lon_deg=lon, fixed_at_us=60_000_000, accuracy_m=5.0) for lat, lon in places]
+    sense(phones, FixBatch.of(zip(slots.tolist(), fixes, strict=True)), world.fences, world.rules)
+    ahead = [number % 2 == 0 for number in range(100)]
+    together = Hints(phones).json(slots, ahead, world)
+    phones.hints.clear()
+    alone = [Hints(phones).json(slots[at : at + 1], ahead[at : at + 1], world) for at in range(100)]
+    assert [[told] for told in together] == alone
+
+
 def test_a_phone_that_has_hardly_moved_is_told_what_is_left(world: World) -> None:
     phones = Phones(world.fences.roll)
     hints, slot, slots = Hints(phones), phones.add("phone"), np.zeros(1, np.int32)
