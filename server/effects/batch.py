@@ -1,4 +1,4 @@
-"""Writes a micro-batch with all that follows from it: most of it in one round trip."""
+"""Writes a micro-batch with all that follows from it: most of it in one round trip, or two with offers."""
 
 from collections.abc import Sequence
 
@@ -39,6 +39,8 @@ async def save_batch(  # noqa: PLR0917 - what it writes
     recalled = await save_transitions(connection, writes, retailer_id, turn, entry.written_at_us)
     await ledgers.write(connection, writes, retailer_id, entry.day)
     await memory.learners.save(connection, writes, entry, turn.lessons)
+    if any(one.chosen for one in decisions):
+        await writes.run(connection)  # pushes say when the entry was written
     pushed = save_decisions(writes, world, entry, decisions, turn.records, ledgers, clock=clock)
     await writes.run(connection)
     if not entry.empty:

@@ -1,6 +1,6 @@
 """Writes decisions with their receipts; for offers the coupon, the inbox item and the push."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -30,15 +30,16 @@ def save_decisions(  # noqa: PLR0917 - what it writes
     writes: Writes,
     world: World,
     entry: Entry,
-    decisions: Iterable[Decision],
+    decisions: Sequence[Decision],
     records: Mapping[str, Record],
     ledgers: Ledgers,
     *,
     clock: Clock,
 ) -> bool:
-    """All decisions of a batch, with what follows from offers. True if a push is due."""
+    """All decisions of a batch, with what follows from offers: of these its journal entry was just written.
+    True if a push is due.
+    """
     journaled_at = from_us(clock.now_us())
-    decisions = list(decisions)
     offers = [
         _Made(world, one, records[one.moment.shopper_id].shopper, ledgers) for one in decisions if one.chosen
     ]

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from notifications.outbox import STAGES
+from server.db import Connection
+from server.writes import Writes
 from tests.acceptance.mall import Mall, mall, until
 
 
@@ -37,6 +39,24 @@ async def test_a_receipt_says_how_long_each_stage_of_its_push_took(at_noon: Mall
     assert set(STAGES) <= set(timings)
     assert timings["claimed_to_accepted"] == 2000
     assert sum(timings[stage] for stage in STAGES) == timings["received_to_accepted"] == 2000
+
+
+async def test_what_writing_the_entry_took_counts_until_it_is_journaled(
+    at_noon: Mall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shopper = await at_noon.shopper()
+    await shopper.looks_at("T-1")
+    write = Writes.run
+
+    async def slowly(writes: Writes, connection: Connection) -> None:
+        await write(writes, connection)
+        at_noon.clock.advance(0.25)
+
+    monkeypatch.setattr(Writes, "run", slowly)
+    await shopper.ping(north_m=40)
+
+    [receipt] = [one for one in await shopper.receipts() if "push" in one]
+    assert receipt["timings_ms"]["decided_to_journaled"] == 250
 
 
 async def test_the_metrics_tell_the_stages_of_pushes_and_what_waits(at_noon: Mall) -> None:
