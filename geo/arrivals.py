@@ -12,7 +12,7 @@ from geo.batch import FixBatch
 from geo.compiled import compiled
 from geo.distance import FloatArray, IndexArray
 from geo.index import FenceSet
-from geo.rows import known
+from geo.layout import sighting_of
 from geo.transition import Rules, Sighting
 from geo.window import measured_at_us
 
@@ -93,17 +93,7 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         ]
         columns = (self.at_us, self.lat_deg, self.lon_deg, self.accuracy_m, self.speed_mps)
         rows = zip(*(column[begin:end].tolist() for column in columns), inside, strict=True)
-        return [
-            Sighting(
-                at_us=at_us,
-                lat_deg=lat_deg,
-                lon_deg=lon_deg,
-                accuracy_m=known(accuracy_m),
-                speed_mps=known(speed_mps),
-                inside=lies_in,
-            )
-            for at_us, lat_deg, lon_deg, accuracy_m, speed_mps, lies_in in rows
-        ]
+        return [sighting_of(*row) for row in rows]
 
 
 @compiled
@@ -140,17 +130,8 @@ def sightings_of(batch: FixBatch, fences: FenceSet, rules: Rules) -> Iterator[tu
         batch.speed_mps,
     )
     found: dict[int, list[Sighting]] = {}
-    for slot, at_us, lat_deg, lon_deg, accuracy_m, speed_mps in zip(
-        *(column.tolist() for column in columns), strict=True
-    ):
-        sighting = Sighting(
-            at_us=at_us,
-            lat_deg=lat_deg,
-            lon_deg=lon_deg,
-            accuracy_m=known(accuracy_m),
-            speed_mps=known(speed_mps),
-        )
-        found.setdefault(slot, []).append(_matched(sighting, fences, rules))
+    for slot, *row in zip(*(column.tolist() for column in columns), strict=True):
+        found.setdefault(slot, []).append(_matched(sighting_of(*row), fences, rules))
     for slot in sorted(found):
         yield slot, sorted(found[slot], key=measured_at_us)
 

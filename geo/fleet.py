@@ -34,9 +34,10 @@ from geo.layout import (
     Marks,
     dwells_due_us,
     presences,
+    sighting_of,
     visit_rows,
 )
-from geo.rows import Rows, known, unknown
+from geo.rows import Rows, unknown
 from geo.slots import Slots
 from geo.transition import DeviceState, Presence, Sighting
 
@@ -193,16 +194,8 @@ class Fleet:
         """One sighting, and the row of the device's sighting before."""
         at_us, lat_deg, lon_deg, accuracy_m, speed_mps, _, previous, first, count = self.sightings.values(row)
         pairs = [self.pairs.values(pair) for pair in range(first, first + count)]
-        inside = sorted([(*self.roll.name(number), sure) for number, sure in pairs])
-        one = Sighting(
-            at_us=at_us,
-            lat_deg=lat_deg,
-            lon_deg=lon_deg,
-            accuracy_m=known(accuracy_m),
-            speed_mps=known(speed_mps),
-            inside=tuple(inside),
-        )
-        return one, previous
+        inside = tuple(sorted([(*self.roll.name(number), sure) for number, sure in pairs]))
+        return sighting_of(at_us, lat_deg, lon_deg, accuracy_m, speed_mps, inside), previous
 
     def sighting_at(self, row: int) -> Sighting | None:
         """The same, or None for `NOWHERE`."""

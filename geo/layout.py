@@ -10,8 +10,8 @@ import numpy.typing as npt
 from geo.distance import IndexArray
 from geo.fences.roll import Roll
 from geo.index import FenceSet
-from geo.rows import Records, Rows
-from geo.transition import Presence
+from geo.rows import Records, Rows, known
+from geo.transition import Presence, Sighting
 
 NEVER = -1  #: in place of a time
 FOREVER = 2**63 - 1
@@ -108,6 +108,25 @@ class Marks:
             mixed ^= mixed >> np.uint64(31)
             self._marks = np.concatenate([self._marks, mixed.view(np.int64)])
         return self._marks
+
+
+def sighting_of(  # noqa: PLR0917 - the columns, in their order
+    at_us: int,
+    lat_deg: float,
+    lon_deg: float,
+    accuracy_m: float,
+    speed_mps: float,
+    inside: tuple[tuple[str, str, float], ...] = (),
+) -> Sighting:
+    """A sighting as columns have it: NaN for what is not known."""
+    return Sighting(
+        at_us=at_us,
+        lat_deg=lat_deg,
+        lon_deg=lon_deg,
+        accuracy_m=known(accuracy_m),
+        speed_mps=known(speed_mps),
+        inside=inside,
+    )
 
 
 def presences(roll: Roll, visits: Rows, first: int, count: int) -> tuple[Presence, ...]:

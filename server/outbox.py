@@ -13,6 +13,7 @@ from server.auth import REFRESH_TTL_US
 from server.clock import from_us, to_us
 from server.db import Connection
 from server.sql import queries
+from server.writes import columns
 
 #: A claimed push and what became of it.
 Result = tuple[PushRow, Settlement]
@@ -41,14 +42,13 @@ async def save(connection: Connection, retailer_id: str, results: list[Result], 
         return set()
     # Rows are always locked in this order, so that two relays do not wait for each other.
     ordered = sorted(results, key=lambda result: result[0].push_id)
-    columns = zip(*(_values(row, settlement) for row, settlement in ordered), strict=True)
-    records = await connection.fetch(queries("outbox")["settle_pushes"], retailer_id, *map(list, columns))
+    settled = columns(_values(row, settlement) for row, settlement in ordered)
+    records = await connection.fetch(queries("outbox")["settle_pushes"], retailer_id, *settled)
     gone = [
         (row.device_id, one.forget.kind, one.forget.value) for row, one in ordered if one.forget is not None
     ]
     if gone:
-        lists = map(list, zip(*gone, strict=True))
-        await connection.execute(queries("outbox")["forget_addresses"], retailer_id, *lists)
+        await connection.execute(queries("outbox")["forget_addresses"], retailer_id, *columns(gone))
     if had_left := [record["push_id"] for record in records if record["had_left"]]:
         await recall(connection, retailer_id, had_left, now_us=now_us)
     return {record["push_id"] for record in records}

@@ -6,6 +6,7 @@ from server.outbox import recall
 from server.records import Record, slot_of
 from server.sql import queries
 from server.turn import Turn
+from server.writes import columns
 
 SQL = queries("outbox")
 
@@ -15,7 +16,7 @@ async def take_back(connection: Connection, retailer_id: str, turn: Turn, now_us
     gone = left_behind(turn)
     if not gone:
         return False
-    shoppers, stores = (list(column) for column in zip(*sorted(gone), strict=True))
+    shoppers, stores = columns(sorted(gone))
     await connection.execute(SQL["withdraw_left"], retailer_id, shoppers, stores)
     shown = await connection.fetch(SQL["shown_pushes"], retailer_id, shoppers, stores, from_us(now_us))
     if not shown:

@@ -9,6 +9,7 @@ from server.db import Connection
 from server.inputs import Input, RegisterDevice, SetConsents, SetPreferences
 from server.outbox import withdraw
 from server.sql import queries
+from server.writes import columns
 
 SQL = queries("privacy")
 
@@ -21,8 +22,7 @@ async def save_permissions(connection: Connection, retailer_id: str, inputs: Ite
     inputs = list(inputs)
     answered = [i for i in inputs if isinstance(i, SetConsents | RegisterDevice) and i.consents]
     if answered:
-        columns = zip(*_rows(answered), strict=True)
-        await connection.execute(SQL["add_consent_changes"], retailer_id, *map(list, columns))
+        await connection.execute(SQL["add_consent_changes"], retailer_id, *columns(_rows(answered)))
     for shopper_id, reason in stopped(inputs).items():
         await withdraw(connection, [shopper_id], reason)
     if unseen := {i.shopper_id for i in answered if _withdraws(i, "nearby_offers")}:

@@ -18,21 +18,19 @@ async def opened(database_url: str, tmp_path: Path, kafka: str) -> AsyncIterator
         yield opened
 
 
-async def test_an_engine_whose_partitions_have_another_owner_joins_the_group_again(opened: Mall) -> None:
+async def test_an_engine_whose_partitions_have_another_owner_joins_the_group_again(
+    opened: Mall, owner: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
     shopper = await opened.shopper()
-    owner = await asyncpg.connect(opened.vicino.database_url)
-    try:
-        before = await owner.fetchval("SELECT sum(epoch) FROM partitions")
-        await owner.execute("UPDATE partitions SET epoch = epoch + 100")  # as whoever takes them over
-        await shopper.ping(north_m=40)
+    before = await owner.fetchval("SELECT sum(epoch) FROM partitions")
+    await owner.execute("UPDATE partitions SET epoch = epoch + 100")  # as whoever takes them over
+    await shopper.ping(north_m=40)
 
-        async def decided() -> bool:
-            return len(await shopper.receipts()) == 1
+    async def decided() -> bool:
+        return len(await shopper.receipts()) == 1
 
-        await until(decided)
-        assert await owner.fetchval("SELECT sum(epoch) FROM partitions") > before + 400
-    finally:
-        await owner.close()
+    await until(decided)
+    assert await owner.fetchval("SELECT sum(epoch) FROM partitions") > before + 400
 
 
 def _is_hers(memory: Memory, opened: Mall, shopper: Shopper) -> bool:
@@ -41,7 +39,7 @@ def _is_hers(memory: Memory, opened: Mall, shopper: Shopper) -> bool:
 
 
 async def test_what_is_remembered_of_a_partition_is_gone_with_it(
-    opened: Mall,
+    opened: Mall, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     shopper = await opened.shopper()
     await shopper.ping(north_m=140)
@@ -52,7 +50,6 @@ async def test_what_is_remembered_of_a_partition_is_gone_with_it(
     del memories
     assert remembered
     gc.disable()  # a server hardly ever looks by itself at what has lived for long
-    owner = await asyncpg.connect(opened.vicino.database_url)
     try:
         await owner.execute("UPDATE partitions SET epoch = epoch + 100")
         await shopper.ping(north_m=40)
@@ -63,7 +60,6 @@ async def test_what_is_remembered_of_a_partition_is_gone_with_it(
         await until(gone)
     finally:
         gc.enable()
-        await owner.close()
 
 
 async def test_an_engine_joins_with_a_longer_session_where_kafka_does_not_allow_its_own(
